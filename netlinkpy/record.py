@@ -1,0 +1,91 @@
+"""Record: an immutable, slotted, typed tuple with named fields; what the kernel tells comes as records."""
+
+from __future__ import annotations
+
+from _operator import itemgetter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_options):
+        return lambda decorated: decorated
+
+
+@dataclass_transform(frozen_default=True)
+class RecordType(type):
+    """Turns the annotations of a class body into tuple positions (dataclasses costs milliseconds to import)."""
+
+    _fields: tuple[str, ...]
+    _defaults: dict[str, Any]
+
+    def __new__(meta, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        own = tuple(field for field in namespace.get("__annotations__", ()) if not field.startswith("_"))
+        inherited: tuple[str, ...] = ()
+        defaults: dict[str, Any] = {}
+        for base in bases:
+            inherited += getattr(base, "_fields", ())
+            defaults.update(getattr(base, "_defaults", {}))
+        defaults.update({field: namespace.pop(field) for field in own if field in namespace})
+        fields = inherited + own
+        for position, field in enumerate(own, len(inherited)):
+            namespace[field] = property(itemgetter(position))
+        namespace["__slots__"] = ()
+        namespace["__match_args__"] = fields
+        namespace["_fields"] = fields
+        namespace["_defaults"] = defaults
+        return type.__new__(meta, name, bases, namespace)
+
+
+class Record(tuple, metaclass=RecordType):  # type: ignore[type-arg]
+    """Base of all records: `class Link(Record): index: int; name: str`. Fields are read by name; two records are
+    equal when they are of one class and hold the same values."""
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *values, **named):
+            fields = cls._fields
+            if named or len(values) != len(fields):
+                if len(values) > len(fields):
+                    raise TypeError(f"{cls.__name__} takes {len(fields)} values, {len(values)} given")
+                values = list(values)
+                defaults = cls._defaults
+                for field in fields[len(values) :]:
+                    if field in named:
+                        values.append(named.pop(field))
+                    elif field in defaults:
+                        values.append(defaults[field])
+                    else:
+                        raise TypeError(f"{cls.__name__} needs {field}")
+                if named:
+                    raise TypeError(f"{cls.__name__} has no field {next(iter(named))!r}, or has it twice")
+            return tuple.__new__(cls, values)
+
+    @classmethod
+    def from_row(cls, row: Any) -> Self:
+        """The record of an iterable that holds every field in order (no defaults, nothing checked: for bulk)."""
+        return tuple.__new__(cls, row)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as a new dict, in order."""
+        return dict(zip(type(self)._fields, self, strict=True))
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return type(self)(**{**self.as_dict(), **changes})
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.as_dict().items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self)

@@ -1,0 +1,1 @@
+"""wire: netlink messages as bytes in and bytes out; nothing here opens a socket."""

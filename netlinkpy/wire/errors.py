@@ -1,0 +1,102 @@
+"""Errors: every one is an OSError that says verb, object, container, attribute path and the kernel's own text."""
+
+from __future__ import annotations
+
+import errno as _errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class MalformedError(OSError):
+    """Bytes that are no netlink message (errno EBADMSG): the other side's mistake, never the caller's."""
+
+    def __init__(self, why: str, path: str = "") -> None:
+        super().__init__(_errno.EBADMSG, f"{path}: {why}" if path else why)
+        self.why = why
+        self.path = path
+
+    def inside(self, name: str) -> MalformedError:
+        """The same, seen from one level of nesting further out."""
+        return MalformedError(self.why, f"{name}.{self.path}" if self.path else name)
+
+
+class NetlinkError(OSError):
+    """The kernel refused a request.
+
+    errno: the kernel's; verb: what was asked ("add link br0"); where: the container or namespace, empty for the caller's own;
+    path: the attribute the kernel points at; text: the kernel's own sentence; hint: ours, where the kernel gives none."""
+
+    def __init__(
+        self, errno: int, verb: str, *, where: str = "", path: str = "", text: str = "", hint: str = ""
+    ) -> None:
+        self.verb = verb
+        self.where = where
+        self.path = path
+        self.text = text
+        self.hint = hint
+        super().__init__(errno, self._sentence(errno))
+
+    def _sentence(self, errno: int) -> str:
+        name = _errno.errorcode.get(errno, f"errno {errno}")
+        subject = f"{self.verb} in {self.where}" if self.where else self.verb
+        attribute = f" (attribute {self.path})" if self.path else ""
+        why = self.text or self.hint or meaning(errno)
+        return f"{subject}: {why}{attribute} [{name}]"
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self.errno, self.verb, self.where, self.path, self.text, self.hint)
+
+
+class DumpInterruptedError(NetlinkError):
+    """A dump was interrupted by changes each time it was tried (EINTR); `partial` holds what the last try gave."""
+
+    partial: list[Any] = []  # noqa: RUF012 - set on the instance where there is something
+
+
+class OverrunError(NetlinkError):
+    """Messages were lost because the receive buffer ran over (ENOBUFS): the answer is not known."""
+
+
+class DeadlineError(NetlinkError):
+    """The kernel did not answer in time (ETIMEDOUT)."""
+
+
+def _rebuild(
+    kind: type[NetlinkError], errno: int, verb: str, where: str, path: str, text: str, hint: str
+) -> NetlinkError:
+    return kind(errno, verb, where=where, path=path, text=text, hint=hint)
+
+
+# What an errno without text means when it comes from rtnetlink; the C library's words are too general.
+_MEANINGS = {
+    _errno.EPERM: "not permitted: this needs CAP_NET_ADMIN in the namespace's user namespace",
+    _errno.ENODEV: "no such interface",
+    _errno.EEXIST: "it exists already",
+    _errno.EXFULL: "the bridge is full: it holds 1023 ports at most",
+    _errno.EADDRNOTAVAIL: "the address cannot be used here: not there, or a multicast or zero hardware address",
+    _errno.ENOTCONN: "the peer cannot be up at its creation",
+    _errno.EINVAL: "the kernel finds a value invalid and does not say which",
+    _errno.EOPNOTSUPP: "this kernel does not support it",
+    _errno.ENETUNREACH: "the gateway is not reachable: no address on the interface covers it",
+    _errno.ESRCH: "there is no such entry",
+    _errno.EBUSY: "in use",
+    _errno.ERANGE: "a value is out of range",
+    _errno.ENOBUFS: "answers were lost: the receive buffer ran over",
+    _errno.ETIMEDOUT: "the kernel did not answer in time",
+    _errno.EINTR: "interrupted by changes each time it was tried",
+}
+
+
+def meaning(errno: int) -> str:
+    """One phrase for an errno to which the kernel gave no text."""
+    known = _MEANINGS.get(errno)
+    if known is None:
+        from os import strerror
+
+        known = strerror(errno)
+    return known

@@ -1,0 +1,145 @@
+"""Message: one netlink message, described once: a fixed header, then attributes.
+
+The one description serves packing (`pack`), parsing (`parse`), naming the attribute that an extended ack points at
+(`path_at`), the stamp (`template`: packed bytes plus where the columns go) and the gather (`plan`: where columns are read).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as StructError
+
+from .attributes import Attributes, Codec, Repeated, Select
+from .errors import MalformedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .attributes import Placed, Values
+
+NLMSGHDR = Struct("=IHHII")  # length, type, flags, sequence, port id (linux/netlink.h)
+NLMSG_HDRLEN = NLMSGHDR.size
+
+
+class Header:
+    """The fixed C struct in front of the attributes; its members keep the kernel's names."""
+
+    __slots__ = ("names", "offsets", "struct")
+
+    def __init__(self, form: str, names: str) -> None:
+        self.struct = Struct(form)
+        self.names = tuple(names.split())
+        self.offsets = _member_offsets(form)
+
+    def pack(self, values: Values) -> bytes:
+        try:
+            return self.struct.pack(*[values.get(name, 0) for name in self.names])
+        except StructError as error:
+            for name in self.names:
+                if not isinstance(values.get(name, 0), int):
+                    raise ValueError(f"{name}: {values[name]!r} is not a number") from None
+            raise ValueError(f"{', '.join(self.names)}: {error}") from None
+
+
+class Message(Codec):
+    """A message, or a nest that begins with a header of its own (the peer of a veth is a whole ifinfomsg)."""
+
+    __slots__ = ("attributes", "header", "name")
+
+    def __init__(self, name: str, header: Header, attributes: Attributes) -> None:
+        self.name = name
+        self.header = header
+        self.attributes = attributes
+
+    def pack(self, values: Values) -> bytes:
+        """The body (what follows nlmsghdr) of `values`: attributes in the dict's order, None left out.
+
+        ValueError names the attribute that does not fit."""
+        out = bytearray()
+        self.put(out, values, {}, None)
+        return bytes(out)
+
+    def put(self, out: bytearray, value: Values, around: Values, slots: list[Placed] | None) -> None:
+        out += self.header.pack(value)
+        put_one, members = self.attributes.put_one, self.header.names
+        for name, item in value.items():
+            if item is not None and name not in members:
+                put_one(out, name, item, value, slots)
+
+    def parse(self, payload: bytes, around: Values | None = None) -> Values:
+        """The values of a body; MalformedError where a length lies."""
+        header = self.header
+        size = header.struct.size
+        if len(payload) < size:
+            raise MalformedError(f"{self.name}: {len(payload)} bytes are too short for its header of {size}")
+        values: Values = dict(zip(header.names, header.struct.unpack_from(payload), strict=True))
+        self.attributes.parse_into(values, payload, (size + 3) & ~3)
+        return values
+
+    def path_at(self, body: bytes, offset: int) -> str:
+        """The dotted name of the attribute (or header member) that covers `offset` of `body`."""
+        size = self.header.struct.size
+        if offset < size:
+            found = ""
+            for name, start in zip(self.header.names, self.header.offsets, strict=True):
+                if start <= offset:
+                    found = name
+            return found
+        around: Values = dict(zip(self.header.names, self.header.struct.unpack_from(body), strict=True))
+        return self.attributes.locate_from(body, (size + 3) & ~3, offset, around)
+
+    def locate(self, payload: bytes, offset: int, around: Values) -> str:
+        return self.path_at(payload, offset)
+
+    def name_of(self, number: int) -> str:
+        return self.attributes.name_of(number)
+
+    def member(self, name: str, around: Values) -> Codec:
+        return self.attributes.member(name, around)
+
+    def name_inside(self, path: str, number: int, body: bytes) -> str:
+        """The dotted name of attribute type `number` in the nest at `path` of `body` (an ack's "missing" attribute)."""
+        codec: Codec = self
+        around: Any = self.parse(body)
+        for name in path.split(".") if path else ():
+            codec = codec.member(name, around)
+            around = around[name]
+        return f"{path}.{codec.name_of(number)}" if path else codec.name_of(number)
+
+    def plan(self, path: str) -> tuple[tuple[int, ...], int, int]:
+        """Where the gather finds the value at a dotted path such as "oif" or "linkinfo.kind": the attribute types that
+        lead there (none: the fixed header), the offset inside, and the width (0 where it varies)."""
+        if path in self.header.names:
+            position = self.header.names.index(path)
+            ends = (*self.header.offsets[1:], self.header.struct.size)
+            return (), self.header.offsets[position], ends[position] - self.header.offsets[position]
+        types = []
+        codec: Codec = self
+        for name in path.split("."):
+            if isinstance(codec, Message):
+                codec = codec.attributes
+            if not isinstance(codec, Attributes):
+                raise ValueError(f"{self.name} has no attribute {path!r} with one place")
+            number, codec = codec.type_of(name)
+            types.append(number)
+        if isinstance(codec, (Repeated, Select)):
+            raise ValueError(f"{path!r} of {self.name} has no single value")
+        return tuple(types), 0, codec.width
+
+
+def frame(type: int, flags: int, sequence: int, body: bytes) -> bytes:
+    """A whole message: nlmsghdr and body (port id 0: the kernel fills in the sender's), padded to four bytes."""
+    length = NLMSG_HDRLEN + len(body)
+    return NLMSGHDR.pack(length, type, flags, sequence, 0) + body + bytes(-length & 3)
+
+
+def _member_offsets(form: str) -> tuple[int, ...]:
+    """The offset of each member of a struct format ("=BxHiII"); one letter a member, `x` a byte of padding."""
+    order, letters = form[0], form[1:]
+    offsets, at = [], 0
+    for letter in letters:
+        if letter != "x":
+            offsets.append(at)
+        at += Struct(order + letter).size
+    return tuple(offsets)

@@ -1,0 +1,1 @@
+"""The messages of rtnetlink (linux/rtnetlink.h), one file an object, each described once."""

@@ -1,0 +1,117 @@
+"""The link message: struct ifinfomsg and the IFLA_ attributes (linux/if_link.h)."""
+
+from __future__ import annotations
+
+from ..attributes import RAW, S32, STRING, U8, U32, Attributes, Repeated, Select
+from ..message import Header, Message
+from .bridge import BRIDGE, BRIDGE_PORT
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
+
+AF_UNSPEC, AF_INET, AF_BRIDGE, AF_INET6 = 0, 2, 7, 10  # ifi_family
+
+IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT = 0x1, 0x2, 0x8, 0x10  # ifi_flags, linux/if.h
+IFF_RUNNING, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI = 0x40, 0x80, 0x100, 0x200
+IFF_MASTER, IFF_SLAVE, IFF_MULTICAST, IFF_LOWER_UP, IFF_DORMANT = 0x400, 0x800, 0x1000, 0x10000, 0x20000
+
+IFALIASZ, IFNAMSIZ, ALTIFNAMSIZ = 256, 16, 128  # sizes in bytes, the NUL included
+RTEXT_FILTER_VF, RTEXT_FILTER_BRVLAN_COMPRESSED, RTEXT_FILTER_SKIP_STATS = 1, 4, 8  # ext_mask of a dump
+
+IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
+IN6_ADDR_GEN_MODE_STABLE_PRIVACY, IN6_ADDR_GEN_MODE_RANDOM = 2, 3
+
+IFINFOMSG = Header("=BxHiII", "ifi_family ifi_type ifi_index ifi_flags ifi_change")
+
+INET = Attributes(conf=(1, RAW))
+INET6 = Attributes(
+    flags=(1, U32),
+    conf=(2, RAW),
+    stats=(3, RAW),
+    mcast=(4, RAW),
+    cacheinfo=(5, RAW),
+    icmp6stats=(6, RAW),
+    token=(7, RAW),
+    addr_gen_mode=(8, U8),
+    ra_mtu=(9, U32),
+)
+AF_SPEC = Select(  # on a bridge's own messages (AF_BRIDGE) the same number holds other things, kept as bytes
+    "ifi_family",
+    {AF_UNSPEC: Attributes(inet=(AF_INET, INET), inet6=(AF_INET6, INET6))},
+)
+PROTINFO = Select("ifi_family", {AF_BRIDGE: BRIDGE_PORT, AF_INET6: INET6})
+PROPERTIES = Attributes(flagged=True, alt_ifname=(53, Repeated(STRING)))
+
+VETH = Attributes()  # its peer is a whole link message: set below, once there is one
+
+LINKINFO = Attributes(
+    kind=(1, STRING),
+    data=(2, Select("kind", {"veth": VETH, "bridge": BRIDGE})),
+    xstats=(3, RAW),
+    slave_kind=(4, STRING),
+    slave_data=(5, Select("slave_kind", {"bridge": BRIDGE_PORT})),
+)
+
+LINK_ATTRIBUTES = Attributes(
+    address=(1, RAW),
+    broadcast=(2, RAW),
+    ifname=(3, STRING),
+    mtu=(4, U32),
+    link=(5, U32),
+    qdisc=(6, STRING),
+    stats=(7, RAW),
+    cost=(8, U32),
+    priority=(9, U32),
+    master=(10, U32),
+    wireless=(11, RAW),
+    protinfo=(12, PROTINFO),
+    txqlen=(13, U32),
+    map=(14, RAW),
+    weight=(15, U32),
+    operstate=(16, U8),
+    linkmode=(17, U8),
+    linkinfo=(18, LINKINFO),
+    net_ns_pid=(19, U32),
+    ifalias=(20, STRING),
+    num_vf=(21, U32),
+    vfinfo_list=(22, RAW),
+    stats64=(23, RAW),
+    vf_ports=(24, RAW),
+    port_self=(25, RAW),
+    af_spec=(26, AF_SPEC),
+    group=(27, U32),
+    net_ns_fd=(28, U32),
+    ext_mask=(29, U32),
+    promiscuity=(30, U32),
+    num_tx_queues=(31, U32),
+    num_rx_queues=(32, U32),
+    carrier=(33, U8),
+    phys_port_id=(34, RAW),
+    carrier_changes=(35, U32),
+    phys_switch_id=(36, RAW),
+    link_netnsid=(37, S32),
+    phys_port_name=(38, STRING),
+    proto_down=(39, U8),
+    gso_max_segs=(40, U32),
+    gso_max_size=(41, U32),
+    xdp=(43, RAW),
+    event=(44, U32),
+    new_netnsid=(45, S32),
+    if_netnsid=(46, RAW),
+    carrier_up_count=(47, U32),
+    carrier_down_count=(48, U32),
+    new_ifindex=(49, S32),
+    min_mtu=(50, U32),
+    max_mtu=(51, U32),
+    prop_list=(52, PROPERTIES),
+    perm_address=(54, RAW),
+    proto_down_reason=(55, RAW),
+    parent_dev_name=(56, STRING),
+    parent_dev_bus_name=(57, STRING),
+    gro_max_size=(58, U32),
+    tso_max_size=(59, U32),
+    tso_max_segs=(60, U32),
+    allmulti=(61, U32),
+)
+LINK = Message("link", IFINFOMSG, LINK_ATTRIBUTES)
+VETH.declare(peer=(1, LINK))  # VETH_INFO_PEER, linux/veth.h

@@ -1,0 +1,38 @@
+"""The neighbour message: struct ndmsg and the NDA_ attributes (linux/neighbour.h); forwarding entries of bridges too."""
+
+from __future__ import annotations
+
+from ..attributes import BE16, RAW, S32, U8, U16, U32, Attributes, Fields
+from ..message import Header, Message
+
+RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
+
+NUD_INCOMPLETE, NUD_REACHABLE, NUD_STALE, NUD_DELAY = 0x1, 0x2, 0x4, 0x8
+NUD_PROBE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT = 0x10, 0x20, 0x40, 0x80
+NTF_USE, NTF_SELF, NTF_MASTER, NTF_PROXY, NTF_EXT_LEARNED, NTF_ROUTER = 0x1, 0x2, 0x4, 0x8, 0x10, 0x80
+
+CACHEINFO = Fields("=IIII", "confirmed used updated refcnt")  # hundredths of a second ago, but the last
+NDMSG = Header("=BxxxiHBB", "ndm_family ndm_ifindex ndm_state ndm_flags ndm_type")
+NEIGHBOUR = Message(
+    "neighbour",
+    NDMSG,
+    Attributes(
+        dst=(1, RAW),
+        lladdr=(2, RAW),
+        cacheinfo=(3, CACHEINFO),
+        probes=(4, U32),
+        vlan=(5, U16),
+        port=(6, BE16),
+        vni=(7, U32),
+        ifindex=(8, U32),
+        master=(9, U32),
+        link_netnsid=(10, S32),
+        src_vni=(11, U32),
+        protocol=(12, U8),
+        nh_id=(13, U32),
+        fdb_ext_attrs=(14, RAW),
+        flags_ext=(15, U32),
+        ndm_state_mask=(16, U16),
+        ndm_flags_mask=(17, U8),
+    ),
+)

@@ -1,0 +1,22 @@
+"""The namespace id message: struct rtgenmsg and the NETNSA_ attributes (linux/net_namespace.h)."""
+
+from __future__ import annotations
+
+from ..attributes import S32, U32, Attributes
+from ..message import Header, Message
+
+RTM_NEWNSID, RTM_DELNSID, RTM_GETNSID = 88, 89, 90
+NETNSA_NSID_NOT_ASSIGNED = -1
+
+RTGENMSG = Header("=Bxxx", "rtgen_family")
+NSID = Message(
+    "namespace id",
+    RTGENMSG,
+    Attributes(
+        nsid=(1, S32),
+        pid=(2, U32),
+        fd=(3, U32),
+        target_nsid=(4, S32),
+        current_nsid=(5, S32),
+    ),
+)

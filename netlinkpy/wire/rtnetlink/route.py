@@ -1,0 +1,123 @@
+"""The route message: struct rtmsg, the RTA_ attributes, metrics and nexthops (linux/rtnetlink.h)."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..attributes import BE16, RAW, STRING, U8, U16, U32, Attributes, Codec, Fields
+from ..errors import MalformedError
+from ..message import Header, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..attributes import Placed, Values
+
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+
+RT_TABLE_UNSPEC, RT_TABLE_COMPAT, RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL = 0, 252, 253, 254, 255
+RTN_UNSPEC, RTN_UNICAST, RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST = range(6)
+RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW, RTN_NAT, RTN_XRESOLVE = range(6, 12)
+RTPROT_UNSPEC, RTPROT_REDIRECT, RTPROT_KERNEL, RTPROT_BOOT, RTPROT_STATIC = range(5)
+RT_SCOPE_UNIVERSE, RT_SCOPE_SITE, RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE = 0, 200, 253, 254, 255
+RTNH_F_DEAD, RTNH_F_PERVASIVE, RTNH_F_ONLINK, RTNH_F_OFFLOAD, RTNH_F_LINKDOWN = 1, 2, 4, 8, 16
+RTM_F_CLONED, RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH = 0x200, 0x1000, 0x2000
+
+METRICS = Attributes(  # RTAX_
+    lock=(1, U32),
+    mtu=(2, U32),
+    window=(3, U32),
+    rtt=(4, U32),
+    rttvar=(5, U32),
+    ssthresh=(6, U32),
+    cwnd=(7, U32),
+    advmss=(8, U32),
+    reordering=(9, U32),
+    hoplimit=(10, U32),
+    initcwnd=(11, U32),
+    features=(12, U32),
+    rto_min=(13, U32),
+    initrwnd=(14, U32),
+    quickack=(15, U32),
+    cc_algo=(16, STRING),
+    fastopen_no_cookie=(17, U32),
+)
+CACHEINFO = Fields("=IIiIIIII", "clntref lastuse expires error used id ts tsage")
+
+_RTNEXTHOP = Struct("=HBBi")  # length, flags, hops (the weight less one), ifindex
+
+
+class Nexthops(Codec):
+    """RTA_MULTIPATH: nexthops one after the other, each a struct rtnexthop and attributes; its value is a list of dicts."""
+
+    __slots__ = ()
+
+    def pack(self, value: list[Values]) -> bytes:
+        out = bytearray()
+        for hop in value:
+            start = len(out)
+            out += bytes(_RTNEXTHOP.size)
+            for name, item in hop.items():
+                if item is not None and name not in _MEMBERS:
+                    ROUTE.attributes.put_one(out, name, item, hop, None)
+            members = [hop.get(name, 0) for name in _MEMBERS]
+            _RTNEXTHOP.pack_into(out, start, len(out) - start, *members)
+        return bytes(out)
+
+    def parse(self, payload: bytes, around: Values) -> list[Values]:
+        hops = []
+        at, end = 0, len(payload)
+        while end - at >= _RTNEXTHOP.size:
+            length, *members = _RTNEXTHOP.unpack_from(payload, at)
+            if length < _RTNEXTHOP.size or length > end - at:
+                raise MalformedError(f"a nexthop says it is {length} bytes of {end - at}")
+            hop: Values = dict(zip(_MEMBERS, members, strict=True))
+            ROUTE.attributes.parse_into(hop, payload[at + _RTNEXTHOP.size : at + length], 0)
+            hops.append(hop)
+            at += (length + 3) & ~3
+        return hops
+
+    def put(self, out: bytearray, value: list[Values], around: Values, slots: list[Placed] | None) -> None:
+        out += self.pack(value)
+
+
+_MEMBERS = ("rtnh_flags", "rtnh_hops", "rtnh_ifindex")
+
+RTMSG = Header(
+    "=BBBBBBBBI",
+    "rtm_family rtm_dst_len rtm_src_len rtm_tos rtm_table rtm_protocol rtm_scope rtm_type rtm_flags",
+)
+ROUTE = Message(
+    "route",
+    RTMSG,
+    Attributes(
+        dst=(1, RAW),
+        src=(2, RAW),
+        iif=(3, U32),
+        oif=(4, U32),
+        gateway=(5, RAW),
+        priority=(6, U32),
+        prefsrc=(7, RAW),
+        metrics=(8, METRICS),
+        multipath=(9, Nexthops()),
+        protoinfo=(10, RAW),
+        flow=(11, U32),
+        cacheinfo=(12, CACHEINFO),
+        session=(13, RAW),
+        mp_algo=(14, RAW),
+        table=(15, U32),
+        mark=(16, U32),
+        mfc_stats=(17, RAW),
+        via=(18, RAW),
+        newdst=(19, RAW),
+        pref=(20, U8),
+        encap_type=(21, U16),
+        encap=(22, RAW),
+        expires=(23, U32),
+        uid=(25, U32),
+        ttl_propagate=(26, U8),
+        ip_proto=(27, U8),
+        sport=(28, BE16),
+        dport=(29, BE16),
+        nh_id=(30, U32),
+    ),
+)

@@ -1,0 +1,36 @@
+"""The rule message: struct fib_rule_hdr and the FRA_ attributes (linux/fib_rules.h)."""
+
+from __future__ import annotations
+
+from ..attributes import RAW, STRING, U8, U32, Attributes
+from ..message import Header, Message
+
+RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
+FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_NOP, FR_ACT_BLACKHOLE, FR_ACT_UNREACHABLE, FR_ACT_PROHIBIT = 1, 2, 3, 6, 7, 8
+
+FIB_RULE_HDR = Header("=BBBBBxxBI", "family dst_len src_len tos table action flags")
+RULE = Message(
+    "rule",
+    FIB_RULE_HDR,
+    Attributes(
+        dst=(1, RAW),
+        src=(2, RAW),
+        iifname=(3, STRING),
+        goto=(4, U32),
+        priority=(6, U32),
+        fwmark=(10, U32),
+        flow=(11, U32),
+        tun_id=(12, RAW),
+        suppress_ifgroup=(13, U32),
+        suppress_prefixlen=(14, U32),
+        table_id=(15, U32),
+        fwmask=(16, U32),
+        oifname=(17, STRING),
+        l3mdev=(19, U8),
+        uid_range=(20, RAW),
+        protocol=(21, U8),
+        ip_proto=(22, U8),
+        sport_range=(23, RAW),
+        dport_range=(24, RAW),
+    ),
+)
