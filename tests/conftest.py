@@ -1,0 +1,172 @@
+"""pytest on the real kernel, never on the machine's own network: what every test gets, and what it may not leave behind.
+
+- Every test runs in a fresh, empty network namespace with an empty /run (so also /run/netns); lo is down unless the test
+  asks for the fixture `loopback`.
+- `container` is one container, `containers(n)` makes n, `bare_namespaces(n)` makes n namespaces without a process.
+- `snapshot(namespace)` is the state of a namespace, to compare before and after.
+- `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real root) is missing;
+  NETLINKPY_REQUIRE=all in the environment makes that a failure.
+- `from tests.namespaces import inside, entered, ping, ping_all` for the rest.
+- A test that leaves a descriptor, a thread or a child process behind fails.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests import namespaces
+from tests.namespaces import BareNamespace, Container
+from tests.snapshot import snapshot as take_snapshot
+
+PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH on Debian lacks them
+LEAVING_TIME = 2.0  # seconds in which threads and descriptors that are being closed may go
+
+_failed = pytest.StashKey[bool]()
+_isolated = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*programs): skip, or fail if NETLINKPY_REQUIRE=all, where one is missing")
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *PROGRAM_FOLDERS])
+    try:
+        config.stash[_isolated] = namespaces.isolate()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"the tests need root or user namespaces, to stay off this machine's own network, and got neither ({error})"
+        ) from None
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"namespaces: {config.stash[_isolated]}"
+
+
+# -- what a test needs ------------------------------------------------------------------------------------------------
+
+
+def _there(what: str, config: pytest.Config) -> bool:
+    return config.stash[_isolated] == "as root" if what == "root" else shutil.which(what) is not None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    wanted = [name for mark in item.iter_markers("needs") for name in mark.args]
+    missing = [name for name in wanted if not _there(name, item.config)]
+    if missing:
+        reason = f"needs {' and '.join(missing)}, not here"
+        if os.environ.get("NETLINKPY_REQUIRE") == "all":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
+# -- what a test may not leave behind ---------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:  # type: ignore[attr-defined]
+        item.stash[_failed] = True
+    return report
+
+
+def _descriptors() -> set[str]:
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}")
+        except FileNotFoundError:  # the one that listed them
+            continue
+    return found
+
+
+def _threads() -> set[str]:
+    return {f"thread {number}" for number in os.listdir("/proc/self/task")}
+
+
+def _children() -> set[str]:
+    found = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children") as file:
+                found.update(f"child process {pid}" for pid in file.read().split())
+        except FileNotFoundError:  # that thread has ended
+            continue
+    return found
+
+
+def _possessions() -> set[str]:
+    return _descriptors() | _threads() | _children()
+
+
+@pytest.fixture(autouse=True)
+def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A network namespace and a /run for this test alone, and the account of what it leaves behind."""
+    namespaces.renew()
+    before = _possessions()
+    yield
+    if request.node.stash.get(_failed, False):
+        return  # its traceback keeps its variables alive: one report is enough
+    deadline = time.monotonic() + LEAVING_TIME
+    while left := _possessions() - before:
+        gc.collect()
+        if time.monotonic() > deadline:
+            pytest.fail("left behind by the test: " + ", ".join(sorted(left)), pytrace=False)
+        time.sleep(0.01)
+
+
+# -- what a test may ask for ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loopback(fresh_namespace: None) -> None:
+    """lo is up in the test's own namespace."""
+    namespaces.raise_loopback()
+
+
+@pytest.fixture
+def containers(fresh_namespace: None) -> Iterator[Callable[..., list[Container]]]:
+    """containers(n, user=False, loopback=False) makes n containers; they are killed and reaped after the test."""
+    made: list[Container] = []
+
+    def make(count: int, *, user: bool = False, loopback: bool = False) -> list[Container]:
+        start = len(made)
+        for _ in range(count):
+            made.append(Container(user=user, loopback=loopback))
+        return made[start:]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def container(containers: Callable[..., list[Container]]) -> Container:
+    """One container."""
+    return containers(1)[0]
+
+
+@pytest.fixture
+def bare_namespaces(fresh_namespace: None) -> Iterator[Callable[[int], list[BareNamespace]]]:
+    """bare_namespaces(n) makes n namespaces without a process; they are closed after the test."""
+    made: list[BareNamespace] = []
+
+    def make(count: int) -> list[BareNamespace]:
+        start = len(made)
+        for _ in range(count):
+            made.append(BareNamespace())
+        return made[start:]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def snapshot() -> Callable[..., dict[str, object]]:
+    """snapshot(namespace=None): the state of a namespace as a plain dict, to compare before and after."""
+    return take_snapshot

@@ -1,0 +1,351 @@
+"""Namespaces, containers and pings for tests, by system calls alone: neither netlinkpy nor iproute2 is used here."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, Union
+
+T = TypeVar("T")
+
+# linux/sched.h, linux/mount.h, linux/prctl.h, linux/sockios.h
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 1 << 18, 2
+PR_SET_PDEATHSIG = 1
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Moves the calling thread into fresh namespaces (unshare(2), which Python has from 3.12 only)."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int, flags: int = CLONE_NEWNET) -> None:
+    """Moves the calling thread into the namespace behind the descriptor (setns(2))."""
+    _checked(_libc.setns(fd, flags), "setns")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int = 0) -> None:
+    """mount(2) without data."""
+    _checked(
+        _libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), None),
+        f"mount on {target}",
+    )
+
+
+def unmount(target: str) -> None:
+    """umount2(2), with everything mounted below."""
+    _checked(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
+
+
+def map_root(uid: int, gid: int) -> None:
+    """Makes us root of the user namespace just unshared; uid and gid are who we were outside (user_namespaces(7))."""
+    for name, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(line)
+
+
+# -- the test process itself ------------------------------------------------------------------------------------------
+
+
+def isolate() -> str:
+    """Moves this process, while it has one thread, away from the machine's network and mounts; says how it did.
+
+    As root directly; as an ordinary user, or as a root without capabilities, by a user namespace. Raises OSError where
+    neither is possible.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    how = "as root"
+    try:
+        unshare(CLONE_NEWNS | CLONE_NEWNET)
+    except PermissionError:
+        unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET)
+        map_root(uid, gid)
+        how = "by a user namespace"
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    _mount_run()
+    return how
+
+
+def _mount_run() -> None:
+    # /run/netns exists on this tmpfs only. /var/run leads to the same place, as it does on every distribution.
+    mount("tmpfs", "/run", "tmpfs")
+    if os.path.isdir("/var/run") and not os.path.samefile("/var/run", "/run"):
+        mount("/run", "/var/run", None, MS_BIND)
+
+
+def renew() -> None:
+    """Gives this (isolated) process a fresh network namespace and an empty /run."""
+    unshare(CLONE_NEWNET)
+    if os.path.ismount("/var/run"):
+        unmount("/var/run")
+    unmount("/run")
+    _mount_run()
+
+
+def raise_loopback() -> None:
+    """Sets lo up in the calling thread's network namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        name = b"lo".ljust(16, b"\0")
+        flags = struct.unpack_from("=H", fcntl.ioctl(sock, SIOCGIFFLAGS, name + bytes(24)), 16)[0]
+        fcntl.ioctl(sock, SIOCSIFFLAGS, name + struct.pack("=H22x", flags | IFF_UP))
+
+
+# -- containers -------------------------------------------------------------------------------------------------------
+
+
+class Container:
+    """A network namespace kept by a paused process: `pid` and `path` lead to it, `kill()` ends both.
+
+    With user=True it has a user namespace of its own (with its root mapped), as a rootless engine's container has.
+    """
+
+    def __init__(self, *, user: bool = False, loopback: bool = False) -> None:
+        read_end, write_end = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _be_a_container(write_end, user, loopback)
+        os.close(write_end)
+        with open(read_end) as pipe:
+            trouble = pipe.read()  # ends when the child has closed its end: it is in its namespace then
+        if trouble:
+            self.kill()
+            raise OSError(f"no container: {trouble}")
+
+    @property
+    def path(self) -> str:
+        return f"/proc/{self.pid}/ns/net"
+
+    @property
+    def alive(self) -> bool:
+        return self.pid != 0
+
+    def kill(self) -> None:
+        """Ends the process and waits for it. The kernel then takes the namespace down in its own time."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+
+    def __repr__(self) -> str:
+        return f"Container(pid={self.pid})"
+
+
+def _be_a_container(report: int, user: bool, loopback: bool) -> None:
+    """The child's side: never returns, whatever happens."""
+    try:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        # What the test has open (sockets, port ids, namespaces) must not stay alive through us.
+        os.closerange(3, report)
+        os.closerange(report + 1, os.sysconf("SC_OPEN_MAX"))
+        uid, gid = os.geteuid(), os.getegid()
+        unshare(CLONE_NEWNET | (CLONE_NEWUSER if user else 0))
+        if user:
+            map_root(uid, gid)
+        if loopback:
+            raise_loopback()
+        os.close(report)
+        while True:
+            signal.pause()
+    except BaseException as error:  # the parent must hear of it, and pytest must not run on in the child
+        os.write(report, str(error).encode())
+    finally:
+        os._exit(1)
+
+
+class BareNamespace:
+    """A network namespace without a process: only a descriptor of ours keeps it. `path` and `fd` lead to it."""
+
+    def __init__(self) -> None:
+        with _returning():
+            unshare(CLONE_NEWNET)
+            self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    @property
+    def path(self) -> str:
+        return f"/proc/{os.getpid()}/fd/{self.fd}"
+
+    def close(self) -> None:
+        """Lets go of it; harmless the second time."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+Namespace = Union[Container, BareNamespace, str, int, None]
+"""A container, a bare namespace, a path, a descriptor, or None for the caller's own."""
+
+
+# -- being inside -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _returning() -> Iterator[None]:
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        setns(own)
+        os.close(own)
+
+
+@contextlib.contextmanager
+def entered(namespace: Namespace) -> Iterator[None]:
+    """The calling thread is inside the namespace for the length of the with statement."""
+    if namespace is None:
+        yield
+        return
+    where = namespace if isinstance(namespace, (str, int)) else namespace.path
+    fd = os.dup(where) if isinstance(where, int) else os.open(where, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with _returning():
+            setns(fd)
+            yield
+    finally:
+        os.close(fd)
+
+
+def inside(namespace: Namespace, function: Callable[[], T], seconds: float = 30.0) -> T:
+    """What function() returns (it must pickle) when a forked child runs it inside the namespace.
+
+    Its exception is raised here, with the child's traceback as a note. TimeoutError after that many seconds; the
+    child is dead then.
+    """
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _answer(write_end, namespace, function)
+    os.close(write_end)
+    deadline = time.monotonic() + seconds
+    data = b""
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([read_end], [], [], left)[0]:
+                raise TimeoutError(f"the function inside the namespace took longer than {seconds} s")
+            piece = os.read(read_end, 1 << 16)
+            if not piece:
+                break
+            data += piece
+    finally:
+        os.close(read_end)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    if not data:
+        raise ChildProcessError("the child inside the namespace died without an answer")
+    done, value = pickle.loads(data)
+    if not done:
+        raise value
+    result: T = value
+    return result
+
+
+def _answer(pipe: int, namespace: Namespace, function: Callable[[], object]) -> None:
+    """The child's side of inside(): never returns."""
+    try:
+        try:
+            with entered(namespace):
+                answer = pickle.dumps((True, function()))
+        except BaseException as error:
+            error.add_note("in the child:\n" + traceback.format_exc())
+            answer = pickle.dumps((False, error))
+        view = memoryview(answer)
+        while view:
+            view = view[os.write(pipe, view) :]
+    finally:
+        os._exit(0)
+
+
+# -- packets ----------------------------------------------------------------------------------------------------------
+
+ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}  # RFC 792, RFC 4443
+ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
+
+
+def checksum(data: bytes) -> int:
+    """The internet checksum (RFC 1071) of an even number of bytes."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ping(namespace: Namespace, target: str, deadline_ms: float = 100.0) -> float | None:
+    """One ICMP echo (v4 or v6) from inside the namespace: the round trip in ms, None where no answer came in time."""
+    return ping_all([(namespace, target)], deadline_ms)[0]
+
+
+def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0) -> list[float | None]:
+    """One ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the order of the pairs.
+
+    None stands for no answer within the deadline, and for a kernel that would not send (no route, a tentative address).
+    """
+    sent: dict[int, tuple[int, socket.socket, float]] = {}
+    answers: list[float | None] = [None] * len(pairs)
+    poll = select.poll()
+    with contextlib.ExitStack() as sockets:
+        ready = [(sockets.enter_context(sock), address) for sock, address in map(_echo_socket, pairs)]
+        deadline = time.monotonic() + deadline_ms / 1000
+        for row, (sock, address) in enumerate(ready):
+            request = struct.pack("!BBHHHQ", ECHO_REQUEST[sock.family], 0, 0, os.getpid() & 0xFFFF, row & 0xFFFF, row)
+            if sock.family == socket.AF_INET:  # over ICMPv6 the kernel computes it
+                request = request[:2] + checksum(request).to_bytes(2, "big") + request[4:]
+            with contextlib.suppress(OSError):
+                sent[sock.fileno()] = row, sock, time.monotonic()
+                sock.sendto(request, address)
+                poll.register(sock, select.POLLIN)
+        waiting = len(sent)
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            for fd, _ in poll.poll(left * 1000):
+                row, sock, start = sent[fd]
+                if answers[row] is None and _is_reply(sock, row):
+                    answers[row] = (time.monotonic() - start) * 1000
+                    poll.unregister(fd)
+                    waiting -= 1
+    return answers
+
+
+def _echo_socket(pair: tuple[Namespace, str]) -> tuple[socket.socket, Any]:
+    namespace, target = pair
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+    with entered(namespace):
+        address = socket.getaddrinfo(target, None, family, socket.SOCK_RAW, protocol, socket.AI_NUMERICHOST)[0][4]
+        return socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol), address
+
+
+def _is_reply(sock: socket.socket, row: int) -> bool:
+    try:
+        packet = sock.recv(2048)
+    except OSError:  # an ICMP error met the socket
+        return False
+    if sock.family == socket.AF_INET:
+        packet = packet[(packet[0] & 15) * 4 :]  # a raw IPv4 socket hands over the IP header too
+    return len(packet) >= 8 and (packet[0], *struct.unpack_from("!HH", packet, 4)) == (
+        ECHO_REPLY[sock.family],
+        os.getpid() & 0xFFFF,
+        row & 0xFFFF,
+    )
