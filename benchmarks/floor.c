@@ -343,6 +343,7 @@ struct container {
 static struct container containers[MAX_CONTAINERS];
 static struct bridge bridges[MAX_BRIDGES];
 static int container_count, bridge_count, host_netns, host_fd;
+static int late_ports;         /* how many ports did not forward by themselves */
 static bool reopen;            /* close a container's socket after the create, open another to make it ready */
 static struct batch batch;
 
@@ -548,6 +549,13 @@ static void enslave_group(const struct bridge *bridge)
     expect(bridge->fd, &batch, NULL, NULL, "group message");
 }
 
+static void get_link(struct batch *b, int index)
+{
+    link_message(b, RTM_GETLINK, NLM_F_ACK, index, 0);
+    attribute_u32(b, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    message_end(b);
+}
+
 static void see_running(const struct nlmsghdr *m, void *context)
 {
     const struct ifinfomsg *info = NLMSG_DATA(m);
@@ -559,11 +567,76 @@ static void see_running(const struct nlmsghdr *m, void *context)
 static void make_ready(struct container *c)
 {
     batch_clear(&batch);
-    link_message(&batch, RTM_GETLINK, NLM_F_ACK, c->index, 0);
-    message_end(&batch);
+    get_link(&batch, c->index);
     expect(c->fd, &batch, see_running, c, "look at a container's end");
     if (!c->running)
         die("%s: the container's end is not running", c->host_name);
+}
+
+static bool forwards(const struct rtattr *port)
+{
+    return value_u8(find_in(port, IFLA_BRPORT_STATE)) == BR_STATE_FORWARDING;
+}
+
+static void see_forwarding(const struct nlmsghdr *m, void *context)
+{
+    const struct rtattr *link = find(IFLA_RTA(NLMSG_DATA(m)), IFLA_PAYLOAD(m), IFLA_LINKINFO);
+    *(bool *)context = forwards(find_in(link, IFLA_INFO_SLAVE_DATA));
+}
+
+static void make_port_forward(int fd, int index)
+{
+    bool forwarding = false;
+    batch_clear(&batch);
+    get_link(&batch, index);
+    expect(fd, &batch, see_forwarding, &forwarding, "look at a port");
+    if (!forwarding)
+        die("the port with index %d does not forward", index);
+}
+
+struct ports {
+    uint8_t *forwarding;       /* by link index */
+    int last;
+};
+
+static void see_port(const struct nlmsghdr *m, void *context)
+{
+    const struct ports *ports = context;
+    const struct ifinfomsg *info = NLMSG_DATA(m);
+    if (info->ifi_index <= ports->last)
+        ports->forwarding[info->ifi_index] = forwards(find(IFLA_RTA(info), IFLA_PAYLOAD(m), IFLA_PROTINFO));
+}
+
+/* Which ports forward, of all bridges: the dump of AF_BRIDGE is the shortest that tells. */
+static struct ports list_ports(int fd)
+{
+    struct ports ports = {0};
+    struct ifinfomsg wanted = {.ifi_family = AF_BRIDGE};
+    for (int i = 0; i < container_count; i++)
+        if (containers[i].host_index > ports.last)
+            ports.last = containers[i].host_index;
+    ports.forwarding = calloc(ports.last + 1, 1);
+    if (!ports.forwarding)
+        die("out of memory");
+    batch_clear(&batch);
+    message(&batch, RTM_GETLINK, NLM_F_DUMP, &wanted, sizeof wanted);
+    message_end(&batch);
+    expect(fd, &batch, see_port, &ports, "dump of the ports");
+    return ports;
+}
+
+/* A new veth counts as running until the kernel's linkwatch has noted that it had no carrier (it does some 100 links a
+ * second), and only a port that is running when it is raised forwards at once. So most do; the few that linkwatch met
+ * before are completed like the containers' ends. */
+static void make_ports_forward(int fd)
+{
+    struct ports ports = list_ports(fd);
+    for (int i = 0; i < container_count; i++)
+        if (!ports.forwarding[containers[i].host_index]) {
+            make_port_forward(fd, containers[i].host_index);
+            late_ports++;
+        }
+    free(ports.forwarding);
 }
 
 /* Put the host ends into a group: 0 says finished, a private one says to be deleted. */
@@ -640,6 +713,7 @@ static void attach_all(double times[PHASES + 1])
             make_ready(&containers[i]);
             close(containers[i].fd);
         }
+    make_ports_forward(bridges[0].fd);
     times[READY + 1] = now();
     regroup(bridges[0].fd, 0);
     for (int i = 0; i < bridge_count; i++)
@@ -647,25 +721,15 @@ static void attach_all(double times[PHASES + 1])
     times[COMMIT + 1] = now();
 }
 
-static void see_port(const struct nlmsghdr *m, void *context)
+/* Outside the timed part. */
+static int ready_ports(void)
 {
-    const struct ifinfomsg *info = NLMSG_DATA(m);
-    const struct rtattr *link = find(IFLA_RTA(info), IFLA_PAYLOAD(m), IFLA_LINKINFO);
-    const struct rtattr *state = find_in(find_in(link, IFLA_INFO_SLAVE_DATA), IFLA_BRPORT_STATE);
-    const struct rtattr *group = find(IFLA_RTA(info), IFLA_PAYLOAD(m), IFLA_GROUP);
-    if (value_u8(state) == BR_STATE_FORWARDING && !value_u32(group))
-        ++*(int *)context;
-}
-
-/* Outside the timed part: are all ports forwarding, and finished? */
-static int forwarding_ports(void)
-{
-    int count = 0;
-    batch_clear(&batch);
-    link_message(&batch, RTM_GETLINK, NLM_F_DUMP, 0, 0);
-    message_end(&batch);
-    expect(host_fd, &batch, see_port, &count, "dump of the links");
-    return count;
+    int ready = 0;
+    struct ports ports = list_ports(host_fd);
+    for (int i = 0; i < container_count; i++)
+        ready += ports.forwarding[containers[i].host_index];
+    free(ports.forwarding);
+    return ready;
 }
 
 static long peak_memory(void)
@@ -684,9 +748,9 @@ static void attach(bool keep)
 {
     double times[PHASES + 1];
     attach_all(times);
-    int ready = forwarding_ports();
+    int ready = ready_ports();
     say("attach", container_count, times[PHASES] - times[0]);
-    printf(", \"ready\": %d, \"phases\": {", ready);
+    printf(", \"ready\": %d, \"late\": %d, \"phases\": {", ready, late_ports);
     for (int i = 0; i < PHASES; i++)
         printf("%s\"%s\": %.6f", i ? ", " : "", phase_names[i], times[i + 1] - times[i]);
     puts("}}");
@@ -742,6 +806,7 @@ static void attach_single(struct container *c)
     message_end(&batch);
     expect(c->bridge->fd, &batch, NULL, NULL, "enslaving of one");
     make_ready(c);
+    make_port_forward(c->bridge->fd, c->host_index);
     close(c->fd);
     batch_clear(&batch);
     set_group(&batch, c->host_index, 0, true);
@@ -780,7 +845,7 @@ static void one_by_one(const char *what)
         attach_single(&containers[i]);
         attaching += attached[i] = now() - start;
     }
-    int ready = forwarding_ports();
+    int ready = ready_ports();
     for (int i = 0; i < container_count; i++) {
         double start = now();
         detach_single(&containers[i]);
