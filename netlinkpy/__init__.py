@@ -1,0 +1,59 @@
+"""netlinkpy: wires containers on Linux by hand-built netlink messages. See README.md, or `help(netlinkpy.attach)`."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import netns as netns
+    from .native import backend as backend
+    from .netns.handle import Netns as Netns
+    from .rtnl.address import Address as Address
+    from .rtnl.link import Link as Link
+    from .rtnl.link import Peer as Peer
+    from .rtnl.netlink import RTNetlink as RTNetlink
+    from .rtnl.route import Nexthop as Nexthop
+    from .rtnl.route import Route as Route
+    from .wire.errors import DeadlineError as DeadlineError
+    from .wire.errors import DumpInterruptedError as DumpInterruptedError
+    from .wire.errors import MalformedError as MalformedError
+    from .wire.errors import NetlinkError as NetlinkError
+    from .wire.errors import OverrunError as OverrunError
+    from .wiring.attach import attach as attach
+    from .wiring.attach import attach_many as attach_many
+    from .wiring.attachment import Attachment as Attachment
+    from .wiring.detach import detach as detach
+    from .wiring.detach import detach_many as detach_many
+    from .wiring.endpoint import Endpoint as Endpoint
+    from .wiring.errors import AttachError as AttachError
+
+_PLACES = {
+    "netns": "",
+    "backend": "native",
+    "Netns": "netns.handle",
+    "Address": "rtnl.address",
+    "Link": "rtnl.link",
+    "Peer": "rtnl.link",
+    "RTNetlink": "rtnl.netlink",
+    "Nexthop": "rtnl.route",
+    "Route": "rtnl.route",
+    **dict.fromkeys(
+        ("DeadlineError", "DumpInterruptedError", "MalformedError", "NetlinkError", "OverrunError"), "wire.errors"
+    ),
+    "attach": "wiring.attach",
+    "attach_many": "wiring.attach",
+    "Attachment": "wiring.attachment",
+    "detach": "wiring.detach",
+    "detach_many": "wiring.detach",
+    "Endpoint": "wiring.endpoint",
+    "AttachError": "wiring.errors",
+}
+
+__all__ = [*_PLACES, "__version__"]  # noqa: PLE0604 - names, all of them
+
+
+def __getattr__(name: str) -> object:
+    from ._lazy import fetch
+
+    return fetch(__name__, _PLACES, name)

@@ -1,0 +1,132 @@
+"""Netns: one open network namespace, found by name, path, process or descriptor."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, TypeAlias
+
+    #: A namespace as callers name it: a name in /run/netns or a path, a process id, or an open one.
+    Target: TypeAlias = "str | int | Netns"
+
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/netns)
+
+
+class Netns:
+    """An open network namespace. It lives at least as long as the descriptor does; close it, or use `with`."""
+
+    __slots__ = ("_fd", "label")
+
+    def __init__(self, fd: int, label: str) -> None:
+        self._fd = fd
+        self.label = label
+
+    @classmethod
+    def open(cls, target: Target) -> Netns:
+        """Open a namespace: a str is a name in /run/netns, or a path if it holds a slash; an int is a process id. A Netns
+        is opened once more.
+
+        FileNotFoundError or ProcessLookupError where there is none, ValueError for an impossible name, OSError (EINVAL) for a file that
+        is no network namespace."""
+        if isinstance(target, Netns):
+            return cls(os.dup(target.fileno()), target.label)
+        if isinstance(target, bool) or not isinstance(target, (int, str)):
+            raise TypeError(f"a namespace is a name, a path, a process id or a Netns, not {target!r}")
+        if isinstance(target, int):
+            return cls._open_process(target)
+        if "/" in target:
+            return cls._open_path(target, f"namespace {target}")
+        return cls._open_path(named_path(target), f"namespace {target}")
+
+    @classmethod
+    def from_fd(cls, fd: int) -> Netns:
+        """The namespace of a descriptor, which stays the caller's: it is duplicated. OSError where it is no network namespace."""
+        return cls._checked(os.dup(fd), f"namespace of descriptor {fd}")
+
+    @classmethod
+    def current(cls) -> Netns:
+        """The namespace of the calling thread."""
+        return cls._open_path("/proc/thread-self/ns/net", "the caller's namespace")
+
+    @classmethod
+    def _open_process(cls, pid: int) -> Netns:
+        if not 0 < pid <= 0x7FFFFFFF:
+            raise ValueError(f"{pid} is no process id")
+        try:
+            return cls._open_path(f"/proc/{pid}/ns/net", f"process {pid}")
+        except FileNotFoundError:
+            raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
+        except PermissionError:
+            raise PermissionError(errno.EACCES, f"not permitted to look at process {pid}") from None
+
+    @classmethod
+    def _open_path(cls, path: str, label: str) -> Netns:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
+            raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None
+        except OSError as error:
+            raise OSError(error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path) from None
+        return cls._checked(fd, label)
+
+    @classmethod
+    def _checked(cls, fd: int, label: str) -> Netns:
+        if not is_network_namespace(fd):
+            os.close(fd)
+            raise OSError(errno.EINVAL, f"{label} is not a network namespace")
+        return cls(fd, label)
+
+    def fileno(self) -> int:
+        """The descriptor; ValueError once closed."""
+        if self._fd < 0:
+            raise ValueError(f"{self.label} is closed")
+        return self._fd
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """(device, inode) of the namespace: equal for two handles exactly when they are the same one."""
+        status = os.fstat(self.fileno())
+        return status.st_dev, status.st_ino
+
+    def close(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Netns {self.label}{'' if self._fd >= 0 else ', closed'}>"
+
+
+def is_network_namespace(fd: int) -> bool:
+    """Whether a descriptor is of a network namespace (ioctl NS_GET_NSTYPE, linux/nsfs.h)."""
+    from fcntl import ioctl
+
+    try:
+        return bool(ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
+    except OSError:
+        return False
+
+
+def named_path(name: str) -> str:
+    """The path of a named namespace; ValueError where the name cannot be one."""
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} cannot name a namespace: no slash, not empty, not . or ..")
+    if len(os.fsencode(name)) > 255:
+        raise ValueError(f"the name of a namespace has at most 255 bytes, {name[:20]!r}... has more")
+    return f"{RUN_DIRECTORY}/{name}"

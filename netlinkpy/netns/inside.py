@@ -1,0 +1,111 @@
+"""Doing something inside a namespace: processes started there, and who is there already."""
+
+from __future__ import annotations
+
+import os
+
+from .handle import CLONE_NEWNET, RUN_DIRECTORY, Netns
+from .named import names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    import subprocess
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
+
+    from .handle import Target
+
+    T = TypeVar("T")
+
+
+def call(netns: Target, function: Callable[[], T]) -> T:
+    """Call a function on a throw-away thread inside a namespace, and give what it gives (or raise what it raises).
+
+    The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function stay inside."""
+    import _thread
+
+    from ..native import load
+
+    setns = load().setns
+    outcome: list[Any] = []
+    finished = _thread.allocate_lock()
+    finished.acquire()
+
+    def thread() -> None:
+        try:
+            setns(handle.fileno(), CLONE_NEWNET)
+            outcome.append((True, function()))
+        except BaseException as error:
+            outcome.append((False, error))
+        finally:
+            finished.release()
+
+    with Netns.open(netns) as handle:
+        _thread.start_new_thread(thread, ())
+        finished.acquire()
+    done, value = outcome[0]
+    if not done:
+        raise value
+    result: T = value
+    return result
+
+
+def popen(netns: Target, arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a program inside a namespace: subprocess.Popen with its options. Its mounts stay the caller's (/sys shows the
+    devices of the namespace it was mounted in)."""
+    import subprocess
+
+    return call(netns, lambda: subprocess.Popen(arguments, **options))
+
+
+def run(
+    netns: Target,
+    arguments: Sequence[str],
+    *,
+    input: Any = None,
+    capture_output: bool = False,
+    timeout: float | None = None,
+    check: bool = False,
+    **options: Any,
+) -> subprocess.CompletedProcess[Any]:
+    """Run a program inside a namespace to its end: subprocess.run with its options, results and errors."""
+    import subprocess
+
+    if capture_output:
+        options["stdout"] = options["stderr"] = subprocess.PIPE
+    if input is not None:
+        options["stdin"] = subprocess.PIPE
+    with popen(netns, arguments, **options) as process:
+        try:
+            output, errors = process.communicate(input, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    result = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    if check:
+        result.check_returncode()
+    return result
+
+
+def identify(pid: int) -> builtins.list[str]:
+    """The names in /run/netns that the namespace of a process has. ProcessLookupError where there is no such process."""
+    with Netns.open(pid) as netns:
+        identity = netns.identity
+    return [name for name in names() if _identity(f"{RUN_DIRECTORY}/{name}") == identity]
+
+
+def pids(netns: Target) -> builtins.list[int]:
+    """The processes whose main thread is in a namespace (those that the caller may look at), ascending."""
+    with Netns.open(netns) as handle:
+        identity = handle.identity
+    processes = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return sorted(pid for pid in processes if _identity(f"/proc/{pid}/ns/net") == identity)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:  # gone meanwhile, or not ours to look at
+        return None
+    return status.st_dev, status.st_ino

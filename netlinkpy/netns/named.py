@@ -1,0 +1,193 @@
+"""Named namespaces: the files in /run/netns that keep a namespace alive and give it a name, as `ip netns` does."""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import time
+
+from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Callable, Sequence
+
+MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x100000  # linux/mount.h
+MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
+_AT_A_TIME = 64  # namespaces made in one call of the shim: signals are served in between
+_ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is what a killed maker left
+
+
+def create(name: str) -> None:
+    """Make a network namespace and name it; `lo` in it is down, as the kernel makes it.
+
+    FileExistsError where the name is taken, ValueError where it cannot be one, PermissionError without CAP_SYS_ADMIN."""
+    create_many([name])
+
+
+def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> None:
+    """Make many namespaces, all or none: what was made is removed when one fails. progress(done, of) is called as it goes.
+
+    Errors as create(); they name the one that failed."""
+    from ..native import load
+
+    backend = load()
+    paths = [named_path(name) for name in names]
+    made: list[str] = []
+    with _Directory():
+        try:
+            for start in range(0, len(paths), _AT_A_TIME):
+                chunk = paths[start : start + _AT_A_TIME]
+                for path in chunk:
+                    _clear_abandoned(path)
+                outcomes = dict(zip(chunk, backend.make_netns_at(chunk), strict=True))
+                made += [path for path, error in outcomes.items() if not error]
+                for path, error in outcomes.items():
+                    if error:
+                        raise _refusal("create", path, error)
+                if progress:
+                    progress(len(made), len(paths))
+        except BaseException:
+            for path in made:
+                _remove(path)
+            raise
+
+
+def bind(name: str, pid: int) -> None:
+    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Errors as create()."""
+    from ..native import load
+
+    path = named_path(name)
+    with Netns.open(pid), _Directory():
+        _clear_abandoned(path)
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
+        except OSError as error:
+            raise _refusal("create", path, error.errno or errno.EIO) from None
+        try:
+            load().mount(f"/proc/{pid}/ns/net", path, None, MS_BIND)
+        except OSError as error:
+            os.unlink(path)
+            raise _refusal("create", path, error.errno or errno.EIO) from None
+
+
+def delete(name: str) -> None:
+    """Take a name away; the namespace goes when nothing else holds it. FileNotFoundError where there is no such name."""
+    delete_many([name])
+
+
+def delete_many(names: Sequence[str]) -> None:
+    """Take many names away. It goes on past one that fails, and then raises that one's error."""
+    failed = None
+    for name in names:
+        try:
+            _remove(named_path(name))
+        except OSError as error:
+            failed = failed or _refusal("delete", error.filename or name, error.errno or errno.EIO)
+    if failed:
+        raise failed
+
+
+def names() -> builtins.list[str]:
+    """The names in /run/netns, in order; none where there is no such directory."""
+    try:
+        return sorted(os.listdir(RUN_DIRECTORY))
+    except FileNotFoundError:
+        return []
+
+
+def prune() -> builtins.list[str]:
+    """Remove what dangles in /run/netns (links to a process that is gone, files that a killed maker left), and give the names."""
+    removed = []
+    for name in names():
+        path = f"{RUN_DIRECTORY}/{name}"
+        if _dangles(path):
+            os.unlink(path)
+            removed.append(name)
+    return removed
+
+
+class _Directory:
+    """Holds /run/netns, made and shared between mount namespaces as `ip netns` makes it, locked against other makers."""
+
+    def __enter__(self) -> None:
+        from fcntl import LOCK_EX, flock
+
+        try:
+            os.makedirs(RUN_DIRECTORY, 0o755, exist_ok=True)
+            self._fd = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _refusal("create", RUN_DIRECTORY, error.errno or errno.EIO) from None
+        try:
+            flock(self._fd, LOCK_EX)
+            _share()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def _share() -> None:
+    """Make /run/netns a shared mount: a namespace named in one mount namespace is then seen, and deleted, in all."""
+    from ..native import load
+
+    mount = load().mount
+    try:
+        try:
+            mount("", RUN_DIRECTORY, "none", MS_SHARED | MS_REC)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # EINVAL: it is no mount point yet
+                raise
+            mount(RUN_DIRECTORY, RUN_DIRECTORY, "none", MS_BIND | MS_REC)
+            mount("", RUN_DIRECTORY, "none", MS_SHARED | MS_REC)
+    except OSError as error:
+        raise _refusal("share", RUN_DIRECTORY, error.errno or errno.EIO) from None
+
+
+def _remove(path: str) -> None:
+    from ..native import load
+
+    try:
+        load().umount(path, MNT_DETACH | UMOUNT_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # EINVAL: nothing is mounted there (a link, or an abandoned file)
+            raise
+    os.unlink(path)
+
+
+def _dangles(path: str) -> bool:
+    if os.path.islink(path):
+        return not os.path.exists(path)
+    return _abandoned(path)
+
+
+def _abandoned(path: str) -> bool:
+    """Whether a regular file is no namespace, and old enough that nobody is just about to mount one on it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(fd)
+        return status.st_size == 0 and time() - status.st_mtime > _ABANDONED_AFTER and not is_network_namespace(fd)
+    finally:
+        os.close(fd)
+
+
+def _clear_abandoned(path: str) -> None:
+    if _abandoned(path):
+        os.unlink(path)
+
+
+def _refusal(verb: str, path: str, number: int) -> OSError:
+    name = os.path.basename(path)
+    why = {
+        errno.EEXIST: "the name is taken",
+        errno.ENOENT: "there is none of that name",
+        errno.EPERM: "not permitted: this needs CAP_SYS_ADMIN",
+        errno.EACCES: "not permitted",
+    }.get(number, os.strerror(number))
+    return OSError(number, f"cannot {verb} namespace {name}: {why}", path)

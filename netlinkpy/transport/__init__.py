@@ -1,0 +1,1 @@
+"""transport: sockets that carry netlink messages to the kernel and back."""

@@ -1,0 +1,200 @@
+"""The blocking AF_NETLINK socket: requests with a deadline, dumps that are retried, answers that are told apart."""
+
+from __future__ import annotations
+
+import _socket  # the C half of `socket`, which costs 6 ms to import
+import errno
+import os
+from time import monotonic
+
+from ..wire.conversation import NLM_F_ACK, NLM_F_DUMP, Ack, Conversation, Done, Overrun, Reply
+from ..wire.errors import DeadlineError, DumpInterruptedError, NetlinkError, OverrunError
+from ..wire.extack import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
+    from ..wire.attributes import Values
+    from ..wire.message import Message
+
+AF_NETLINK = 16
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+SOL_NETLINK = 270
+NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
+
+RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
+DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
+
+
+class Socket:
+    """A netlink socket in one network namespace, where it stays for life.
+
+    protocol: NETLINK_ROUTE or another of linux/netlink.h; netns_fd: a descriptor of the namespace to open it in (None: the
+    caller's; the calling thread never leaves its own); timeout: seconds that one request may take in all.
+
+    OSError where the socket cannot be had. Not for several threads at once; refused in a forked child, which
+    would eat the parent's answers."""
+
+    __slots__ = ("_conversation", "_pid", "_socket", "timeout", "where")
+
+    def __init__(
+        self,
+        protocol: int = NETLINK_ROUTE,
+        *,
+        netns_fd: int | None = None,
+        where: str = "",
+        timeout: float = 10.0,
+        port: int = 0,
+    ) -> None:
+        if netns_fd is None:
+            kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
+            self._socket = _socket.socket(AF_NETLINK, kind, protocol)
+        else:
+            from ..native import load
+
+            fd = load().open_socket(netns_fd, AF_NETLINK, _socket.SOCK_RAW, protocol)
+            self._socket = _socket.socket(fileno=fd)
+        self._pid = os.getpid()
+        self._conversation = Conversation()
+        self.timeout = timeout
+        self.where = where
+        try:
+            for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
+                self._socket.setsockopt(SOL_NETLINK, option, 1)
+            self._socket.bind((port, 0))
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    @property
+    def port(self) -> int:
+        """The port id the socket is bound to: it is unique in its namespace while the socket lives."""
+        return int(self._socket.getsockname()[0])
+
+    @property
+    def receive_buffer(self) -> int:
+        """The size of the receive buffer in bytes, as the kernel counts (read back: it may have given less than was asked)."""
+        return self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
+
+    @property
+    def send_buffer(self) -> int:
+        """The size of the send buffer in bytes: no datagram may be longer."""
+        return self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
+
+    def close(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def request(
+        self, message: Message, type: int, flags: int, values: Values, *, verb: str = "", hint: str = ""
+    ) -> list[Values]:
+        """Send one message, wait for its ack, and give the replies that came before it (an echo, the answer of a GET).
+
+        verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError where the values
+        do not fit the message; then nothing was sent."""
+        body = message.pack(values)
+        replies, _ = self._talk(message, type, flags | NLM_F_ACK, body, verb, hint)
+        return [message.parse(reply.body) for reply in replies]
+
+    def dump(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Values]:
+        """All entries the kernel has for a GET; begun again (8 times at most) when changes interrupt it.
+
+        DumpInterruptedError, with what came in its `partial`, where that never ends."""
+        return [message.parse(reply.body) for reply in self.dump_bodies(message, type, values, verb=verb)]
+
+    def dump_bodies(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Reply]:
+        """As dump(), the replies not yet parsed."""
+        body = message.pack(values)
+        for _ in range(DUMP_TRIES):
+            replies, interrupted = self._talk(message, type, NLM_F_DUMP, body, verb, "")
+            if not interrupted:
+                return replies
+        error = DumpInterruptedError(errno.EINTR, verb, where=self.where)
+        error.partial = [message.parse(reply.body) for reply in replies]
+        raise error
+
+    def _talk(
+        self, message: Message, type: int, flags: int, body: bytes, verb: str, hint: str
+    ) -> tuple[list[Reply], bool]:
+        if os.getpid() != self._pid:
+            raise OSError(
+                errno.EPERM, f"this socket belongs to process {self._pid}; a forked child opens its own"
+            )
+        deadline = monotonic() + self.timeout
+        sequence, data = self._conversation.request(type, flags, body)
+        replies: list[Reply] = []
+        try:
+            self._send(data, verb, deadline)
+            while True:
+                for event in self._conversation.receive(self._receive(verb, deadline)):
+                    if event.sequence != sequence:
+                        continue
+                    if isinstance(event, Reply):
+                        replies.append(event)
+                    elif isinstance(event, Overrun):
+                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
+                    elif event.errno:
+                        raise self._refusal(event, message, body, verb, hint)
+                    else:
+                        return replies, isinstance(event, Done) and event.interrupted
+        finally:
+            self._conversation.forget(sequence)
+
+    def _send(self, data: bytes, verb: str, deadline: float) -> None:
+        self._socket.settimeout(max(deadline - monotonic(), 0.001))
+        try:
+            self._socket.sendto(data, (0, 0))
+        except TimeoutError:
+            raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where) from None
+        except OSError as error:
+            raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+
+    def _receive(self, verb: str, deadline: float) -> bytes:
+        """One datagram of the kernel's, whole."""
+        while True:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
+            self._socket.settimeout(left)
+            try:
+                data, sender = self._socket.recvfrom(RECEIVE_SIZE)
+            except TimeoutError:
+                continue  # the deadline is past, or nearly
+            except OSError as error:
+                if error.errno == errno.ENOBUFS:
+                    raise OverrunError(errno.ENOBUFS, verb, where=self.where) from None
+                raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+            if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
+                return data
+
+    def _refusal(self, event: Ack | Done, message: Message, body: bytes, verb: str, hint: str) -> NetlinkError:
+        told = decode(event.tlvs, message, body)
+        return NetlinkError(
+            event.errno,
+            verb or message.name,
+            where=self.where,
+            path=told.path,
+            text=told.sentence,
+            hint=hint,
+        )
+
+
+def answer(replies: list[Any], verb: str) -> Any:
+    """The one reply of a GET that names one object; an OSError where the kernel acked without giving it."""
+    if not replies:
+        raise NetlinkError(errno.ENODATA, verb, text="the kernel acknowledged and answered nothing")
+    return replies[0]
