@@ -1,11 +1,11 @@
-"""pytest on the real kernel, never on the machine's own network: what every test gets, and what it may not leave behind.
+"""pytest on the real kernel, never on the machine's own network: what a test gets, and may not leave behind.
 
-- Every test runs in a fresh, empty network namespace with an empty /run (so also /run/netns); lo is down unless the test
-  asks for the fixture `loopback`.
-- `container` is one container, `containers(n)` makes n, `bare_namespaces(n)` makes n namespaces without a process.
+- Every test runs in a fresh network namespace with an empty /run (so /run/netns is missing); lo is up only if
+  the test asks for the fixture `loopback`.
+- `container` is one container, `containers(n)` makes n, `bare_namespaces(n)` makes n without a process.
 - `snapshot(namespace)` is the state of a namespace, to compare before and after.
-- `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real root) is missing;
-  NETLINKPY_REQUIRE=all in the environment makes that a failure.
+- `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real one) is
+  missing; NETLINKPY_REQUIRE=all in the environment makes that a failure.
 - `from tests.namespaces import inside, entered, ping, ping_all` for the rest.
 - A test that leaves a descriptor, a thread or a child process behind fails.
 """
@@ -25,20 +25,21 @@ from tests.namespaces import BareNamespace, Container
 from tests.snapshot import snapshot as take_snapshot
 
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH on Debian lacks them
-LEAVING_TIME = 2.0  # seconds in which threads and descriptors that are being closed may go
+LEAVING_TIME = 1.0  # seconds in which threads and descriptors that are being closed may go
 
 _failed = pytest.StashKey[bool]()
 _isolated = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(*programs): skip, or fail if NETLINKPY_REQUIRE=all, where one is missing")
+    config.addinivalue_line("markers", "needs(*programs): skips where one is missing")
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *PROGRAM_FOLDERS])
     try:
         config.stash[_isolated] = namespaces.isolate()
     except OSError as error:
         raise pytest.UsageError(
-            f"the tests need root or user namespaces, to stay off this machine's own network, and got neither ({error})"
+            "to stay off this machine's network, the tests need root or user namespaces: neither is here "
+            f"({error})"
         ) from None
 
 
@@ -46,16 +47,19 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"namespaces: {config.stash[_isolated]}"
 
 
-# -- what a test needs ------------------------------------------------------------------------------------------------
+# -- what a test needs -------------------------------------------------------------------------------------
 
 
-def _there(what: str, config: pytest.Config) -> bool:
-    return config.stash[_isolated] == "as root" if what == "root" else shutil.which(what) is not None
+def _there(what: str) -> bool:
+    if what == "root":
+        with open("/proc/self/uid_map") as file:
+            return file.read().split() == ["0", "0", "4294967295"]
+    return shutil.which(what) is not None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = [name for mark in item.iter_markers("needs") for name in mark.args]
-    missing = [name for name in wanted if not _there(name, item.config)]
+    missing = [name for name in wanted if not _there(name)]
     if missing:
         reason = f"needs {' and '.join(missing)}, not here"
         if os.environ.get("NETLINKPY_REQUIRE") == "all":
@@ -63,7 +67,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
-# -- what a test may not leave behind ---------------------------------------------------------------------------------
+# -- what a test may not leave behind ----------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,7 +79,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def _descriptors() -> set[str]:
-    found = set()
+    found: set[str] = set()
     for number in os.listdir("/proc/self/fd"):
         try:
             found.add(f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}")
@@ -89,7 +93,7 @@ def _threads() -> set[str]:
 
 
 def _children() -> set[str]:
-    found = set()
+    found: set[str] = set()
     for thread in os.listdir("/proc/self/task"):
         try:
             with open(f"/proc/self/task/{thread}/children") as file:
@@ -119,7 +123,7 @@ def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
         time.sleep(0.01)
 
 
-# -- what a test may ask for ------------------------------------------------------------------------------------------
+# -- what a test may ask for -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -130,7 +134,7 @@ def loopback(fresh_namespace: None) -> None:
 
 @pytest.fixture
 def containers(fresh_namespace: None) -> Iterator[Callable[..., list[Container]]]:
-    """containers(n, user=False, loopback=False) makes n containers; they are killed and reaped after the test."""
+    """containers(n, user=False, loopback=False) makes n; they are killed and reaped after the test."""
     made: list[Container] = []
 
     def make(count: int, *, user: bool = False, loopback: bool = False) -> list[Container]:

@@ -1,4 +1,4 @@
-"""Namespaces, containers and pings for tests, by system calls alone: neither netlinkpy nor iproute2 is used here."""
+"""Namespaces, containers and pings for tests, by system calls alone, without netlinkpy or iproute2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import struct
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -47,10 +47,9 @@ def setns(fd: int, flags: int = CLONE_NEWNET) -> None:
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0) -> None:
     """mount(2) without data."""
-    _checked(
-        _libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), None),
-        f"mount on {target}",
-    )
+    kind_name = kind.encode() if kind else None
+    result = _libc.mount(source.encode(), target.encode(), kind_name, ctypes.c_ulong(flags), None)
+    _checked(result, f"mount on {target}")
 
 
 def unmount(target: str) -> None:
@@ -59,20 +58,20 @@ def unmount(target: str) -> None:
 
 
 def map_root(uid: int, gid: int) -> None:
-    """Makes us root of the user namespace just unshared; uid and gid are who we were outside (user_namespaces(7))."""
+    """Makes us root of the user namespace just unshared; uid and gid are who we were outside."""
     for name, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
 
 
-# -- the test process itself ------------------------------------------------------------------------------------------
+# -- the test process itself -------------------------------------------------------------------------------
 
 
 def isolate() -> str:
-    """Moves this process, while it has one thread, away from the machine's network and mounts; says how it did.
+    """Moves this process, while it has one thread, away from the machine's network and mounts; says how.
 
-    As root directly; as an ordinary user, or as a root without capabilities, by a user namespace. Raises OSError where
-    neither is possible.
+    As root directly; as an ordinary user, or a root without capabilities, by a user namespace. Raises OSError
+    where neither works.
     """
     uid, gid = os.geteuid(), os.getegid()
     how = "as root"
@@ -88,7 +87,7 @@ def isolate() -> str:
 
 
 def _mount_run() -> None:
-    # /run/netns exists on this tmpfs only. /var/run leads to the same place, as it does on every distribution.
+    # /run/netns can then exist only here. /var/run leads to the same place, as on every distribution.
     mount("tmpfs", "/run", "tmpfs")
     if os.path.isdir("/var/run") and not os.path.samefile("/var/run", "/run"):
         mount("/run", "/var/run", None, MS_BIND)
@@ -111,13 +110,13 @@ def raise_loopback() -> None:
         fcntl.ioctl(sock, SIOCSIFFLAGS, name + struct.pack("=H22x", flags | IFF_UP))
 
 
-# -- containers -------------------------------------------------------------------------------------------------------
+# -- containers --------------------------------------------------------------------------------------------
 
 
 class Container:
     """A network namespace kept by a paused process: `pid` and `path` lead to it, `kill()` ends both.
 
-    With user=True it has a user namespace of its own (with its root mapped), as a rootless engine's container has.
+    With user=True it has a user namespace of its own (with its root mapped), like a rootless engine's.
     """
 
     def __init__(self, *, user: bool = False, loopback: bool = False) -> None:
@@ -176,7 +175,7 @@ def _be_a_container(report: int, user: bool, loopback: bool) -> None:
 
 
 class BareNamespace:
-    """A network namespace without a process: only a descriptor of ours keeps it. `path` and `fd` lead to it."""
+    """A network namespace without a process, kept by our descriptor. `path` and `fd` lead to it."""
 
     def __init__(self) -> None:
         with _returning():
@@ -194,11 +193,11 @@ class BareNamespace:
             self.fd = -1
 
 
-Namespace = Union[Container, BareNamespace, str, int, None]
+Namespace = Container | BareNamespace | str | int | None
 """A container, a bare namespace, a path, a descriptor, or None for the caller's own."""
 
 
-# -- being inside -----------------------------------------------------------------------------------------------------
+# -- being inside ------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -230,8 +229,8 @@ def entered(namespace: Namespace) -> Iterator[None]:
 def inside(namespace: Namespace, function: Callable[[], T], seconds: float = 30.0) -> T:
     """What function() returns (it must pickle) when a forked child runs it inside the namespace.
 
-    Its exception is raised here, with the child's traceback as a note. TimeoutError after that many seconds; the
-    child is dead then.
+    Its exception is raised here, with the child's traceback as a note. TimeoutError after that many seconds;
+    the child is dead then.
     """
     read_end, write_end = os.pipe()
     pid = os.fork()
@@ -279,7 +278,7 @@ def _answer(pipe: int, namespace: Namespace, function: Callable[[], object]) -> 
         os._exit(0)
 
 
-# -- packets ----------------------------------------------------------------------------------------------------------
+# -- packets -----------------------------------------------------------------------------------------------
 
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}  # RFC 792, RFC 4443
 ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
@@ -287,21 +286,22 @@ ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
 
 def checksum(data: bytes) -> int:
     """The internet checksum (RFC 1071) of an even number of bytes."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
 
 def ping(namespace: Namespace, target: str, deadline_ms: float = 100.0) -> float | None:
-    """One ICMP echo (v4 or v6) from inside the namespace: the round trip in ms, None where no answer came in time."""
+    """One ICMP echo (v4 or v6) from inside the namespace: the round trip in ms, None without an answer."""
     return ping_all([(namespace, target)], deadline_ms)[0]
 
 
 def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0) -> list[float | None]:
-    """One ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the order of the pairs.
+    """One ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the pairs' order.
 
-    None stands for no answer within the deadline, and for a kernel that would not send (no route, a tentative address).
+    None stands for no answer within the deadline, and for a kernel that would not send (no route, a tentative
+    address).
     """
     sent: dict[int, tuple[int, socket.socket, float]] = {}
     answers: list[float | None] = [None] * len(pairs)
@@ -310,7 +310,7 @@ def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0)
         ready = [(sockets.enter_context(sock), address) for sock, address in map(_echo_socket, pairs)]
         deadline = time.monotonic() + deadline_ms / 1000
         for row, (sock, address) in enumerate(ready):
-            request = struct.pack("!BBHHHQ", ECHO_REQUEST[sock.family], 0, 0, os.getpid() & 0xFFFF, row & 0xFFFF, row)
+            request = struct.pack("!BBHHHQ", ECHO_REQUEST[sock.family], 0, 0, *_identity(row), row)
             if sock.family == socket.AF_INET:  # over ICMPv6 the kernel computes it
                 request = request[:2] + checksum(request).to_bytes(2, "big") + request[4:]
             with contextlib.suppress(OSError):
@@ -328,13 +328,19 @@ def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0)
     return answers
 
 
+def _identity(row: int) -> tuple[int, int]:
+    """The identifier and the sequence number of a row's echo."""
+    return os.getpid() & 0xFFFF, row & 0xFFFF
+
+
 def _echo_socket(pair: tuple[Namespace, str]) -> tuple[socket.socket, Any]:
     namespace, target = pair
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
-    with entered(namespace):
-        address = socket.getaddrinfo(target, None, family, socket.SOCK_RAW, protocol, socket.AI_NUMERICHOST)[0][4]
-        return socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol), address
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+    with entered(namespace):  # a scope (fe80::1%eth0) is known only there
+        found = socket.getaddrinfo(target, None, family, socket.SOCK_RAW, protocol, socket.AI_NUMERICHOST)
+        return socket.socket(family, kind, protocol), found[0][4]
 
 
 def _is_reply(sock: socket.socket, row: int) -> bool:
@@ -344,8 +350,6 @@ def _is_reply(sock: socket.socket, row: int) -> bool:
         return False
     if sock.family == socket.AF_INET:
         packet = packet[(packet[0] & 15) * 4 :]  # a raw IPv4 socket hands over the IP header too
-    return len(packet) >= 8 and (packet[0], *struct.unpack_from("!HH", packet, 4)) == (
-        ECHO_REPLY[sock.family],
-        os.getpid() & 0xFFFF,
-        row & 0xFFFF,
-    )
+    if len(packet) < 8 or packet[0] != ECHO_REPLY[sock.family]:
+        return False
+    return struct.unpack_from("!HH", packet, 4) == _identity(row)

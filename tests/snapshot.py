@@ -1,7 +1,7 @@
-"""The configured state of a network namespace as plain values, to compare before and after: raw rtnetlink dumps, read here.
+"""The configured state of a network namespace as plain values, to compare before and after.
 
-Neither netlinkpy nor iproute2 is used, so it sees the same everywhere, also attributes that no program prints. What changes
-by itself (counters, timers, carrier, learned neighbours) is left out.
+Raw rtnetlink dumps, read here, without netlinkpy or iproute2: so it sees the same everywhere, also attributes
+that no program prints. What changes by itself (counters, timers, carrier, learned neighbours) is left out.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ TABLES = {
 }
 
 # What changes by itself, by table: {attribute: None to drop it, or the same again for what is nested in it}.
-BRIDGE_WEATHER = dict.fromkeys((10, *range(12, 20), 47, 48))  # root, topology change, timers, querier, learned FDB
-PORT_WEATHER = dict.fromkeys((1, *range(13, 17), *range(19, 24), 38))  # state, designated root, timers
+# Of a bridge: root, topology changes, timers, querier, FDB count; of a port: state, designated root, timers.
+BRIDGE_WEATHER = dict.fromkeys((10, *range(12, 20), 47, 48))
+PORT_WEATHER = dict.fromkeys((1, *range(13, 17), *range(19, 24), 38))
 WEATHER: dict[str, dict[int, object]] = {
     "links": {
         **dict.fromkeys((7, 16, 23, 33, 35, 47, 48)),  # statistics, operational state, carrier and its counts
@@ -57,7 +58,7 @@ IFA_FLAGS = 8
 
 
 def snapshot(namespace: Namespace = None) -> dict[str, object]:
-    """The state of the namespace: {"links": [...], "addresses": [...], "routes": [...], ...}, each row a dict."""
+    """The state of the namespace: {"links": [...], "addresses": [...], ...}, each row a dict."""
     with entered(namespace):
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     with sock:
@@ -73,7 +74,7 @@ def _rows(table: str, sock: socket.socket) -> list[dict[int | str, object]]:
         if messages is not None:
             break
     else:
-        raise AssertionError(f"the dump of {table} was interrupted ten times: something goes on changing them")
+        raise AssertionError(f"the dump of {table} was interrupted ten times")
     rows = (_row(table, message, header) for message in messages if _is_configured(table, message))
     return sorted(rows, key=repr)
 

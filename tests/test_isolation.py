@@ -1,11 +1,13 @@
-"""The ground the other tests stand on: fresh namespaces, containers, pings, snapshots, and the account of leavings."""
+"""The ground the other tests stand on: fresh namespaces, containers, pings, snapshots, no leavings."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,8 +50,9 @@ def test_a_container_has_a_namespace_of_its_own(containers: Containers) -> None:
     identities = {os.stat(path).st_ino for path in ("/proc/self/ns/net", one.path, two.path)}
     assert len(identities) == 3
     assert inside(one, os.getpid) not in (os.getpid(), one.pid)
+    pid = one.pid
     one.kill()
-    assert not os.path.exists(f"/proc/{two.pid + 1}") or one.pid == 0
+    assert not one.alive and not os.path.exists(f"/proc/{pid}")
 
 
 def test_a_container_may_have_a_user_namespace(containers: Containers) -> None:
@@ -64,7 +67,7 @@ def test_inside_gives_results_exceptions_and_a_deadline(container: Container) ->
     with pytest.raises(ZeroDivisionError):
         inside(container, lambda: 1 // 0)
     with pytest.raises(TimeoutError):
-        inside(container, lambda: sys.stdin.readline() if False else __import__("time").sleep(9), seconds=0.1)
+        inside(container, lambda: time.sleep(9), seconds=0.1)
 
 
 def test_entered_comes_back(container: Container) -> None:
@@ -75,15 +78,19 @@ def test_entered_comes_back(container: Container) -> None:
     assert os.readlink("/proc/thread-self/ns/net") == own
 
 
-def test_many_pings_at_once(containers: Containers, bare_namespaces: Callable[[int], list[BareNamespace]]) -> None:
+def test_many_pings_at_once(
+    containers: Containers, bare_namespaces: Callable[[int], list[BareNamespace]]
+) -> None:
     up, down = containers(3, loopback=True), bare_namespaces(2)
     with entered(down[1]):
         raise_loopback()
-    answers = ping_all([(one, "127.0.0.1") for one in (*up, *down)])
+    answers = ping_all([*((one, "127.0.0.1") for one in up), *((one, "127.0.0.1") for one in down)])
     assert [answer is not None for answer in answers] == [True, True, True, False, True]
 
 
-def test_a_snapshot_is_the_same_until_something_is_set(container: Container, snapshot: Callable[..., object]) -> None:
+def test_a_snapshot_is_the_same_until_something_is_set(
+    container: Container, snapshot: Callable[..., object]
+) -> None:
     before = snapshot(container)
     assert snapshot(container) == before
     inside(container, raise_loopback)
@@ -107,40 +114,54 @@ def test_a_snapshot_sees_every_table(snapshot: Callable[..., dict[str, list[obje
     assert all(len(after[table]) > len(before[table]) for table in before)
 
 
-def run_pytest(folder: Path, text: str, **environment: str) -> str:
-    """What pytest prints of a test file under our conftest."""
-    file = folder / "test_it.py"
-    file.write_text(textwrap.dedent(text))
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.conftest", str(file)]
-    command += ["-o", "addopts=-rs --import-mode=importlib", "--rootdir", str(folder)]
+def run_pytest(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """pytest under our conftest on the test files in the folder."""
     root = str(Path(__file__).parent.parent)
     return subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": root, **environment}, cwd=folder, text=True, capture_output=True
-    ).stdout
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-rs",
+            "-p",
+            "no:cacheprovider",
+            *options,
+            "-p",
+            "tests.conftest",
+            ".",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{root}:{folder}", **environment},
+        cwd=folder,
+        text=True,
+        capture_output=True,
+    )
 
 
-@pytest.mark.parametrize(
-    "leaving, name",
-    [
-        ("os.open('/dev/null', 0)", "/dev/null"),
-        ("threading.Thread(target=time.sleep, args=(4,)).start()", "thread "),
-        ("subprocess.Popen(['sleep', '4'])", "child process "),
-    ],
-)
-def test_what_is_left_behind_fails_the_test(leaving: str, name: str, tmp_path: Path) -> None:
-    printed = run_pytest(tmp_path, f"import os, subprocess, threading, time\nkept = []\ndef test_it(): kept.append({leaving})")
-    assert "left behind by the test: " in printed and name in printed and "1 passed, 1 error" in printed
+def test_what_is_left_behind_fails_the_test(tmp_path: Path) -> None:
+    text = """
+        import os, subprocess, threading, time
+        kept = []
+        def test_descriptor(): kept.append(os.open("/dev/null", 0))
+        def test_thread(): threading.Thread(target=time.sleep, args=(2,)).start()
+        def test_child(): kept.append(subprocess.Popen(["sleep", "2"]))
+        def test_good(): subprocess.run(["true"])
+    """
+    (tmp_path / "test_it.py").write_text(textwrap.dedent(text))
+    printed = run_pytest(tmp_path).stdout
+    assert "4 passed, 3 errors" in printed
+    for name in (" -> /dev/null", "thread ", "child process "):
+        assert re.search(f"^left behind by the test: .*{name}", printed, re.MULTILINE), name
 
 
 def test_a_missing_program_is_said_and_may_be_required(tmp_path: Path) -> None:
     text = "import pytest\n@pytest.mark.needs('no-such-program')\ndef test_it(): pass"
-    assert "needs no-such-program, not here" in run_pytest(tmp_path, text, NETLINKPY_REQUIRE="")
-    assert "1 error" in run_pytest(tmp_path, text, NETLINKPY_REQUIRE="all")
+    (tmp_path / "test_it.py").write_text(text)
+    assert "needs no-such-program, not here" in run_pytest(tmp_path, NETLINKPY_REQUIRE="").stdout
+    assert "1 error" in run_pytest(tmp_path, NETLINKPY_REQUIRE="all").stdout
 
 
 def test_without_namespaces_no_test_runs(tmp_path: Path) -> None:
     text = """
-        import ctypes
         from tests import namespaces
 
         def refused(*flags):
@@ -150,13 +171,7 @@ def test_without_namespaces_no_test_runs(tmp_path: Path) -> None:
     """
     (tmp_path / "refuse.py").write_text(textwrap.dedent(text))
     (tmp_path / "test_it.py").write_text("def test_it(): pass")
-    root = str(Path(__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "refuse", "-p", "tests.conftest", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{root}:{tmp_path}"},
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-    )
+    done = run_pytest(tmp_path, "-p", "refuse")
     assert done.returncode != 0 and "passed" not in done.stdout
-    assert "the tests need root or user namespaces" in done.stderr and "Traceback" not in done.stderr
+    assert "the tests need root or user namespaces: neither is here" in done.stderr
+    assert "Traceback" not in done.stderr
