@@ -1,4 +1,5 @@
-"""netlinkpy: wires containers on Linux by hand-built netlink messages. See README.md, or `help(netlinkpy.attach)`."""
+"""netlinkpy: wires containers on Linux by hand-built netlink messages. See README.md, or
+`help(netlinkpy.attach)`."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ _PLACES = {
     "Nexthop": "rtnl.route",
     "Route": "rtnl.route",
     **dict.fromkeys(
-        ("DeadlineError", "DumpInterruptedError", "MalformedError", "NetlinkError", "OverrunError"), "wire.errors"
+        ("DeadlineError", "DumpInterruptedError", "MalformedError", "NetlinkError", "OverrunError"),
+        "wire.errors",
     ),
     "attach": "wiring.attach",
     "attach_many": "wiring.attach",
@@ -50,7 +52,7 @@ _PLACES = {
     "AttachError": "wiring.errors",
 }
 
-__all__ = [*_PLACES, "__version__"]  # noqa: PLE0604 - names, all of them
+__all__ = [*_PLACES, "__version__"]
 
 
 def __getattr__(name: str) -> object:

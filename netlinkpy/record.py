@@ -6,6 +6,7 @@ from _operator import itemgetter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Self, dataclass_transform
 else:
 
@@ -13,9 +14,16 @@ else:
         return lambda decorated: decorated
 
 
+if TYPE_CHECKING:
+    _Base = object  # that a record is a tuple is how, not what: its count() and index() are no part of it
+else:
+    _Base = tuple
+
+
 @dataclass_transform(frozen_default=True)
 class RecordType(type):
-    """Turns the annotations of a class body into tuple positions (dataclasses costs milliseconds to import)."""
+    """Turns the annotations of a class body into tuple positions (dataclasses costs milliseconds to
+    import)."""
 
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
@@ -38,9 +46,9 @@ class RecordType(type):
         return type.__new__(meta, name, bases, namespace)
 
 
-class Record(tuple, metaclass=RecordType):  # type: ignore[type-arg]
-    """Base of all records: `class Link(Record): index: int; name: str`. Fields are read by name; two records are
-    equal when they are of one class and hold the same values."""
+class Record(_Base, metaclass=RecordType):
+    """Base of all records: `class Link(Record): index: int; name: str`. Fields are read by name; two records
+    are equal when they are of one class and hold the same values."""
 
     if not TYPE_CHECKING:
 
@@ -63,29 +71,39 @@ class Record(tuple, metaclass=RecordType):  # type: ignore[type-arg]
             return tuple.__new__(cls, values)
 
     @classmethod
-    def from_row(cls, row: Any) -> Self:
-        """The record of an iterable that holds every field in order (no defaults, nothing checked: for bulk)."""
-        return tuple.__new__(cls, row)
+    def from_row(cls, row: Iterable[Any]) -> Self:
+        """The record of an iterable that holds every field in order (no defaults, nothing checked: for
+        bulk)."""
+        record: Self = _new(cls, row)
+        return record
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as a new dict, in order."""
-        return dict(zip(type(self)._fields, self, strict=True))
+        return dict(zip(type(self)._fields, _values(self), strict=True))
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         return type(self)(**{**self.as_dict(), **changes})
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.as_dict().items())})"
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items())
+        return f"{type(self).__name__}({fields})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and tuple.__eq__(self, other)
+        return type(self) is type(other) and _values(self) == _values(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return tuple.__hash__(self)
+        return hash(_values(self))
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        return tuple(self)
+        return _values(self)
+
+
+_new: Any = tuple.__new__
+
+
+def _values(record: Any) -> tuple[Any, ...]:
+    return tuple(tuple.__iter__(record))

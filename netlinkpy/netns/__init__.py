@@ -1,4 +1,5 @@
-"""netns: network namespaces, named as `ip netns` names them (in /run/netns), or found by process, path or descriptor."""
+"""netns: network namespaces, named as `ip netns` names them (in /run/netns), or found by process, path or
+descriptor."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .named import create_many as create_many
     from .named import delete as delete
     from .named import delete_many as delete_many
-    from .named import names as list
+    from .named import list as list
     from .named import prune as prune
 
 _PLACES = {
@@ -28,4 +29,4 @@ _PLACES = {
 def __getattr__(name: str) -> object:
     from .._lazy import fetch
 
-    return fetch(__name__, _PLACES, name, {"list": "names"})
+    return fetch(__name__, _PLACES, name)

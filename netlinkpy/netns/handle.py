@@ -19,7 +19,8 @@ RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/net
 
 
 class Netns:
-    """An open network namespace. It lives at least as long as the descriptor does; close it, or use `with`."""
+    """An open network namespace. It lives at least as long as the descriptor does; close it, or use
+    `with`."""
 
     __slots__ = ("_fd", "label")
 
@@ -29,11 +30,11 @@ class Netns:
 
     @classmethod
     def open(cls, target: Target) -> Netns:
-        """Open a namespace: a str is a name in /run/netns, or a path if it holds a slash; an int is a process id. A Netns
-        is opened once more.
+        """Open a namespace: a str is a name in /run/netns, or a path if it holds a slash; an int is a process
+        id. A Netns is opened once more.
 
-        FileNotFoundError or ProcessLookupError where there is none, ValueError for an impossible name, OSError (EINVAL) for a file that
-        is no network namespace."""
+        FileNotFoundError or ProcessLookupError where there is none, ValueError for an impossible name,
+        OSError (EINVAL) for a file that is no network namespace."""
         if isinstance(target, Netns):
             return cls(os.dup(target.fileno()), target.label)
         if isinstance(target, bool) or not isinstance(target, (int, str)):
@@ -46,7 +47,8 @@ class Netns:
 
     @classmethod
     def from_fd(cls, fd: int) -> Netns:
-        """The namespace of a descriptor, which stays the caller's: it is duplicated. OSError where it is no network namespace."""
+        """The namespace of a descriptor, which stays the caller's: it is duplicated. OSError where it is no
+        network namespace."""
         return cls._checked(os.dup(fd), f"namespace of descriptor {fd}")
 
     @classmethod
@@ -73,7 +75,9 @@ class Netns:
             dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
             raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None
         except OSError as error:
-            raise OSError(error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path) from None
+            raise OSError(
+                error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path
+            ) from None
         return cls._checked(fd, label)
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .handle import CLONE_NEWNET, RUN_DIRECTORY, Netns
-from .named import names
+from .named import list as names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 def call(netns: Target, function: Callable[[], T]) -> T:
-    """Call a function on a throw-away thread inside a namespace, and give what it gives (or raise what it raises).
+    """Call a function on a throw-away thread inside a namespace, and give what it gives (or raise what it
+    raises).
 
-    The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function stay inside."""
+    The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function
+    stay inside."""
     import _thread
 
     from ..native import load
@@ -52,8 +54,8 @@ def call(netns: Target, function: Callable[[], T]) -> T:
 
 
 def popen(netns: Target, arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a program inside a namespace: subprocess.Popen with its options. Its mounts stay the caller's (/sys shows the
-    devices of the namespace it was mounted in)."""
+    """Start a program inside a namespace: subprocess.Popen with its options. Its mounts stay the caller's
+    (/sys shows the devices of the namespace it was mounted in)."""
     import subprocess
 
     return call(netns, lambda: subprocess.Popen(arguments, **options))
@@ -89,7 +91,8 @@ def run(
 
 
 def identify(pid: int) -> builtins.list[str]:
-    """The names in /run/netns that the namespace of a process has. ProcessLookupError where there is no such process."""
+    """The names in /run/netns that the namespace of a process has. ProcessLookupError where there is no such
+    process."""
     with Netns.open(pid) as netns:
         identity = netns.identity
     return [name for name in names() if _identity(f"{RUN_DIRECTORY}/{name}") == identity]

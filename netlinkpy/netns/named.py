@@ -1,4 +1,5 @@
-"""Named namespaces: the files in /run/netns that keep a namespace alive and give it a name, as `ip netns` does."""
+"""Named namespaces: the files in /run/netns that keep a namespace alive and give it a name, as `ip netns`
+does."""
 
 from __future__ import annotations
 
@@ -22,12 +23,14 @@ _ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is wha
 def create(name: str) -> None:
     """Make a network namespace and name it; `lo` in it is down, as the kernel makes it.
 
-    FileExistsError where the name is taken, ValueError where it cannot be one, PermissionError without CAP_SYS_ADMIN."""
+    FileExistsError where the name is taken, ValueError where it cannot be one, PermissionError without
+    CAP_SYS_ADMIN."""
     create_many([name])
 
 
 def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> None:
-    """Make many namespaces, all or none: what was made is removed when one fails. progress(done, of) is called as it goes.
+    """Make many namespaces, all or none: what was made is removed when one fails. progress(done, of) is
+    called as it goes.
 
     Errors as create(); they name the one that failed."""
     from ..native import load
@@ -55,7 +58,8 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
 
 
 def bind(name: str, pid: int) -> None:
-    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Errors as create()."""
+    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Errors as
+    create()."""
     from ..native import load
 
     path = named_path(name)
@@ -73,7 +77,8 @@ def bind(name: str, pid: int) -> None:
 
 
 def delete(name: str) -> None:
-    """Take a name away; the namespace goes when nothing else holds it. FileNotFoundError where there is no such name."""
+    """Take a name away; the namespace goes when nothing else holds it. FileNotFoundError where there is no
+    such name."""
     delete_many([name])
 
 
@@ -89,7 +94,7 @@ def delete_many(names: Sequence[str]) -> None:
         raise failed
 
 
-def names() -> builtins.list[str]:
+def list() -> builtins.list[str]:
     """The names in /run/netns, in order; none where there is no such directory."""
     try:
         return sorted(os.listdir(RUN_DIRECTORY))
@@ -98,9 +103,10 @@ def names() -> builtins.list[str]:
 
 
 def prune() -> builtins.list[str]:
-    """Remove what dangles in /run/netns (links to a process that is gone, files that a killed maker left), and give the names."""
+    """Remove what dangles in /run/netns (links to a process that is gone, files that a killed maker left),
+    and give the names."""
     removed = []
-    for name in names():
+    for name in list():
         path = f"{RUN_DIRECTORY}/{name}"
         if _dangles(path):
             os.unlink(path)
@@ -109,7 +115,8 @@ def prune() -> builtins.list[str]:
 
 
 class _Directory:
-    """Holds /run/netns, made and shared between mount namespaces as `ip netns` makes it, locked against other makers."""
+    """Holds /run/netns, made and shared between mount namespaces as `ip netns` makes it, locked against other
+    makers."""
 
     def __enter__(self) -> None:
         from fcntl import LOCK_EX, flock
@@ -131,7 +138,8 @@ class _Directory:
 
 
 def _share() -> None:
-    """Make /run/netns a shared mount: a namespace named in one mount namespace is then seen, and deleted, in all."""
+    """Make /run/netns a shared mount: a namespace named in one mount namespace is then seen, and deleted, in
+    all."""
     from ..native import load
 
     mount = load().mount
@@ -172,7 +180,11 @@ def _abandoned(path: str) -> bool:
         return False
     try:
         status = os.fstat(fd)
-        return status.st_size == 0 and time() - status.st_mtime > _ABANDONED_AFTER and not is_network_namespace(fd)
+        return (
+            status.st_size == 0
+            and time() - status.st_mtime > _ABANDONED_AFTER
+            and not is_network_namespace(fd)
+        )
     finally:
         os.close(fd)
 

@@ -1,4 +1,5 @@
-"""The blocking AF_NETLINK socket: requests with a deadline, dumps that are retried, answers that are told apart."""
+"""The blocking AF_NETLINK socket: requests with a deadline, dumps that are retried, answers that are told
+apart."""
 
 from __future__ import annotations
 
@@ -31,8 +32,9 @@ DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
 class Socket:
     """A netlink socket in one network namespace, where it stays for life.
 
-    protocol: NETLINK_ROUTE or another of linux/netlink.h; netns_fd: a descriptor of the namespace to open it in (None: the
-    caller's; the calling thread never leaves its own); timeout: seconds that one request may take in all.
+    protocol: NETLINK_ROUTE or another of linux/netlink.h; netns_fd: a descriptor of the namespace to open it
+    in (None: the caller's; the calling thread never leaves its own); timeout: seconds that one request may
+    take in all.
 
     OSError where the socket cannot be had. Not for several threads at once; refused in a forked child, which
     would eat the parent's answers."""
@@ -79,7 +81,8 @@ class Socket:
 
     @property
     def receive_buffer(self) -> int:
-        """The size of the receive buffer in bytes, as the kernel counts (read back: it may have given less than was asked)."""
+        """The size of the receive buffer in bytes, as the kernel counts (read back: it may have given less
+        than was asked)."""
         return self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
 
     @property
@@ -102,10 +105,11 @@ class Socket:
     def request(
         self, message: Message, type: int, flags: int, values: Values, *, verb: str = "", hint: str = ""
     ) -> list[Values]:
-        """Send one message, wait for its ack, and give the replies that came before it (an echo, the answer of a GET).
+        """Send one message, wait for its ack, and give the replies that came before it (an echo, the answer
+        of a GET).
 
-        verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError where the values
-        do not fit the message; then nothing was sent."""
+        verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError
+        where the values do not fit the message; then nothing was sent."""
         body = message.pack(values)
         replies, _ = self._talk(message, type, flags | NLM_F_ACK, body, verb, hint)
         return [message.parse(reply.body) for reply in replies]
@@ -181,7 +185,9 @@ class Socket:
             if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
                 return data
 
-    def _refusal(self, event: Ack | Done, message: Message, body: bytes, verb: str, hint: str) -> NetlinkError:
+    def _refusal(
+        self, event: Ack | Done, message: Message, body: bytes, verb: str, hint: str
+    ) -> NetlinkError:
         told = decode(event.tlvs, message, body)
         return NetlinkError(
             event.errno,

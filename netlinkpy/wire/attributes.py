@@ -1,13 +1,13 @@
 """Attributes: the type-length-value part of netlink messages, and the codecs of their values.
 
-Layout (linux/netlink.h, struct nlattr): u16 length (header included), u16 type with two flag bits, payload, padding to
-four bytes. A codec turns one payload into a Python value and back; `Attributes` is the table of one level of nesting.
-"""
+Layout (linux/netlink.h, struct nlattr): u16 length (header included), u16 type with two flag bits, payload,
+padding to four bytes. A codec turns one payload into a Python value and back; `Attributes` is the table of
+one level of nesting."""
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
-from struct import error as StructError
 
 from .errors import MalformedError
 
@@ -27,7 +27,8 @@ _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")  # by length modulo four
 
 
 class Slot:
-    """Stands for a value that is filled in later: `width` zero bytes whose offset the packer notes under `name`."""
+    """Stands for a value that is filled in later: `width` zero bytes whose offset the packer notes under
+    `name`."""
 
     __slots__ = ("name", "width")
 
@@ -37,7 +38,8 @@ class Slot:
 
 
 class Placed:
-    """Where a Slot came to lie: its name, the offset from the start of what was packed, and its width, in bytes."""
+    """Where a Slot came to lie: its name, the offset from the start of what was packed, and its width, in
+    bytes."""
 
     __slots__ = ("name", "offset", "width")
 
@@ -67,7 +69,8 @@ class Codec:
         out += self.pack(value)
 
     def locate(self, payload: bytes, offset: int, around: Values) -> str:
-        """The dotted path of the attribute that begins at `offset` of the payload; empty: the payload itself."""
+        """The dotted path of the attribute that begins at `offset` of the payload; empty: the payload
+        itself."""
         return ""
 
     def name_of(self, number: int) -> str:
@@ -75,7 +78,8 @@ class Codec:
         return str(number)
 
     def member(self, name: str, around: Values) -> Codec:
-        """The codec of attribute `name` of this nest, whose values are `around`; KeyError where there is none."""
+        """The codec of attribute `name` of this nest, whose values are `around`; KeyError where there is
+        none."""
         raise KeyError(name)
 
 
@@ -91,7 +95,7 @@ class Integer(Codec):
     def pack(self, value: int) -> bytes:
         try:
             return self._struct.pack(value)
-        except StructError as error:
+        except struct.error as error:
             raise ValueError(f"{value!r} does not fit: {error}") from None
 
     def parse(self, payload: bytes, around: Values) -> int:
@@ -153,7 +157,7 @@ class Fields(Codec):
     def pack(self, value: Mapping[str, int]) -> bytes:
         try:
             return self._struct.pack(*[value.get(name, 0) for name in self.names])
-        except StructError as error:
+        except struct.error as error:
             raise ValueError(f"{dict(value)!r} does not fit: {error}") from None
 
     def parse(self, payload: bytes, around: Values) -> Values:
@@ -165,8 +169,9 @@ class Fields(Codec):
 class Attributes(Codec):
     """One level of attributes, declared once: `Attributes(ifname=(3, STRING), mtu=(4, U32), ...)`.
 
-    As a codec it is a nest: its value is a dict. Attributes that the table does not name are kept under their number, as
-    bytes (a list of bytes where one occurs more than once). flagged: set NLA_F_NESTED when sending."""
+    As a codec it is a nest: its value is a dict. Attributes that the table does not name are kept under their
+    number, as bytes (a list of bytes where one occurs more than once). flagged: set NLA_F_NESTED when
+    sending."""
 
     __slots__ = ("_by_name", "_by_type", "nested")
 
@@ -197,8 +202,11 @@ class Attributes(Codec):
             if item is not None:
                 self.put_one(out, name, item, value, slots)
 
-    def put_one(self, out: bytearray, name: Any, item: Any, around: Values, slots: list[Placed] | None) -> None:
-        """Append one attribute (or one for each element, where its codec is Repeated, or its type unknown)."""
+    def put_one(
+        self, out: bytearray, name: Any, item: Any, around: Values, slots: list[Placed] | None
+    ) -> None:
+        """Append one attribute (or one for each element, where its codec is Repeated, or its type
+        unknown)."""
         if isinstance(name, int):
             for payload in item if isinstance(item, list) else (item,):
                 _put(out, name, RAW, payload, around, slots)
@@ -229,7 +237,9 @@ class Attributes(Codec):
             length, number = _unpack_header(data, start)
             stop = start + length
             if length < 4 or stop > end:
-                raise MalformedError(f"attribute {number & NLA_TYPE_MASK} says it is {length} bytes of {end - start}")
+                raise MalformedError(
+                    f"attribute {number & NLA_TYPE_MASK} says it is {length} bytes of {end - start}"
+                )
             number &= NLA_TYPE_MASK
             known = by_type.get(number)
             if known is None:
@@ -249,7 +259,8 @@ class Attributes(Codec):
         return self.locate_from(payload, 0, offset, {})
 
     def locate_from(self, data: bytes, start: int, offset: int, around: Values) -> str:
-        """As locate(); the attributes begin at `start` of `data`, and `offset` counts from the same place as `start`."""
+        """As locate(); the attributes begin at `start` of `data`, and `offset` counts from the same place as
+        `start`."""
         end = len(data)
         while end - start >= 4:
             length, number = _unpack_header(data, start)
@@ -288,7 +299,8 @@ class Repeated(Codec):
 
 
 class Select(Codec):
-    """A payload whose meaning hangs on a value beside it (IFLA_INFO_DATA on IFLA_INFO_KIND). Unknown: kept as bytes."""
+    """A payload whose meaning hangs on a value beside it (IFLA_INFO_DATA on IFLA_INFO_KIND). Unknown: kept as
+    bytes."""
 
     __slots__ = ("_cases", "_key", "nested")
 

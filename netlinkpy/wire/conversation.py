@@ -1,8 +1,8 @@
 """Conversation: who answers what on one netlink socket, without the socket: bytes in, events out.
 
-It numbers requests, matches answers by sequence number (an ack can overtake the end of a dump), and recognises the ends of
-conversations: an ack, an error, the DONE of a dump. Rules: linux/netlink.h and Documentation/userspace-api/netlink/intro.rst.
-"""
+It numbers requests, matches answers by sequence number (an ack can overtake the end of a dump), and
+recognises the ends of conversations: an ack, an error, the DONE of a dump. Rules: linux/netlink.h and
+Documentation/userspace-api/netlink/intro.rst."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ class Overrun(Record):
 
 
 class Conversation:
-    """The state of the talk on one socket. Never sees the socket: `request` gives the bytes to send, `receive` takes what
-    came and gives events. Messages that answer nothing that was asked here are left out and counted in `strays`."""
+    """The state of the talk on one socket. Never sees the socket: `request` gives the bytes to send,
+    `receive` takes what came and gives events. Messages that answer nothing that was asked here are left out
+    and counted in `strays`."""
 
     __slots__ = ("_interrupted", "_next", "_open", "strays")
 
@@ -112,7 +113,8 @@ class Conversation:
 
 
 def _acknowledgement(flags: int, body: bytes) -> tuple[int, bytes]:
-    """(errno, TLVs) of the body of an NLMSG_ERROR: s32 error, the request's nlmsghdr, its body unless capped, TLVs."""
+    """(errno, TLVs) of the body of an NLMSG_ERROR: s32 error, the request's nlmsghdr, its body unless capped,
+    TLVs."""
     if len(body) < 4 + NLMSG_HDRLEN:
         raise MalformedError(f"an ack of {len(body)} bytes is too short")
     errno = -_ERRNO.unpack_from(body)[0]

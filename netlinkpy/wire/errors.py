@@ -1,4 +1,5 @@
-"""Errors: every one is an OSError that says verb, object, container, attribute path and the kernel's own text."""
+"""Errors: every one is an OSError that says verb, object, container, attribute path and the kernel's own
+text."""
 
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ class MalformedError(OSError):
 class NetlinkError(OSError):
     """The kernel refused a request.
 
-    errno: the kernel's; verb: what was asked ("add link br0"); where: the container or namespace, empty for the caller's own;
-    path: the attribute the kernel points at; text: the kernel's own sentence; hint: ours, where the kernel gives none."""
+    errno: the kernel's; verb: what was asked ("add link br0"); where: the container or namespace, empty for
+    the caller's own; path: the attribute the kernel points at; text: the kernel's own sentence; hint: ours,
+    where the kernel gives none."""
 
     def __init__(
         self, errno: int, verb: str, *, where: str = "", path: str = "", text: str = "", hint: str = ""
@@ -53,7 +55,8 @@ class NetlinkError(OSError):
 
 
 class DumpInterruptedError(NetlinkError):
-    """A dump was interrupted by changes each time it was tried (EINTR); `partial` holds what the last try gave."""
+    """A dump was interrupted by changes each time it was tried (EINTR); `partial` holds what the last try
+    gave."""
 
     partial: list[Any] = []  # noqa: RUF012 - set on the instance where there is something
 
@@ -78,7 +81,7 @@ _MEANINGS = {
     _errno.ENODEV: "no such interface",
     _errno.EEXIST: "it exists already",
     _errno.EXFULL: "the bridge is full: it holds 1023 ports at most",
-    _errno.EADDRNOTAVAIL: "the address cannot be used here: not there, or a multicast or zero hardware address",
+    _errno.EADDRNOTAVAIL: "the address cannot be used: not there, or a multicast or zero hardware address",
     _errno.ENOTCONN: "the peer cannot be up at its creation",
     _errno.EINVAL: "the kernel finds a value invalid and does not say which",
     _errno.EOPNOTSUPP: "this kernel does not support it",

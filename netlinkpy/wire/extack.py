@@ -1,8 +1,8 @@
-"""The extended ack: what the kernel adds to an ack or an error: text, the attribute it means, the policy it broke.
+"""The extended ack: what the kernel adds to an ack or an error: text, the attribute it means, the policy it
+broke.
 
-TLVs of linux/netlink.h (enum nlmsgerr_attrs). They begin 4 bytes into the body of a DONE, 20 into a capped error
-(NETLINK_CAP_ACK), and 4 + the echoed message into an uncapped one.
-"""
+TLVs of linux/netlink.h (enum nlmsgerr_attrs). They begin 4 bytes into the body of a DONE, 20 into a capped
+error (NETLINK_CAP_ACK), and 4 + the echoed message into an uncapped one."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ EXTACK = Attributes(
 
 
 class ExtendedAck(Record):
-    """text: the kernel's sentence; path: the attribute it points at; missing: the attribute it wants; range: the bounds of
-    the policy that was broken, in words. All empty where the kernel said nothing."""
+    """text: the kernel's sentence; path: the attribute it points at; missing: the attribute it wants; range:
+    the bounds of the policy that was broken, in words. All empty where the kernel said nothing."""
 
     text: str = ""
     path: str = ""
@@ -79,7 +79,11 @@ def decode(tlvs: bytes, message: Message | None = None, body: bytes = b"") -> Ex
             nest = told.get("miss_nest")
             inside = "" if nest is None else message.path_at(body, nest - NLMSG_HDRLEN)
             missing = message.name_inside(inside, told["miss_type"], body)
-    except (MalformedError, KeyError, TypeError):  # an ack is no place to fail twice: what cannot be read is left out
+    except (
+        MalformedError,
+        KeyError,
+        TypeError,
+    ):  # an ack is no place to fail twice: what cannot be read is left out
         return NOTHING
     return ExtendedAck(told.get("msg", ""), path, missing, _range(told.get("policy", {})))
 

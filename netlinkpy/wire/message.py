@@ -1,13 +1,13 @@
 """Message: one netlink message, described once: a fixed header, then attributes.
 
-The one description serves packing (`pack`), parsing (`parse`), naming the attribute that an extended ack points at
-(`path_at`), the stamp (`template`: packed bytes plus where the columns go) and the gather (`plan`: where columns are read).
-"""
+The one description serves packing (`pack`), parsing (`parse`), naming the attribute that an extended ack
+points at (`path_at`), the stamp (`template`: packed bytes plus where the columns go) and the gather (`plan`:
+where columns are read)."""
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
-from struct import error as StructError
 
 from .attributes import Attributes, Codec, Repeated, Select
 from .errors import MalformedError
@@ -35,7 +35,7 @@ class Header:
     def pack(self, values: Values) -> bytes:
         try:
             return self.struct.pack(*[values.get(name, 0) for name in self.names])
-        except StructError as error:
+        except struct.error as error:
             for name in self.names:
                 if not isinstance(values.get(name, 0), int):
                     raise ValueError(f"{name}: {values[name]!r} is not a number") from None
@@ -99,7 +99,8 @@ class Message(Codec):
         return self.attributes.member(name, around)
 
     def name_inside(self, path: str, number: int, body: bytes) -> str:
-        """The dotted name of attribute type `number` in the nest at `path` of `body` (an ack's "missing" attribute)."""
+        """The dotted name of attribute type `number` in the nest at `path` of `body` (an ack's "missing"
+        attribute)."""
         codec: Codec = self
         around: Any = self.parse(body)
         for name in path.split(".") if path else ():
@@ -108,8 +109,9 @@ class Message(Codec):
         return f"{path}.{codec.name_of(number)}" if path else codec.name_of(number)
 
     def plan(self, path: str) -> tuple[tuple[int, ...], int, int]:
-        """Where the gather finds the value at a dotted path such as "oif" or "linkinfo.kind": the attribute types that
-        lead there (none: the fixed header), the offset inside, and the width (0 where it varies)."""
+        """Where the gather finds the value at a dotted path such as "oif" or "linkinfo.kind": the attribute
+        types that lead there (none: the fixed header), the offset inside, and the width (0 where it
+        varies)."""
         if path in self.header.names:
             position = self.header.names.index(path)
             ends = (*self.header.offsets[1:], self.header.struct.size)
@@ -129,13 +131,15 @@ class Message(Codec):
 
 
 def frame(type: int, flags: int, sequence: int, body: bytes) -> bytes:
-    """A whole message: nlmsghdr and body (port id 0: the kernel fills in the sender's), padded to four bytes."""
+    """A whole message: nlmsghdr and body (port id 0: the kernel fills in the sender's), padded to four
+    bytes."""
     length = NLMSG_HDRLEN + len(body)
     return NLMSGHDR.pack(length, type, flags, sequence, 0) + body + bytes(-length & 3)
 
 
 def _member_offsets(form: str) -> tuple[int, ...]:
-    """The offset of each member of a struct format ("=BxHiII"); one letter a member, `x` a byte of padding."""
+    """The offset of each member of a struct format ("=BxHiII"); one letter a member, `x` a byte of
+    padding."""
     order, letters = form[0], form[1:]
     offsets, at = [], 0
     for letter in letters:

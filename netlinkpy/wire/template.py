@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 class Template:
-    """One datagram of one or more messages, numbered from `sequence`; `places` tells the offset of every Slot.
+    """One datagram of one or more messages, numbered from `sequence`; `places` tells the offset of every
+    Slot.
 
     A value that shall differ from row to row is a `Slot(name, width)` in the values given to add()."""
 

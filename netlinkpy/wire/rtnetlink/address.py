@@ -13,7 +13,9 @@ IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN, IFA_F_STABLE_PRIVACY = 0x200, 0x400, 0x80
 
 INFINITY = 0xFFFFFFFF  # a lifetime in seconds that never ends
 
-CACHEINFO = Fields("=IIII", "ifa_prefered ifa_valid cstamp tstamp")  # seconds, seconds, hundredths, hundredths
+CACHEINFO = Fields(
+    "=IIII", "ifa_prefered ifa_valid cstamp tstamp"
+)  # seconds, seconds, hundredths, hundredths
 IFADDRMSG = Header("=BBBBI", "ifa_family ifa_prefixlen ifa_flags ifa_scope ifa_index")
 ADDRESS = Message(
     "address",

@@ -1,4 +1,5 @@
-"""The neighbour message: struct ndmsg and the NDA_ attributes (linux/neighbour.h); forwarding entries of bridges too."""
+"""The neighbour message: struct ndmsg and the NDA_ attributes (linux/neighbour.h); forwarding entries of
+bridges too."""
 
 from __future__ import annotations
 

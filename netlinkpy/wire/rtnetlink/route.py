@@ -47,7 +47,8 @@ _RTNEXTHOP = Struct("=HBBi")  # length, flags, hops (the weight less one), ifind
 
 
 class Nexthops(Codec):
-    """RTA_MULTIPATH: nexthops one after the other, each a struct rtnexthop and attributes; its value is a list of dicts."""
+    """RTA_MULTIPATH: nexthops one after the other, each a struct rtnexthop and attributes; its value is a
+    list of dicts."""
 
     __slots__ = ()
 

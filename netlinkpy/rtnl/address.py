@@ -1,0 +1,184 @@
+"""Addresses: the IP addresses of links. Record `Address`, and the verbs to add, list and remove them."""
+
+from __future__ import annotations
+
+from _socket import AF_INET, AF_INET6
+
+from ..record import Record
+from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.rtnetlink.address import (
+    ADDRESS,
+    IFA_F_NODAD,
+    IFA_F_NOPREFIXROUTE,
+    IFA_F_TENTATIVE,
+    INFINITY,
+    RTM_DELADDR,
+    RTM_GETADDR,
+    RTM_NEWADDR,
+)
+from .values import FAMILY_OF_LENGTH, check_ifname, check_number, format_ip, parse_ip, parse_prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    from typing import Any
+
+    from ..wire.attributes import Values
+    from .netlink import RTNetlink
+
+
+class Address(Record):
+    """What the kernel tells of an address (RTM_NEWADDR).
+
+    address: without its length; peer: the other end's on a point-to-point link, else empty; scope: 0 global,
+    253 link, 254 host; valid and preferred: seconds left, None for ever; attributes: the whole message by the
+    kernel's names."""
+
+    index: int
+    family: int
+    address: str
+    prefix_length: int
+    peer: str
+    label: str
+    broadcast: str
+    scope: int
+    flags: int
+    valid: int | None
+    preferred: int | None
+    attributes: dict[Any, Any]
+
+    @property
+    def cidr(self) -> str:
+        """The address with its prefix length, "172.17.42.1/16"."""
+        return f"{self.address}/{self.prefix_length}"
+
+    @property
+    def tentative(self) -> bool:
+        """Whether duplicate address detection still runs (RFC 4862): nothing is sent from it yet."""
+        return bool(self.flags & IFA_F_TENTATIVE)
+
+    @classmethod
+    def from_values(cls, values: Values) -> Address:
+        """The record of a parsed address message."""
+        get = values.get
+        whole: bytes = get("address", b"")
+        local: bytes = get("local", whole)  # IPv6 has no IFA_LOCAL unless there is a peer
+        times = get("cacheinfo", {})
+        return cls.from_row(
+            (
+                values["ifa_index"],
+                values["ifa_family"],
+                format_ip(local),
+                values["ifa_prefixlen"],
+                format_ip(whole) if whole != local else "",
+                get("label", ""),
+                format_ip(get("broadcast", b"")),
+                values["ifa_scope"],
+                get("flags", values["ifa_flags"]),
+                _seconds(times.get("ifa_valid", INFINITY)),
+                _seconds(times.get("ifa_prefered", INFINITY)),
+                values,
+            )
+        )
+
+
+class Addresses:
+    """The addresses of one namespace: `rt.addresses`."""
+
+    def __init__(self, rt: RTNetlink) -> None:
+        self._rt = rt
+        self._socket = rt.socket
+
+    def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Address]:
+        """All addresses, or those of one link, or of one family (socket.AF_INET, AF_INET6): the kernel
+        filters."""
+        values: Values = {"ifa_family": family}
+        if dev is not None:
+            values["ifa_index"] = self._rt.index(dev)
+        found = self._socket.dump(ADDRESS, RTM_GETADDR, values, verb="list addresses")
+        return [Address.from_values(address) for address in found]
+
+    def add(
+        self,
+        address: str,
+        *,
+        dev: str | int,
+        peer: str | None = None,
+        label: str | None = None,
+        broadcast: str | None = None,
+        scope: int = 0,
+        nodad: bool = False,
+        prefix_route: bool = True,
+        valid: int | None = None,
+        preferred: int | None = None,
+        metric: int | None = None,
+        replace: bool = False,
+    ) -> None:
+        """Give a link an address ("172.17.42.1/16").
+
+        broadcast: an address, or "+" for the highest of the net; nodad: IPv6 without duplicate address
+        detection, usable at once (RFC 4862); prefix_route: have the kernel add the route of the net; valid
+        and preferred: lifetimes in seconds, None for ever; metric: of the net's route; replace: change the
+        lifetimes and flags of one that is there, instead of EEXIST."""
+        values = self._values(address, dev, peer)
+        packed, family = values["local"], values["ifa_family"]
+        values["ifa_scope"] = check_number(scope, 0, 255, "scope")
+        if broadcast == "+":
+            values["broadcast"] = _highest(packed, values["ifa_prefixlen"])
+        elif broadcast is not None:
+            values["broadcast"] = parse_ip(broadcast)
+        if "broadcast" in values and family != AF_INET:
+            raise ValueError("only IPv4 has broadcast addresses")
+        if label is not None:
+            values["label"] = check_ifname(label.replace(":", "_")) and label
+        flags = (IFA_F_NODAD if nodad else 0) | (0 if prefix_route else IFA_F_NOPREFIXROUTE)
+        if nodad and family != AF_INET6:
+            raise ValueError("nodad is for IPv6: IPv4 has no duplicate address detection in the kernel")
+        if flags:
+            values["flags"] = flags
+        if metric is not None:
+            values["rt_priority"] = check_number(metric, 0, INFINITY, "metric")
+        if valid is not None or preferred is not None:
+            values["cacheinfo"] = _lifetimes(valid, preferred)
+        how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
+        verb = f"add address {address} to {dev}"
+        self._socket.request(ADDRESS, RTM_NEWADDR, how, values, verb=verb)
+
+    def delete(self, address: str, *, dev: str | int, peer: str | None = None) -> None:
+        """Take an address away. NetlinkError (EADDRNOTAVAIL) where the link has it not."""
+        values = self._values(address, dev, peer)
+        verb = f"delete address {address} of {dev}"
+        self._socket.request(ADDRESS, RTM_DELADDR, 0, values, verb=verb)
+
+    def _values(self, address: str, dev: str | int, peer: str | None) -> Values:
+        packed, length = parse_prefix(address)
+        other = packed
+        if peer is not None:
+            other, length = parse_prefix(peer)
+            if len(other) != len(packed):
+                raise ValueError(f"{address} and its peer {peer} are of two families")
+        return {
+            "ifa_family": FAMILY_OF_LENGTH[len(packed)],
+            "ifa_prefixlen": length,
+            "ifa_index": self._rt.index(dev),
+            "local": packed,
+            "address": other,
+        }
+
+
+def _lifetimes(valid: int | None, preferred: int | None) -> dict[str, int]:
+    longest = INFINITY if valid is None else check_number(valid, 1, INFINITY, "valid")
+    use = longest if preferred is None else check_number(preferred, 0, INFINITY, "preferred")
+    if use > longest:
+        raise ValueError(f"an address cannot be preferred for {use} seconds and valid for {longest}")
+    return {"ifa_prefered": use, "ifa_valid": longest}
+
+
+def _highest(packed: bytes, length: int) -> bytes:
+    return (int.from_bytes(packed, "big") | ((1 << (len(packed) * 8 - length)) - 1)).to_bytes(
+        len(packed), "big"
+    )
+
+
+def _seconds(time: int) -> int | None:
+    return None if time == INFINITY else time

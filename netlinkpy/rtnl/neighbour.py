@@ -1,0 +1,96 @@
+"""Neighbours: which hardware address an IP address has (ARP, NDP). Record `Neighbour`, and its verbs."""
+
+from __future__ import annotations
+
+from ..record import Record
+from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.rtnetlink.neighbour import (
+    NEIGHBOUR,
+    NUD_PERMANENT,
+    RTM_DELNEIGH,
+    RTM_GETNEIGH,
+    RTM_NEWNEIGH,
+)
+from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, parse_ip, parse_mac
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    from typing import Any
+
+    from ..wire.attributes import Values
+    from .netlink import RTNetlink
+
+
+class Neighbour(Record):
+    """What the kernel tells of a neighbour (RTM_NEWNEIGH).
+
+    address: the IP address; mac: empty while it is not known; state: NUD_ bits of linux/neighbour.h;
+    attributes: the whole message by the kernel's names."""
+
+    index: int
+    family: int
+    address: str
+    mac: str
+    state: int
+    flags: int
+    attributes: dict[Any, Any]
+
+    @classmethod
+    def from_values(cls, values: Values) -> Neighbour:
+        """The record of a parsed neighbour message."""
+        return cls.from_row(
+            (
+                values["ndm_ifindex"],
+                values["ndm_family"],
+                format_ip(values.get("dst", b"")),
+                format_mac(values.get("lladdr", b"")),
+                values["ndm_state"],
+                values["ndm_flags"],
+                values,
+            )
+        )
+
+
+class Neighbours:
+    """The neighbours of one namespace: `rt.neighbours`. The kernel's table has 1024 entries for all
+    namespaces together (gc_thresh3); permanent ones do not count."""
+
+    def __init__(self, rt: RTNetlink) -> None:
+        self._rt = rt
+        self._socket = rt.socket
+
+    def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Neighbour]:
+        """All neighbours, or those of one link, or of one family: the kernel filters."""
+        values: Values = {"ndm_family": family}
+        if dev is not None:
+            values["ifindex"] = self._rt.index(dev)
+        found = self._socket.dump(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")
+        return [Neighbour.from_values(neighbour) for neighbour in found]
+
+    def add(
+        self, address: str, *, mac: str, dev: str | int, state: int = NUD_PERMANENT, replace: bool = False
+    ) -> None:
+        """Say which hardware address an IP address has on a link. NetlinkError (EEXIST) where it is known,
+        unless replace."""
+        values = {
+            **self._values(address, dev),
+            "ndm_state": check_number(state, 0, 0xFFFF, "state"),
+            "lladdr": parse_mac(mac),
+        }
+        how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
+        verb = f"add neighbour {address} to {dev}"
+        self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
+
+    def delete(self, address: str, *, dev: str | int) -> None:
+        """Forget a neighbour. NetlinkError (ENOENT) where it is not known."""
+        verb = f"delete neighbour {address} of {dev}"
+        self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(address, dev), verb=verb)
+
+    def _values(self, address: str, dev: str | int) -> Values:
+        packed = parse_ip(address)
+        return {
+            "ndm_family": FAMILY_OF_LENGTH[len(packed)],
+            "ndm_ifindex": self._rt.index(dev),
+            "dst": packed,
+        }

@@ -1,0 +1,79 @@
+"""RTNetlink: one rtnetlink socket in one namespace, and the objects that can be reached through it."""
+
+from __future__ import annotations
+
+from ..transport.socket import NETLINK_ROUTE, Socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ..netns.handle import Target
+    from .address import Addresses
+    from .link import Links
+    from .neighbour import Neighbours
+    from .nsid import NamespaceIds
+    from .route import Routes
+
+_PLACES = {
+    "links": ("link", "Links"),
+    "addresses": ("address", "Addresses"),
+    "routes": ("route", "Routes"),
+    "neighbours": ("neighbour", "Neighbours"),
+    "nsids": ("nsid", "NamespaceIds"),
+}
+
+
+class RTNetlink:
+    """The links, addresses, routes, neighbours and namespace ids of one network namespace.
+
+    netns: None is the caller's; a str a name in /run/netns, or a path; an int a process id; or a Netns. The
+    calling thread never leaves its own namespace. timeout: seconds for each request.
+
+    Every verb raises NetlinkError (an OSError) where the kernel refuses, ValueError or TypeError for an
+    argument that cannot be (then nothing was sent), DeadlineError when no answer came. Close it, or use
+    `with`."""
+
+    links: Links
+    addresses: Addresses
+    routes: Routes
+    neighbours: Neighbours
+    nsids: NamespaceIds
+
+    def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
+        if netns is None:
+            self.socket = Socket(NETLINK_ROUTE, timeout=timeout)
+        else:
+            from ..netns.handle import Netns
+
+            with Netns.open(netns) as handle:
+                self.socket = Socket(
+                    NETLINK_ROUTE, netns_fd=handle.fileno(), where=handle.label, timeout=timeout
+                )
+
+    def __getattr__(self, name: str) -> object:
+        place = _PLACES.get(name)
+        if place is None:
+            raise AttributeError(f"RTNetlink has no attribute {name!r}")
+        module = __import__(f"{__package__}.{place[0]}", fromlist=place[1:])
+        verbs = getattr(module, place[1])(self)
+        setattr(self, name, verbs)
+        return verbs
+
+    def index(self, dev: str | int) -> int:
+        """The index of an interface given by name, alternative name or index. NetlinkError (ENODEV) where
+        there is none."""
+        return dev if isinstance(dev, int) else self.links.get(dev).index
+
+    def close(self) -> None:
+        """Close the socket; a second time does nothing."""
+        self.socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,44 @@
+"""Namespace ids: the numbers by which one network namespace speaks of another (the peer of a veth is in
+namespace n)."""
+
+from __future__ import annotations
+
+from ..netns.handle import Netns
+from ..transport.socket import answer
+from ..wire.rtnetlink.nsid import NETNSA_NSID_NOT_ASSIGNED, NSID, RTM_GETNSID, RTM_NEWNSID
+from .values import check_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+
+    from ..netns.handle import Target
+    from .netlink import RTNetlink
+
+
+class NamespaceIds:
+    """The ids that one namespace has for others: `rt.nsids`."""
+
+    def __init__(self, rt: RTNetlink) -> None:
+        self._socket = rt.socket
+
+    def get(self, netns: Target) -> int | None:
+        """The id of a namespace, None where it has none yet."""
+        with Netns.open(netns) as handle:
+            verb = f"find the id of {handle.label}"
+            found = self._socket.request(NSID, RTM_GETNSID, 0, {"fd": handle.fileno()}, verb=verb)
+            number: int = answer(found, verb)["nsid"]
+        return None if number == NETNSA_NSID_NOT_ASSIGNED else number
+
+    def set(self, netns: Target, number: int) -> None:
+        """Give a namespace an id. NetlinkError: EEXIST it has one, ENOSPC the number is another's."""
+        check_number(number, 0, 0x7FFFFFFF, "a namespace id")
+        with Netns.open(netns) as handle:
+            verb = f"give {handle.label} the id {number}"
+            values = {"fd": handle.fileno(), "nsid": number}
+            self._socket.request(NSID, RTM_NEWNSID, 0, values, verb=verb)
+
+    def list(self) -> builtins.list[int]:
+        """The ids in use, ascending."""
+        found = self._socket.dump(NSID, RTM_GETNSID, {}, verb="list namespace ids")
+        return sorted(entry["nsid"] for entry in found)

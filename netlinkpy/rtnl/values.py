@@ -1,0 +1,97 @@
+"""Addresses, prefixes and names as people write them, turned into what messages hold and back."""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from ..wire.rtnetlink.link import ALTIFNAMSIZ, IFNAMSIZ
+
+FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
+BITS = {AF_INET: 32, AF_INET6: 128}
+
+
+def parse_ip(text: str) -> bytes:
+    """An IPv4 or IPv6 address in network order, 4 or 16 bytes; ValueError where it is none."""
+    family = AF_INET6 if ":" in text else AF_INET
+    try:
+        return inet_pton(family, text)
+    except (OSError, TypeError, ValueError):
+        raise ValueError(f"{text!r} is no IP address") from None
+
+
+def parse_prefix(text: str) -> tuple[bytes, int]:
+    """("172.17.0.0/16") -> address bytes and prefix length; without a slash the whole length. ValueError
+    where it is none."""
+    address, slash, length = text.partition("/")
+    packed = parse_ip(address)
+    bits = len(packed) * 8
+    if not slash:
+        return packed, bits
+    if not (length.isascii() and length.isdigit()) or int(length) > bits:
+        raise ValueError(f"{text!r}: the prefix length is a number from 0 to {bits}")
+    return packed, int(length)
+
+
+def format_ip(packed: bytes) -> str:
+    """4 or 16 bytes as text; other lengths as hexadecimal."""
+    family = FAMILY_OF_LENGTH.get(len(packed))
+    return inet_ntop(family, packed) if family else packed.hex()
+
+
+def network(packed: bytes, length: int) -> bytes:
+    """The address with all bits behind the prefix cleared."""
+    spare = len(packed) * 8 - length
+    return (int.from_bytes(packed, "big") >> spare << spare).to_bytes(len(packed), "big")
+
+
+def parse_mac(text: str) -> bytes:
+    """A hardware address of six bytes, "02:42:ac:11:00:02"; ValueError where it is none."""
+    parts = text.split(":")
+    try:
+        packed = bytes(int(part, 16) for part in parts if 0 < len(part) <= 2)
+    except ValueError:
+        packed = b""
+    if len(parts) != 6 or len(packed) != 6:
+        raise ValueError(f"{text!r} is no hardware address (six bytes, as 02:42:ac:11:00:02)")
+    return packed
+
+
+def format_mac(packed: bytes) -> str:
+    """Bytes as 02:42:ac:11:00:02."""
+    return packed.hex(":")
+
+
+def check_ifname(name: str) -> str:
+    """A name that a link may bear (dev_valid_name() of the kernel); ValueError says what is wrong with it."""
+    return _check_name(name, IFNAMSIZ)
+
+
+def check_altname(name: str) -> str:
+    """An alternative name: as a name, but up to 127 bytes and with colons."""
+    return _check_name(name, ALTIFNAMSIZ, colon=True)
+
+
+def _check_name(name: str, size: int, *, colon: bool = False) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"an interface name is text, not {name!r}")
+    if not name or name in (".", ".."):
+        raise ValueError(f"{name!r} cannot name an interface")
+    if len(os.fsencode(name)) >= size:
+        raise ValueError(f"{name!r} is too long to name an interface: {size - 1} bytes are the most")
+    if any(
+        character in "/\0" or character.isspace() or (character == ":" and not colon) for character in name
+    ):
+        raise ValueError(
+            f"{name!r} cannot name an interface: no slash, {'' if colon else 'colon, '}blank or NUL"
+        )
+    return name
+
+
+def check_number(value: int, low: int, high: int, what: str) -> int:
+    """A whole number within bounds; ValueError or TypeError says which number is meant."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} is a number, not {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{what} is from {low} to {high}, not {value}")
+    return value
