@@ -40,9 +40,8 @@ if TYPE_CHECKING:
     class Backend(Protocol):
         """The module that `netlinkpy.native.load()` returns."""
 
-        @property
-        def NAME(self) -> str:
-            """'cffi', 'native' or 'python'."""
+        #: 'cffi', 'native' or 'python'.
+        NAME: str
 
         # -- thin calls -----------------------------------------------------------------------------------------------
 
@@ -165,7 +164,7 @@ if TYPE_CHECKING:
             meanwhile. Signals are served between chunks and while waiting: what a handler raises comes out of here.
 
             `timeout_ns` bounds the wait for each datagram's answers. ETIMEDOUT, ENOBUFS (answers were lost) or whatever else send
-            and recv say is raised as `netlinkpy.native.shared.Unanswered`, an OSError with `.rows_done` (rows answered for sure: those of
+            and recv say is raised as `netlinkpy.native.shared.ExchangeError`, an OSError with `.rows_done` (rows answered for sure: those of
             the datagrams before) and `.failures` (what was refused up to then). ValueError: messages that do not fill `length` exactly,
             a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
             """

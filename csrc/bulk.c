@@ -1,0 +1,262 @@
+/* stamp and gather: columns of values to messages, and messages to columns of values. */
+#include "shim.h"
+
+#include "framing.h"
+
+static int overlaps(const uint8_t *one, size_t one_length, const uint8_t *other, size_t other_length)
+{
+    return one_length && other_length && (uintptr_t)one < (uintptr_t)other + other_length &&
+           (uintptr_t)other < (uintptr_t)one + one_length;
+}
+
+static int check_column(const struct nlp_column *column, size_t template_length, uint64_t start, uint64_t stop)
+{
+    uint64_t end;
+
+    if (column->width > template_length || column->offset > template_length - column->width)
+        return NLP_BAD_COLUMN;
+    if (start == stop)
+        return 0;
+    if (__builtin_mul_overflow(stop - 1, (uint64_t)column->stride, &end) ||
+        __builtin_add_overflow(end, (uint64_t)column->width, &end) || end > column->length)
+        return NLP_BAD_DATA;
+    return 0;
+}
+
+/* The widths of most fields are spelled out: a memcpy of known size is one instruction. */
+static inline void copy(uint8_t *to, const uint8_t *from, size_t width)
+{
+    switch (width) {
+    case 1: *to = *from; break;
+    case 2: memcpy(to, from, 2); break;
+    case 4: memcpy(to, from, 4); break;
+    case 8: memcpy(to, from, 8); break;
+    default: memcpy(to, from, width);
+    }
+}
+
+static void copy_swapped(uint8_t *to, const uint8_t *from, size_t width)
+{
+    for (size_t i = 0; i < width; i++)
+        to[i] = from[width - 1 - i];
+}
+
+int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t template_length, const struct nlp_column *columns,
+                  size_t count, uint64_t start, uint64_t stop, int numbered, uint32_t sequence)
+{
+    uint64_t rows, room;
+
+    if (!template_length || template_length % 4 || (numbered && template_length < HEADER_LENGTH))
+        return NLP_BAD_TEMPLATE;
+    if (start > stop)
+        return NLP_BAD_ROWS;
+    if (count > NLP_COLUMNS)
+        return NLP_BAD_COLUMN;
+    rows = stop - start;
+    room = out.length / template_length;
+    if (rows > room)
+        rows = room;
+    if (overlaps(out.data, rows * template_length, row_template, template_length))
+        return NLP_BAD_OVERLAP;
+    for (size_t i = 0; i < count; i++) {
+        int bad = check_column(&columns[i], template_length, start, stop);
+        if (bad)
+            return bad;
+        if (overlaps(out.data, rows * template_length, columns[i].data, columns[i].length))
+            return NLP_BAD_OVERLAP;
+    }
+    for (uint64_t row = 0; row < rows; row++) {
+        uint8_t *to = out.data + row * template_length;
+        memcpy(to, row_template, template_length);
+        for (size_t i = 0; i < count; i++) {
+            const struct nlp_column *column = &columns[i];
+            const uint8_t *from = column->data + (start + row) * column->stride;
+            if (column->swap)
+                copy_swapped(to + column->offset, from, column->width);
+            else
+                copy(to + column->offset, from, column->width);
+        }
+        if (numbered)
+            store32(to + 8, sequence + (uint32_t)row);
+    }
+    return (int64_t)rows;
+}
+
+/* A plan, once it is known to hold together, and the row that is being filled. */
+struct gathering {
+    const uint8_t *nodes, *fields;
+    const struct nlp_span *columns;
+    size_t row;
+    uint64_t present;
+};
+
+enum { PLAN_HEAD = 8, NODE = 10, FIELD = 8 };
+
+struct node {
+    uint16_t type, first_child, children, first_field, fields;
+};
+
+struct field {
+    uint16_t column, offset, width, kind;
+};
+
+static inline struct node load_node(const uint8_t *nodes, size_t number)
+{
+    struct node node;
+    memcpy(&node, nodes + number * NODE, sizeof node);
+    return node;
+}
+
+static inline struct field load_field(const uint8_t *fields, size_t number)
+{
+    struct field field;
+    memcpy(&field, fields + number * FIELD, sizeof field);
+    return field;
+}
+
+static int check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_span *columns, size_t column_count,
+                      size_t capacity)
+{
+    size_t nodes, fields;
+
+    if (plan_length < PLAN_HEAD)
+        return NLP_BAD_PLAN;
+    nodes = load16(plan + 4);
+    fields = load16(plan + 6);
+    if (!nodes || fields > NLP_FIELDS || fields != column_count || plan_length != PLAN_HEAD + nodes * NODE + fields * FIELD)
+        return NLP_BAD_PLAN;
+    for (size_t i = 0; i < nodes; i++) {
+        struct node node = load_node(plan + PLAN_HEAD, i);
+        /* Children behind their parent: whoever walks down never comes round again. */
+        if ((node.children && node.first_child <= i) || (size_t)node.first_child + node.children > nodes ||
+            (size_t)node.first_field + node.fields > fields)
+            return NLP_BAD_PLAN;
+    }
+    for (size_t i = 0; i < fields; i++) {
+        struct field field = load_field(plan + PLAN_HEAD + nodes * NODE, i);
+        size_t needed;
+        if (field.column >= column_count || !field.width || field.kind > 1 || (field.kind == 1 && field.width != 2))
+            return NLP_BAD_PLAN;
+        if (__builtin_mul_overflow((size_t)field.width, capacity, &needed) || columns[field.column].length < needed)
+            return NLP_BAD_DATA;
+    }
+    return 0;
+}
+
+static inline void keep_fields(struct gathering *into, const struct node *node, const uint8_t *payload, size_t length)
+{
+    for (size_t i = node->first_field; i < (size_t)node->first_field + node->fields; i++) {
+        struct field field = load_field(into->fields, i);
+        uint8_t *cell = into->columns[field.column].data + into->row * field.width;
+        if (field.kind == 1) {
+            store16(cell, (uint16_t)length);
+        } else if (length >= (size_t)field.offset + field.width) {
+            copy(cell, payload + field.offset, field.width);
+        } else if (field.offset && field.offset >= length) {
+            continue;
+        } else {
+            size_t there = length - field.offset;
+            memcpy(cell, payload + field.offset, there);
+            memset(cell + there, 0, field.width - there);
+        }
+        into->present |= (uint64_t)1 << field.column;
+    }
+}
+
+static int gather_attributes(struct gathering *into, const struct node *parent, const uint8_t *at, size_t left, int depth)
+{
+    while (left >= ATTRIBUTE_LENGTH) {
+        size_t length = load16(at), step;
+        uint16_t type = load16(at + 2) & NLA_TYPE_MASK;
+
+        if (length < ATTRIBUTE_LENGTH || length > left)
+            return NLP_BAD_ATTRIBUTE;
+        for (size_t i = parent->first_child; i < (size_t)parent->first_child + parent->children; i++) {
+            struct node child;
+            if (load16(into->nodes + i * NODE) != type)
+                continue;
+            child = load_node(into->nodes, i);
+            keep_fields(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH);
+            if (child.children && depth < NLP_DEPTH) {
+                int bad = gather_attributes(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH, depth + 1);
+                if (bad)
+                    return bad;
+            }
+            break;
+        }
+        step = aligned(length);
+        if (step >= left)
+            break;
+        at += step;
+        left -= step;
+    }
+    return 0;
+}
+
+static void clear_absent(const struct gathering *into, size_t fields)
+{
+    for (size_t i = 0; i < fields; i++) {
+        struct field field = load_field(into->fields, i);
+        if (!(into->present >> field.column & 1))
+            memset(into->columns[field.column].data + into->row * field.width, 0, field.width);
+    }
+}
+
+int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8_t *plan, size_t plan_length,
+               const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row, size_t capacity,
+               size_t *added, uint32_t *flags)
+{
+    struct gathering into = {.columns = columns, .row = row};
+    size_t at = *position, header, fields, needed;
+    uint16_t type;
+    struct node root;
+    int bad;
+
+    *added = 0;
+    *flags = 0;
+    if (at > length)
+        return NLP_BAD_DATA;
+    if (row > capacity)
+        return NLP_BAD_ROWS;
+    bad = check_plan(plan, plan_length, columns, column_count, capacity);
+    if (bad)
+        return bad;
+    if (present.data && (__builtin_mul_overflow(sizeof into.present, capacity, &needed) || present.length < needed))
+        return NLP_BAD_DATA;
+    type = load16(plan);
+    header = load16(plan + 2);
+    fields = load16(plan + 6);
+    into.nodes = plan + PLAN_HEAD;
+    into.fields = into.nodes + (size_t)load16(plan + 4) * NODE;
+    root = load_node(into.nodes, 0);
+
+    while (at < length && into.row < capacity) {
+        struct message message;
+        if (!read_message(data + at, length - at, &message))
+            return NLP_BAD_MESSAGE;
+        if (message.type == NLMSG_DONE || message.type == NLMSG_ERROR)
+            break;
+        if (message.type == type) {
+            const uint8_t *body = data + at + HEADER_LENGTH;
+            size_t body_length = message.length - HEADER_LENGTH;
+            if (body_length < header)
+                return NLP_BAD_HEADER;
+            into.present = 0;
+            keep_fields(&into, &root, body, header);
+            if (body_length > aligned(header)) {
+                bad = gather_attributes(&into, &root, body + aligned(header), body_length - aligned(header), 1);
+                if (bad)
+                    return bad;
+            }
+            clear_absent(&into, fields);
+            if (present.data)
+                memcpy(present.data + into.row * sizeof into.present, &into.present, sizeof into.present);
+            into.row++;
+        }
+        *flags |= message.flags;
+        at = following(at, message.length, length);
+    }
+    *added = into.row - row;
+    *position = at;
+    return 0;
+}

@@ -1,0 +1,103 @@
+/* What both conversations do on a netlink socket. */
+#define _GNU_SOURCE
+#include "talk.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t nlp_deadline_after(int64_t timeout_ns)
+{
+    int64_t deadline;
+    return __builtin_add_overflow(now_ns(), timeout_ns, &deadline) ? INT64_MAX : deadline;
+}
+
+/* Wait for the socket a while. 0 (then try again), -ETIMEDOUT, -EINTR ... */
+static int wait_for(int fd, short event, int64_t deadline)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = event};
+    int64_t left = deadline - now_ns();
+    int64_t left_ms = left / 1000000 + 1;
+    int ready;
+
+    if (left <= 0)
+        return -ETIMEDOUT;
+    ready = poll(&poll_fd, 1, left_ms > 3600000 ? 3600000 : (int)left_ms);
+    return ready < 0 ? -errno : 0;
+}
+
+int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline)
+{
+    for (;;) {
+        int bad;
+        if (send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+            return 0;
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return -errno;
+        bad = wait_for(fd, POLLOUT, deadline);
+        if (bad && bad != -EINTR)
+            return bad;
+    }
+}
+
+int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
+{
+    for (;;) {
+        struct sockaddr_nl sender = {0};
+        socklen_t sender_length = sizeof sender;
+        ssize_t got = recvfrom(fd, room, NLP_RECEIVE_LENGTH, MSG_DONTWAIT, (struct sockaddr *)&sender, &sender_length);
+        int bad;
+        if (got >= 0) {
+            /* A process may write to our port too, but only the kernel answers from port 0. */
+            if (sender_length >= sizeof sender && sender.nl_family == AF_NETLINK && sender.nl_pid)
+                continue;
+            return got;
+        }
+        if (errno != EAGAIN)
+            return -errno;
+        bad = wait_for(fd, POLLIN, deadline);
+        if (bad)
+            return bad;
+    }
+}
+
+int nlp_absolute(uint32_t error)
+{
+    return (int)(error > INT32_MAX ? 0 - error : error) & INT32_MAX;
+}
+
+int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal)
+{
+    size_t position = HEADER_LENGTH + 4, first;
+
+    memset(refusal, 0, sizeof *refusal);
+    if (message->length < position)
+        return -EBADMSG;
+    refusal->error = nlp_absolute(load32(at + HEADER_LENGTH));
+    if (!refusal->error || !(message->flags & NLM_F_ACK_TLVS) || message->length < position + HEADER_LENGTH)
+        return 0;
+    /* A capped error echoes only the nlmsghdr of the request, another one the whole of it. */
+    position += message->flags & NLM_F_CAPPED ? HEADER_LENGTH : aligned(load32(at + position));
+    first = position;
+    while (position <= message->length && message->length - position >= ATTRIBUTE_LENGTH) {
+        size_t length = load16(at + position), next = position + aligned(length);
+        if (length < ATTRIBUTE_LENGTH || next > message->length || next - first > limit)
+            break;
+        position = next;
+    }
+    if (position > first) {
+        refusal->tlvs = at + first;
+        refusal->tlv_length = position - first;
+    }
+    return 0;
+}

@@ -1,0 +1,30 @@
+/* What both conversations do on a netlink socket: send, receive, wait, and read a refusal. Internal to the shim. */
+#ifndef NETLINKPY_TALK_H
+#define NETLINKPY_TALK_H
+
+#include "framing.h"
+
+#define NLP_RECEIVE_LENGTH 65536 /* the kernel's datagrams hold at most 32 KiB */
+
+struct refusal {
+    int error;
+    const uint8_t *tlvs;
+    size_t tlv_length;
+};
+
+/* The moment timeout_ns from now. */
+int64_t nlp_deadline_after(int64_t timeout_ns);
+
+/* Send one datagram, on a blocking or non-blocking socket. 0 or -errno. */
+int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
+
+/* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Its length, or -errno, also -EINTR. */
+int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
+
+/* The errno in the error field of an nlmsgerr. */
+int nlp_absolute(uint32_t error);
+
+/* Read an NLMSG_ERROR: its errno and as many whole extended-ack attributes as limit holds. 0 or -EBADMSG. */
+int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal);
+
+#endif

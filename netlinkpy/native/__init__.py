@@ -1,0 +1,54 @@
+"""The choice between the shim's two doors and the pure twin: `load()` gives the backend that this process uses."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from netlinkpy.native.interface import Backend
+
+_chosen: Backend | None = None
+
+
+def load() -> Backend:
+    """The backend in use, a module with the surface of `netlinkpy.native.interface.Backend`; chosen at the first call, then kept.
+
+    NETLINKPY_BACKEND=cffi|native|python forces one: ImportError if it cannot be had, ValueError for another word. Otherwise it is cffi where
+    _cffi_backend and the shim's shared object are there, native where only the shared object is, else python.
+    """
+    global _chosen
+    if _chosen is None:
+        import os
+
+        _chosen = _choose(os.environ.get("NETLINKPY_BACKEND", ""))
+    return _chosen
+
+
+def _choose(word: str) -> Backend:
+    if word:
+        return _have(word)
+    for name in ("cffi", "native"):
+        try:
+            return _have(name)
+        except ImportError:
+            continue
+    return _have("python")
+
+
+def _have(name: str) -> Backend:
+    """The backend of that name. ImportError says why it cannot be had."""
+    try:
+        if name == "cffi":
+            from netlinkpy.native import cffi
+
+            return cffi
+        if name == "native":
+            from netlinkpy.native import capi
+
+            return capi
+    except ImportError as error:
+        raise ImportError(f"the {name} backend cannot be had: {error}") from error
+    if name == "python":
+        from netlinkpy.native import python
+
+        return python
+    raise ValueError(f"NETLINKPY_BACKEND is {name!r}; it can be cffi, native or python")

@@ -1,0 +1,90 @@
+"""The `native` backend: the shim by its own door, which needs neither cffi nor ctypes."""
+
+from __future__ import annotations
+
+from netlinkpy.native.shared import ExchangeError, compile_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Buffer
+
+    from netlinkpy.native.interface import Failure
+
+NAME = "native"
+
+
+def _open_door() -> Any:
+    """Load the shared object that cffi's door is in as a module of its own.
+
+    Its name ends in _native, so that PyInit__native is called. importlib would find nothing under that name, and is not worth
+    its import: the frozen modules that it is made of are there already.
+    """
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import EXTENSION_SUFFIXES, ExtensionFileLoader, spec_from_file_location
+    from os import stat
+
+    for suffix in EXTENSION_SUFFIXES:
+        path = f"{__file__.rpartition('/')[0]}/_shim{suffix}"
+        try:
+            stat(path)
+        except OSError:
+            continue
+        name = "netlinkpy.native._native"
+        spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    raise ImportError("the shim was not built for this Python: there is no netlinkpy/native/_shim*.so")
+
+
+_native = _open_door()
+setns = _native.setns
+unshare = _native.unshare
+mount = _native.mount
+umount = _native.umount
+open_socket = _native.open_socket
+make_netns = _native.make_netns
+make_netns_at = _native.make_netns_at
+stamp = _native.stamp
+gather = _native.gather
+visit = _native.visit
+
+
+def exchange(
+    fd: int,
+    buffer: Buffer,
+    length: int,
+    first_sequence: int,
+    rows: int,
+    chunk_bytes: int,
+    chunk_rows: int,
+    timeout_ns: int,
+    /,
+) -> list[Failure]:
+    """See `netlinkpy.native.interface.Backend.exchange`."""
+    failures: list[Failure]
+    code, done, failures = _native.exchange(
+        fd, buffer, length, first_sequence, rows, chunk_bytes, chunk_rows, timeout_ns
+    )
+    if code:
+        raise ExchangeError(code, done, rows, failures)
+    return failures
+
+
+__all__ = [
+    "NAME",
+    "compile_plan",
+    "exchange",
+    "gather",
+    "make_netns",
+    "make_netns_at",
+    "mount",
+    "open_socket",
+    "setns",
+    "stamp",
+    "umount",
+    "unshare",
+    "visit",
+]

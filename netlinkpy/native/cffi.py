@@ -1,0 +1,239 @@
+"""The `cffi` backend: the shim by cffi's door. Every call of `lib` runs with the GIL released."""
+
+from __future__ import annotations
+
+from netlinkpy.native._shim import ffi, lib
+from netlinkpy.native.shared import MAX_COLUMNS, MAX_FIELDS, MAX_NETNS, MAX_STEPS, ExchangeError, compile_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from typing_extensions import Buffer
+
+    from netlinkpy.native.interface import Column, Failure, Plan, Step, Visited
+
+NAME = "cffi"
+U32 = 0xFFFFFFFF
+
+_bytes_of = ffi.from_buffer
+_new_unset = ffi.new_allocator(should_clear_after_alloc=False)  # for results, which the shim fills in
+
+
+def _refuse(result: int, filename: str | bytes | None = None) -> None:
+    """Raise what a negative result means."""
+    if result < 0:
+        sentence = lib.nlp_sentence(result)
+        if sentence:
+            raise ValueError(ffi.string(sentence).decode())
+        import os
+
+        raise OSError(-result, os.strerror(-result), filename)
+
+
+def _natural(*numbers: int) -> None:
+    if min(numbers) < 0:
+        raise ValueError("a length, offset or row is negative")
+
+
+def setns(fd: int, nstype: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.setns`."""
+    _refuse(lib.nlp_setns(fd, nstype))
+
+
+def unshare(flags: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.unshare`."""
+    _refuse(lib.nlp_unshare(flags))
+
+
+def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.mount`."""
+    from os import fsencode
+
+    kind = ffi.NULL if fstype is None else fsencode(fstype)
+    _refuse(lib.nlp_mount(fsencode(source), fsencode(target), kind, flags), target)
+
+
+def umount(target: str | bytes, flags: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.umount`."""
+    from os import fsencode
+
+    _refuse(lib.nlp_umount(fsencode(target), flags), target)
+
+
+def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
+    """See `netlinkpy.native.interface.Backend.open_socket`."""
+    fd: int = lib.nlp_open_socket(netns_fd, family, type, protocol)
+    _refuse(fd)
+    return fd
+
+
+def make_netns(count: int, /) -> list[int]:
+    """See `netlinkpy.native.interface.Backend.make_netns`."""
+    if not 0 <= count <= MAX_NETNS:
+        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+    fds = _new_unset("int[]", count)
+    _refuse(lib.nlp_make_netns(count, fds))
+    return list(fds)
+
+
+def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
+    """See `netlinkpy.native.interface.Backend.make_netns_at`."""
+    from os import fsencode
+
+    if len(paths) > MAX_NETNS:
+        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+    encoded = [ffi.new("char[]", fsencode(path)) for path in paths]
+    errors = _new_unset("int[]", len(encoded))
+    _refuse(lib.nlp_make_netns_at(len(encoded), ffi.new("char *[]", encoded), errors))
+    return list(errors)
+
+
+def _span(buffer: Buffer, writable: bool, held: list[Any]) -> tuple[Any, int]:
+    """A buffer as struct nlp_span; `held` keeps it alive."""
+    data = _bytes_of("uint8_t[]", buffer, writable)
+    held.append(data)
+    return data, len(data)
+
+
+def stamp(
+    out: Buffer, template: Buffer, columns: Sequence[Column], start: int, stop: int, sequence: int | None, /
+) -> int:
+    """See `netlinkpy.native.interface.Backend.stamp`."""
+    if len(columns) > MAX_COLUMNS:
+        raise ValueError(f"there are more than {MAX_COLUMNS} columns")
+    _natural(start, stop)
+    held: list[Any] = []
+    prepared = []
+    for offset, width, data, stride, swap in columns:
+        _natural(offset, width, stride)
+        prepared.append((offset, width, *_span(data, False, held), stride, bool(swap)))
+    rows: int = lib.nlp_stamp(
+        _span(out, True, held),
+        *_span(template, False, held),
+        prepared,
+        len(prepared),
+        start,
+        stop,
+        sequence is not None,
+        (sequence or 0) & U32,
+    )
+    _refuse(rows)
+    return rows
+
+
+def gather(
+    data: Buffer,
+    length: int,
+    plan: Plan,
+    columns: Sequence[Buffer],
+    present: Buffer | None,
+    row: int,
+    capacity: int,
+    start: int = 0,
+    /,
+) -> tuple[int, int, int]:
+    """See `netlinkpy.native.interface.Backend.gather`."""
+    _natural(length, row, capacity, start)
+    source = _bytes_of("uint8_t[]", data)
+    if length > len(source) or len(columns) > MAX_FIELDS:
+        raise ValueError("the datagram is shorter than its length, or there are too many columns")
+    held: list[Any] = []
+    targets = [_span(column, True, held) for column in columns]
+    marks = (ffi.NULL, 0) if present is None else _span(present, True, held)
+    position, added, flags = ffi.new("size_t *", start), ffi.new("size_t *"), ffi.new("uint32_t *")
+    _refuse(
+        lib.nlp_gather(
+            source, length, position, plan, len(plan), targets, len(targets), marks, row, capacity, added, flags
+        )
+    )
+    return added[0], position[0], flags[0]
+
+
+def exchange(
+    fd: int,
+    buffer: Buffer,
+    length: int,
+    first_sequence: int,
+    rows: int,
+    chunk_bytes: int,
+    chunk_rows: int,
+    timeout_ns: int,
+    /,
+) -> list[Failure]:
+    """See `netlinkpy.native.interface.Backend.exchange`."""
+    _natural(length, rows, chunk_bytes, chunk_rows)
+    data = _bytes_of("uint8_t[]", buffer, True)
+    if length > len(data):
+        raise ValueError("the buffer is shorter than its length")
+    state = ffi.new(
+        "struct nlp_exchange *", (fd, data, length, rows, chunk_bytes, chunk_rows, first_sequence & U32, timeout_ns)
+    )
+    _refuse(lib.nlp_exchange_begin(state))
+    room = min(rows, chunk_rows)
+    failed = _new_unset("struct nlp_failure[]", room)
+    count = ffi.new("size_t *")
+    failures: list[Failure] = []
+    more = 1
+    while more == 1:  # Python serves its signals between the turns
+        count[0] = 0
+        more = lib.nlp_exchange_step(state, failed, room, count)
+        for failure in failed[0 : count[0]]:
+            failures.append((failure.row, failure.error, ffi.unpack(failure.tlvs, failure.tlv_length)))
+    if more:
+        raise ExchangeError(-more, state.rows_done, rows, failures)
+    return failures
+
+
+def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[Visited]:
+    """See `netlinkpy.native.interface.Backend.visit`."""
+    if not 1 <= len(steps) <= MAX_STEPS:
+        raise ValueError(f"a visit has 1 to {MAX_STEPS} steps")
+    fds = _bytes_of("uint8_t[]", netns_fds)
+    rows, rest = divmod(len(fds), 4)
+    if rest:
+        raise ValueError("namespace descriptors are C ints, 4 bytes each")
+    held: list[Any] = []
+    prepared = ffi.new("struct nlp_step[]", len(steps))
+    for place, (datagrams, length, take, puts, replies) in zip(prepared, steps, strict=True):
+        _natural(length, *(take or ()), *puts)
+        if len(puts) > len(place.puts):
+            raise ValueError("a step has too many puts")
+        place.datagrams = _span(datagrams, bool(puts), held)
+        place.length = length
+        if take is None:
+            place.take_type = -1
+        else:
+            place.take_type, place.take_offset = take
+            if place.take_type > 0xFFFF:
+                raise ValueError("a message type fits 16 bits")
+        place.puts_count = len(puts)
+        place.puts = puts
+        if replies is not None:
+            _natural(replies[1])
+            place.replies = _span(replies[0], True, held)
+            place.stride = replies[1]
+    visited = _new_unset("struct nlp_visited[]", rows)
+    _refuse(lib.nlp_visit(fds, rows, prepared, len(steps), timeout_ns, visited))
+    return [
+        (one.error, one.step, one.message, bytes(ffi.buffer(one.tlvs, one.tlv_length)) if one.tlv_length else b"", one.kept)
+        for one in visited
+    ]
+
+
+__all__ = [
+    "NAME",
+    "compile_plan",
+    "exchange",
+    "gather",
+    "make_netns",
+    "make_netns_at",
+    "mount",
+    "open_socket",
+    "setns",
+    "stamp",
+    "umount",
+    "unshare",
+    "visit",
+]

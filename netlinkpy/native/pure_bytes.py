@@ -1,0 +1,184 @@
+"""The pure twin's stamp and gather: bytes in, bytes out. Whole columns move by strided slices, not row by row."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from netlinkpy.native.shared import MAX_COLUMNS, MAX_TYPE, check_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Buffer
+
+    from netlinkpy.native.interface import Column, Field, Plan
+
+    #: attribute type -> (what is looked for inside it, its own fields as (number, offset, width, kind))
+    Tree = dict[int, "tuple[Tree | None, tuple[tuple[int, int, int, int], ...]]"]
+
+HEADER = Struct("=IHH")  # nlmsghdr up to nlmsg_flags
+ATTRIBUTE = Struct("=HH")
+WORD = Struct("=H")
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+
+
+def flat(buffer: Buffer, writable: bool = False) -> memoryview:
+    """The bytes of a C-contiguous buffer. BufferError if it is not one."""
+    view = memoryview(buffer)
+    if not view.c_contiguous or (writable and view.readonly):
+        raise BufferError("a C-contiguous buffer is needed" + ", and a writable one" * writable)
+    return view.cast("B") if view.nbytes else memoryview(bytearray())
+
+
+def stamp(
+    out: Buffer, template: Buffer, columns: Sequence[Column], start: int, stop: int, sequence: int | None, /
+) -> int:
+    """See `netlinkpy.native.interface.Backend.stamp`."""
+    target, row = flat(out, writable=True), bytes(flat(template))
+    size = len(row)
+    if not size or size % 4:
+        raise ValueError("the template is empty or no multiple of 4 bytes")
+    if sequence is not None and size < 16:
+        raise ValueError("the template has no room for an nlmsghdr")
+    if not 0 <= start <= stop:
+        raise ValueError("rows run from start to stop, both not negative")
+    if len(columns) > MAX_COLUMNS:
+        raise ValueError(f"there are more than {MAX_COLUMNS} columns")
+    values = []
+    for offset, width, data, stride, swap in columns:
+        view = flat(data)
+        if offset < 0 or width < 0 or stride < 0 or offset + width > size:
+            raise ValueError("a column lies outside the template")
+        if stop > start and (stop - 1) * stride + width > len(view):
+            raise ValueError("a column's data ends before the last row")
+        # A column cut from `out` itself must be read before `out` is written.
+        values.append((offset, width, bytes(view) if view.obj is target.obj else view, stride, swap))
+    rows = min(stop - start, len(target) // size)
+    if not rows:
+        return 0
+    end = rows * size
+    target[:end] = row * rows
+    for offset, width, source, stride, swap in values:
+        first = start * stride
+        for byte in range(width):
+            taken = first + (width - 1 - byte if swap else byte)
+            plane = source[taken : taken + (rows - 1) * stride + 1 : stride] if stride else source[taken : taken + 1]
+            target[offset + byte : end : size] = plane if stride else bytes(plane) * rows
+    if sequence is not None:
+        numbers = Struct(f"={rows}I").pack(*[number & 0xFFFFFFFF for number in range(sequence, sequence + rows)])
+        for byte in range(4):
+            target[8 + byte : end : size] = numbers[byte::4]
+    return rows
+
+
+def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /) -> Plan:
+    """See `netlinkpy.native.interface.Backend.compile_plan`."""
+    check_plan(message_type, header_size, fields)
+    numbered = [(tuple(path), (number, offset, width, kind)) for number, (path, offset, width, kind) in enumerate(fields)]
+
+    def tree(above: tuple[int, ...]) -> Tree | None:
+        depth = len(above)
+        types = {path[depth] for path, _ in numbered if len(path) > depth and path[:depth] == above}
+        return {
+            kind: (tree((*above, kind)), tuple(field for path, field in numbered if path == (*above, kind)))
+            for kind in types
+        } or None
+
+    own = tuple(field for path, field in numbered if not path)
+    widths = tuple(width for _, (_, _, width, _) in numbered)
+    return message_type, header_size, own, tree(()) or {}, widths
+
+
+def gather(
+    data: Buffer,
+    length: int,
+    plan: Plan,
+    columns: Sequence[Buffer],
+    present: Buffer | None,
+    row: int,
+    capacity: int,
+    start: int = 0,
+    /,
+) -> tuple[int, int, int]:
+    """See `netlinkpy.native.interface.Backend.gather`."""
+    message_type, header_size, own, tree, widths = plan  # type: ignore[misc]
+    view = flat(data)
+    if not 0 <= start <= length <= len(view):
+        raise ValueError("the datagram is shorter than its length")
+    if not 0 <= row <= capacity:
+        raise ValueError("the row lies outside the capacity")
+    targets = [flat(column, writable=True) for column in columns]
+    if len(targets) != len(widths) or any(len(t) < w * capacity for t, w in zip(targets, widths, strict=True)):
+        raise ValueError("a plan's columns are one for each field, of width * capacity bytes")
+    marks = None if present is None else flat(present, writable=True)
+    if marks is not None and len(marks) < 8 * capacity:
+        raise ValueError("present is shorter than 8 * capacity bytes")
+
+    octets = bytes(view[:length])
+    blank = [bytes(width) for width in widths]
+    room = capacity - row
+    rows: list[list[bytes]] = []
+    masks: list[int] = []
+    position, all_flags = start, 0
+    while position < length and len(rows) < room:
+        if length - position < 16:
+            raise ValueError("a message is cut off")
+        size, kind, flags = HEADER.unpack_from(octets, position)
+        end = position + size
+        if size < 16 or end > length:
+            raise ValueError("a message's length does not fit")
+        if kind in (NLMSG_ERROR, NLMSG_DONE):
+            break
+        if kind == message_type:
+            body = position + 16
+            if end - body < header_size:
+                raise ValueError("a message is shorter than its fixed header")
+            cells = blank.copy()
+            mask = _keep(octets, body, header_size, own, cells) if own else 0
+            masks.append(mask | _attributes(octets, body + ((header_size + 3) & ~3), end, tree, cells))
+            rows.append(cells)
+        all_flags |= flags
+        position = min(position + ((size + 3) & ~3), length)
+    if rows:
+        for target, width, cells in zip(targets, widths, zip(*rows, strict=True), strict=True):
+            target[row * width : (row + len(rows)) * width] = b"".join(cells)
+        if marks is not None:
+            marks[8 * row : 8 * (row + len(rows))] = Struct(f"={len(rows)}Q").pack(*masks)
+    return len(rows), position, all_flags
+
+
+def _attributes(octets: bytes, at: int, end: int, tree: Tree, cells: list[bytes]) -> int:
+    """Put what `tree` looks for among the attributes in `octets[at:end]` into `cells`; gives the bits of the fields found."""
+    mask = 0
+    while end - at >= 4:
+        size, kind = ATTRIBUTE.unpack_from(octets, at)
+        if size < 4 or at + size > end:
+            raise ValueError("an attribute's length does not fit")
+        entry = tree.get(kind & MAX_TYPE)
+        if entry is not None:
+            inner, fields = entry
+            for number, offset, width, how in fields:
+                if how == 0 and offset == 0 and size - 4 == width:  # nearly always
+                    cells[number] = octets[at + 4 : at + size]
+                    mask |= 1 << number
+                else:
+                    mask |= _keep(octets, at + 4, size - 4, ((number, offset, width, how),), cells)
+            if inner is not None:
+                mask |= _attributes(octets, at + 4, at + size, inner, cells)
+        at += (size + 3) & ~3
+    return mask
+
+
+def _keep(octets: bytes, at: int, length: int, fields: Sequence[tuple[int, int, int, int]], cells: list[bytes]) -> int:
+    """Put the fields of one payload (or fixed header) into `cells`; gives the bits of those found."""
+    mask = 0
+    for number, offset, width, how in fields:
+        if how == 1:
+            cells[number] = WORD.pack(length)
+        elif offset and offset >= length:
+            continue
+        else:
+            cells[number] = octets[at + offset : at + min(offset + width, length)].ljust(width, b"\0")
+        mask |= 1 << number
+    return mask

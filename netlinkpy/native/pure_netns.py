@@ -1,0 +1,155 @@
+"""The pure twin's namespace calls. A throw-away thread enters the other namespace; the caller's thread never does."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from netlinkpy.native.shared import MAX_NETNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+MS_BIND = 0x1000  # linux/mount.h
+THREAD_NETNS = "/proc/thread-self/ns/net"  # /proc/self would be the main thread's
+
+
+def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = None) -> None:
+    """Call a libc function that gives 0 or errno. OSError, ENOSYS where ctypes is missing."""
+    try:
+        import ctypes
+    except ImportError:
+        raise OSError(
+            errno.ENOSYS, f"this Python has neither the shim, nor os.{name}, nor ctypes: {name}() cannot be called"
+        ) from None
+    function: Any = getattr(ctypes.CDLL(None, use_errno=True), name)
+    words = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
+    if function(*words) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), path)
+
+
+def setns(fd: int, nstype: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.setns`."""
+    call = getattr(os, "setns", None)  # from Python 3.12 on
+    if call is not None:
+        call(fd, nstype)
+    else:
+        _libc("setns", fd, nstype)
+
+
+def unshare(flags: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.unshare`."""
+    call = getattr(os, "unshare", None)  # from Python 3.12 on
+    if call is not None:
+        call(flags)
+    else:
+        _libc("unshare", flags)
+
+
+def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.mount`."""
+    kind = None if fstype is None else os.fsencode(fstype)
+    _libc("mount", os.fsencode(source), os.fsencode(target), kind, flags, None, path=target)
+
+
+def umount(target: str | bytes, flags: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.umount`."""
+    _libc("umount2", os.fsencode(target), flags, path=target)
+
+
+def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+    """Run `work` on a thread that ends with it; gives or raises what it does.
+
+    What a signal handler raises meanwhile is raised when the work is done, after `undo` of its result: no thread and no descriptor is left behind.
+    """
+    import _thread
+
+    outcome: list[T] = []
+    errors: list[BaseException] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            ended.release()
+
+    _thread.start_new_thread(run, ())
+    interrupted: BaseException | None = None
+    while True:
+        try:
+            ended.acquire()
+            break
+        except BaseException as error:
+            interrupted = error
+    if interrupted is not None:
+        if outcome and undo is not None:
+            undo(outcome[0])
+        raise interrupted
+    if errors:
+        raise errors[0]
+    return outcome[0]
+
+
+def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
+    """See `netlinkpy.native.interface.Backend.open_socket`."""
+    from _socket import socket
+
+    def work() -> int:
+        setns(netns_fd, CLONE_NEWNET)
+        return socket(family, type, protocol).detach()
+
+    return elsewhere(work, os.close)
+
+
+def make_netns(count: int, /) -> list[int]:
+    """See `netlinkpy.native.interface.Backend.make_netns`."""
+    if not 0 <= count <= MAX_NETNS:
+        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+
+    def close_all(descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def work() -> list[int]:
+        made: list[int] = []
+        try:
+            for _ in range(count):
+                unshare(CLONE_NEWNET)
+                made.append(os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC))
+        except BaseException:
+            close_all(made)
+            raise
+        return made
+
+    return elsewhere(work, close_all)
+
+
+def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
+    """See `netlinkpy.native.interface.Backend.make_netns_at`."""
+    if len(paths) > MAX_NETNS:
+        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+
+    def one(path: str | bytes) -> int:
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
+        except OSError as error:
+            return error.errno or errno.EIO
+        try:
+            unshare(CLONE_NEWNET)
+            mount(THREAD_NETNS, path, None, MS_BIND)
+        except OSError as error:
+            os.unlink(path)
+            return error.errno or errno.EIO
+        return 0
+
+    return elsewhere(lambda: [one(path) for path in paths])
