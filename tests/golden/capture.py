@@ -2,7 +2,7 @@
 
     python -m tests.golden.capture [NAME ...]      as root; needs iproute2, strace and linux-libc-dev
 
-Every command of commands.txt runs in namespaces of its own (network, mounts, pids), made ready as is said there.
+Every command of commands.txt runs in namespaces of its own (network, mounts, pids), made ready as it says.
 Sequence number (the time of day) and port id are written as zeros, so a second run gives the same files, but
 for what the kernel counts and times.
 """

@@ -112,7 +112,7 @@ def attribute_name(prefix: str, number: int) -> str:
 
 @functools.cache
 def attribute_names(prefix: str) -> dict[int, str]:
-    """By number, the constants with a prefix, but not those of nests that begin likewise (IFLA_, IFLA_BR_)."""
+    """By number, the constants with a prefix, but not those of nests that begin alike (IFLA_, IFLA_BR_)."""
     longer = tuple(p for p in NESTS if p.startswith(prefix) and p != prefix)
     names: dict[int, str] = {}
     for name, number in constants().items():

@@ -1,4 +1,4 @@
-"""Our messages held against the bytes that iproute2 sends and the kernel answers, both ways: see capture.py."""
+"""Our messages against the bytes that iproute2 sends and the kernel answers, both ways: see capture.py."""
 
 from __future__ import annotations
 
