@@ -23,18 +23,23 @@ def load() -> Backend:
     return _chosen
 
 
+def backend() -> str:
+    """The name of the backend in use: "cffi", "native" or "python". Errors as load()."""
+    return load().NAME
+
+
 def _choose(word: str) -> Backend:
     if word:
-        return _have(word)
+        return get(word)
     for name in ("cffi", "native"):
         try:
-            return _have(name)
+            return get(name)
         except ImportError:
             continue
-    return _have("python")
+    return get("python")
 
 
-def _have(name: str) -> Backend:
+def get(name: str) -> Backend:
     """The backend of that name. ImportError says why it cannot be had."""
     try:
         if name == "cffi":
