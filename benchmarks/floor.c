@@ -344,7 +344,6 @@ static struct container containers[MAX_CONTAINERS];
 static struct bridge bridges[MAX_BRIDGES];
 static int container_count, bridge_count, host_netns, host_fd;
 static int late_ports;         /* how many ports did not forward by themselves */
-static bool reopen;            /* close a container's socket after the create, open another to make it ready */
 static struct batch batch;
 
 static void see_bridge(const struct nlmsghdr *m, void *context)
@@ -660,27 +659,13 @@ static void *open_all(void *unused)
     return unused;
 }
 
-static void *reopen_inside(void *unused)
+/* The descriptor table grows before a second thread shares it: afterwards each doubling waits for an RCU grace period
+ * (10 ms at 200 containers). With that, keeping the sockets is 2 % faster than opening them twice. */
+static void grow_descriptors(void)
 {
-    for (int i = 0; i < container_count; i++) {
-        struct container *c = &containers[i];
-        c->fd = enter_and_open(c->netns);
-        create_pair(c);
-        configure(c);
-        close(c->fd);
-    }
-    return unused;
-}
-
-static void *reopen_ready(void *unused)
-{
-    for (int i = 0; i < container_count; i++) {
-        struct container *c = &containers[i];
-        c->fd = enter_and_open(c->netns);
-        make_ready(c);
-        close(c->fd);
-    }
-    return unused;
+    int highest = fcntl(host_netns, F_DUPFD_CLOEXEC, host_netns + 2 * container_count);
+    if (highest < 0 || close(highest))
+        die("no room for descriptors: %s", strerror(errno));
 }
 
 enum { OPEN, INSIDE, GROUP, READY, COMMIT, PHASES };
@@ -692,27 +677,21 @@ static void attach_all(double times[PHASES + 1])
     times[0] = now();
     for (int i = 0; i < bridge_count; i++)
         open_bridge(&bridges[i]);
-    if (!reopen)
-        throw_away(open_all, NULL);
+    grow_descriptors();
+    throw_away(open_all, NULL);
     times[OPEN + 1] = now();
-    if (reopen)
-        throw_away(reopen_inside, NULL);
-    else
-        for (int i = 0; i < container_count; i++) {
-            create_pair(&containers[i]);
-            configure(&containers[i]);
-        }
+    for (int i = 0; i < container_count; i++) {
+        create_pair(&containers[i]);
+        configure(&containers[i]);
+    }
     times[INSIDE + 1] = now();
     for (int i = 0; i < bridge_count; i++)
         enslave_group(&bridges[i]);
     times[GROUP + 1] = now();
-    if (reopen)
-        throw_away(reopen_ready, NULL);
-    else
-        for (int i = 0; i < container_count; i++) {
-            make_ready(&containers[i]);
-            close(containers[i].fd);
-        }
+    for (int i = 0; i < container_count; i++) {
+        make_ready(&containers[i]);
+        close(containers[i].fd);
+    }
     make_ports_forward(bridges[0].fd);
     times[READY + 1] = now();
     regroup(bridges[0].fd, 0);
@@ -909,7 +888,7 @@ static void routes(int count)
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 static const char usage[] =
-    "usage: floor attach|detach N [BRIDGES] [--keep] [--reopen] | attach-one N | detach-one N | routes N\n"
+    "usage: floor attach|detach N [BRIDGES] [--keep] | attach-one N | detach-one N | routes N\n"
     "Works in the network namespace it is started in, and makes its bridges there: start it under\n"
     "`unshare -n -m --propagation private`.\n";
 
@@ -920,8 +899,6 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (!strcmp(argv[i], "--keep"))
             keep = true;
-        else if (!strcmp(argv[i], "--reopen"))
-            reopen = true;
         else if (given < 2 && atoi(argv[i]) > 0)
             numbers[given++] = atoi(argv[i]);
         else
