@@ -2,6 +2,7 @@
 PYTHON ?= python3
 CONTAINERS ?= 200
 BIN := .venv/bin
+PIP := $(BIN)/pip install -q --disable-pip-version-check
 SOURCES := pyproject.toml setup.py build_ffi.py $(wildcard csrc/*)
 REQUIREMENTS := import sys, tomllib; \
 	extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
@@ -43,15 +44,16 @@ clean:
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/environment: .ci/environment
-	.ci/environment
+	@.ci/environment
 	@touch $@
 
 # An old build/ or object must not stand in for one that this machine cannot make.
 .venv/installed: .venv/environment $(SOURCES)
-	rm -rf build netlinkpy/native/*.so
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "netlinkpy: building in .venv"
+	@rm -rf build netlinkpy/native/*.so
+	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/with-%: .venv/installed pyproject.toml
-	$(BIN)/python -c '$(REQUIREMENTS)' $* | $(BIN)/pip install -q --disable-pip-version-check -r /dev/stdin
+	@$(BIN)/python -c '$(REQUIREMENTS)' $* | $(PIP) -r /dev/stdin
 	@touch $@
