@@ -1,0 +1,1 @@
+"""The native backends: the same tests on each of them."""
