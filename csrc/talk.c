@@ -71,7 +71,7 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
     }
 }
 
-int nlp_absolute(uint32_t error)
+static int absolute(uint32_t error)
 {
     return (int)(error > INT32_MAX ? 0 - error : error) & INT32_MAX;
 }
@@ -82,12 +82,16 @@ int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t li
 
     memset(refusal, 0, sizeof *refusal);
     if (message->length < position)
-        return -EBADMSG;
-    refusal->error = nlp_absolute(load32(at + HEADER_LENGTH));
-    if (!refusal->error || !(message->flags & NLM_F_ACK_TLVS) || message->length < position + HEADER_LENGTH)
+        return message->type == NLMSG_DONE ? 0 : -EBADMSG;
+    refusal->error = absolute(load32(at + HEADER_LENGTH));
+    if (!refusal->error || !(message->flags & NLM_F_ACK_TLVS))
         return 0;
-    /* A capped error echoes only the nlmsghdr of the request, another one the whole of it. */
-    position += message->flags & NLM_F_CAPPED ? HEADER_LENGTH : aligned(load32(at + position));
+    if (message->type == NLMSG_ERROR) {
+        /* A capped error echoes only the nlmsghdr of the request, another one the whole of it. */
+        if (message->length < position + HEADER_LENGTH)
+            return 0;
+        position += message->flags & NLM_F_CAPPED ? HEADER_LENGTH : aligned(load32(at + position));
+    }
     first = position;
     while (position <= message->length && message->length - position >= ATTRIBUTE_LENGTH) {
         size_t length = load16(at + position), next = position + aligned(length);

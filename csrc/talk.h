@@ -21,10 +21,8 @@ int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
 /* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Its length, or -errno, also -EINTR. */
 int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
 
-/* The errno in the error field of an nlmsgerr. */
-int nlp_absolute(uint32_t error);
-
-/* Read an NLMSG_ERROR: its errno and as many whole extended-ack attributes as limit holds. 0 or -EBADMSG. */
+/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none) and as many whole extended-ack attributes as limit holds. 0 or
+ * -EBADMSG. */
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal);
 
 #endif

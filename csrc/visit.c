@@ -86,7 +86,7 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
 
     while (at < length) {
         struct message message;
-        struct refusal refusal = {0};
+        struct refusal refusal;
         uint16_t last_flags = 0;
         int number, last, done;
         if (!read_message(data + at, length - at, &message))
@@ -94,12 +94,9 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
         number = find_message(hearing->datagram, hearing->length, message.sequence, &last, &last_flags);
         if (number >= 0) {
             done = number == last;
-            if (message.type == NLMSG_ERROR) {
+            if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
                 if (nlp_read_refusal(data + at, &message, NLP_VISITED_TLVS, &refusal))
                     return -EBADMSG;
-                note_refusal(hearing->visited, &refusal, number);
-            } else if (message.type == NLMSG_DONE) {
-                refusal.error = message.length >= HEADER_LENGTH + 4 ? nlp_absolute(load32(data + at + HEADER_LENGTH)) : 0;
                 note_refusal(hearing->visited, &refusal, number);
             } else {
                 done = done && !(last_flags & NLM_F_ACK) && !(message.flags & NLM_F_MULTI);

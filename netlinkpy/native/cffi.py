@@ -97,6 +97,10 @@ def _span(buffer: Buffer, writable: bool, held: list[Any]) -> tuple[Any, int]:
     return data, len(data)
 
 
+def _octets(array: Any, length: int) -> bytes:
+    return bytes(ffi.buffer(array, length)) if length else b""
+
+
 def stamp(
     out: Buffer, template: Buffer, columns: Sequence[Column], start: int, stop: int, sequence: int | None, /
 ) -> int:
@@ -180,7 +184,7 @@ def exchange(
         count[0] = 0
         more = lib.nlp_exchange_step(state, failed, room, count)
         for failure in failed[0 : count[0]]:
-            failures.append((failure.row, failure.error, ffi.unpack(failure.tlvs, failure.tlv_length)))
+            failures.append((failure.row, failure.error, _octets(failure.tlvs, failure.tlv_length)))
     if more:
         raise ExchangeError(-more, state.rows_done, rows, failures)
     return failures
@@ -216,10 +220,7 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
             place.stride = replies[1]
     visited = _new_unset("struct nlp_visited[]", rows)
     _refuse(lib.nlp_visit(fds, rows, prepared, len(steps), timeout_ns, visited))
-    return [
-        (one.error, one.step, one.message, bytes(ffi.buffer(one.tlvs, one.tlv_length)) if one.tlv_length else b"", one.kept)
-        for one in visited
-    ]
+    return [(one.error, one.step, one.message, _octets(one.tlvs, one.tlv_length), one.kept) for one in visited]
 
 
 __all__ = [

@@ -43,17 +43,26 @@ def _messages(data: bytes | memoryview, at: int, end: int) -> Iterator[tuple[int
         at += (length + 3) & ~3
 
 
-def _refusal(data: memoryview, at: int, length: int, flags: int, limit: int) -> tuple[int, bytes]:
-    """The errno of the NLMSG_ERROR at `at`, and its extended-ack attributes: as many whole ones as `limit` holds. ValueError."""
+def _refusal(data: memoryview, at: int, length: int, kind: int, flags: int, limit: int) -> tuple[int, bytes]:
+    """The errno of the NLMSG_ERROR or NLMSG_DONE at `at`, and as many whole extended-ack attributes as `limit` holds.
+
+    An NLMSG_DONE may come without an error. ValueError if an NLMSG_ERROR does.
+    """
     if length < 20:
+        if kind == NLMSG_DONE:
+            return 0, b""
         raise ValueError("an error message has no error")
     code: int = abs(ERROR.unpack_from(data, at + 16)[0]) & 0x7FFFFFFF
-    if not code or not flags & NLM_F_ACK_TLVS or length < 36:
+    if not code or not flags & NLM_F_ACK_TLVS:
         return code, b""
-    # A capped error echoes only the nlmsghdr of the request, another one the whole of it.
-    echoed = 16 if flags & NLM_F_CAPPED else U32.unpack_from(data, at + 20)[0]
-    first = position = at + 20 + ((echoed + 3) & ~3)
-    end = at + length
+    first = at + 20
+    if kind == NLMSG_ERROR:
+        # A capped error echoes only the nlmsghdr of the request, another one the whole of it.
+        if length < 36:
+            return code, b""
+        echoed = 16 if flags & NLM_F_CAPPED else U32.unpack_from(data, at + 20)[0]
+        first += (echoed + 3) & ~3
+    position, end = first, at + length
     while end - position >= 4:
         size = ATTRIBUTE.unpack_from(data, position)[0]
         following = position + ((size + 3) & ~3)
@@ -180,7 +189,7 @@ def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failu
                 number = (sequence - first) & 0xFFFFFFFF
                 if kind != NLMSG_ERROR or number >= count:
                     continue
-                code, tlvs = _refusal(line.room, at, length, flags, 512)
+                code, tlvs = _refusal(line.room, at, length, kind, flags, 512)
                 if code and len(failures) - known < count:
                     failures.append((row + number, code, tlvs))
                 if number == count - 1:
@@ -191,7 +200,10 @@ def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failu
 
 def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
-    descriptors = flat(netns_fds).cast("i").tolist()
+    packed = flat(netns_fds)
+    if len(packed) % 4:
+        raise ValueError("namespace descriptors are C ints, 4 bytes each")
+    descriptors = packed.cast("i").tolist()
     if not 1 <= len(steps) <= MAX_STEPS:
         raise ValueError(f"a visit has 1 to {MAX_STEPS} steps")
     flattened = [_checked(step, len(descriptors)) for step in steps]
@@ -270,25 +282,28 @@ def _converse(
     last, (_, last_flags) = list(sent.items())[-1]
     refusal = (0, -1, b"")
     taken: int | None = None
-    while True:
-        got = line.receive()
-        for at, length, kind, flags, sequence in _messages(line.room, 0, got):
-            if sequence not in sent:
-                continue
-            done = sequence == last
-            code, tlvs = 0, b""
-            if kind == NLMSG_ERROR:
-                code, tlvs = _refusal(line.room, at, length, flags, 256)
-            elif kind == NLMSG_DONE:
-                code = abs(ERROR.unpack_from(line.room, at + 16)[0]) & 0x7FFFFFFF if length >= 20 else 0
-            else:
-                done = done and not last_flags & NLM_F_ACK and not flags & NLM_F_MULTI
-                if taken is None and take is not None and kind == take[0] and take[1] + 4 <= length:
-                    taken = U32.unpack_from(line.room, at + take[1])[0]
-                if reply is not None:
-                    size = min(length, len(reply))
-                    reply[:size] = line.room[at : at + size]
-            if code and not refusal[0]:
-                refusal = (code, sent[sequence][0], tlvs)
-            if done:
-                return (*refusal, taken)
+    try:
+        while True:
+            got = line.receive()
+            for at, length, kind, flags, sequence in _messages(line.room, 0, got):
+                if sequence not in sent:
+                    continue
+                done = sequence == last
+                if kind in (NLMSG_ERROR, NLMSG_DONE):
+                    code, tlvs = _refusal(line.room, at, length, kind, flags, 256)
+                    if code and not refusal[0]:
+                        refusal = (code, sent[sequence][0], tlvs)
+                else:
+                    done = done and not last_flags & NLM_F_ACK and not flags & NLM_F_MULTI
+                    if taken is None and take is not None and kind == take[0] and take[1] + 4 <= length:
+                        taken = U32.unpack_from(line.room, at + take[1])[0]
+                    if reply is not None:
+                        size = min(length, len(reply))
+                        reply[:size] = line.room[at : at + size]
+                if done:
+                    return (*refusal, taken)
+    except (OSError, ValueError):
+        # The first refusal says more than what came of waiting for the rest.
+        if not refusal[0]:
+            raise
+        return (*refusal, taken)

@@ -1,0 +1,195 @@
+"""Namespaces by throw-away threads: sockets opened there, namespaces made, and the caller still where it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.native.messages import namespaces
+
+if TYPE_CHECKING:
+    from netlinkpy.native.interface import Backend
+
+CLONE_NEWNET, CLONE_NEWUTS = 0x40000000, 0x04000000
+NETNS = Path("/run/netns")
+
+
+def here() -> tuple[int, int]:
+    """The network namespace of this thread."""
+    status = os.stat("/proc/thread-self/ns/net")
+    return status.st_dev, status.st_ino
+
+
+def links_seen_by(sock: socket.socket) -> list[str]:
+    """Names of the links in the namespace of a socket, asked index by index."""
+    import fcntl
+    import struct
+
+    names = []
+    for index in range(1, 64):
+        request = struct.pack("16si20x", b"", index)
+        try:
+            answer = fcntl.ioctl(sock, 0x8910, request)  # SIOCGIFNAME
+        except OSError:
+            continue
+        names.append(answer[:16].rstrip(b"\0").decode())
+    return names
+
+
+def test_a_socket_is_opened_there_and_the_caller_stays(backend: Backend) -> None:
+    before = here()
+    with namespaces(backend, 1) as (there,):
+        fd = backend.open_socket(there, socket.AF_INET, socket.SOCK_DGRAM, 0)
+        assert not os.get_inheritable(fd)
+        with socket.socket(fileno=fd) as sock:
+            # SIOCGSKNS (linux/sockios.h) gives the namespace of a socket.
+            import fcntl
+
+            owner = fcntl.ioctl(sock, 0x894C)
+            assert os.stat(owner).st_ino == os.stat(there).st_ino
+            os.close(owner)
+            assert links_seen_by(sock) == ["lo"]
+        with socket.socket(fileno=backend.open_socket(there, socket.AF_NETLINK, socket.SOCK_RAW, 0)) as sock:
+            assert sock.family == socket.AF_NETLINK
+    assert here() == before
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "code"),
+    [(socket.AF_INET, 99, errno.EINVAL), (250, socket.SOCK_RAW, errno.EAFNOSUPPORT)],
+)
+def test_a_socket_that_cannot_be(backend: Backend, family: int, kind: int, code: int) -> None:
+    with namespaces(backend, 1) as (there,), pytest.raises(OSError) as caught:
+        backend.open_socket(there, family, kind, 0)
+    assert caught.value.errno == code
+
+
+def test_not_a_namespace(backend: Backend, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with file.open() as opened, pytest.raises(OSError) as caught:
+        backend.open_socket(opened.fileno(), socket.AF_INET, socket.SOCK_DGRAM, 0)
+    assert caught.value.errno == errno.EINVAL
+    with pytest.raises(OSError) as caught:
+        backend.open_socket(-1, socket.AF_INET, socket.SOCK_DGRAM, 0)
+    assert caught.value.errno == errno.EBADF
+
+
+def test_namespaces_are_made_each_its_own(backend: Backend) -> None:
+    before = here()
+    with namespaces(backend, 5) as fds:
+        inodes = {os.fstat(fd).st_ino for fd in fds}
+        assert len(inodes) == 5 and before[1] not in inodes
+        assert not any(os.get_inheritable(fd) for fd in fds)
+    assert here() == before
+    assert backend.make_netns(0) == []
+    for count in (-1, 65537):
+        with pytest.raises(ValueError):
+            backend.make_netns(count)
+
+
+def test_all_namespaces_or_none(backend: Backend) -> None:
+    import resource
+
+    used = len(os.listdir("/proc/self/fd"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 6, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            backend.make_netns(20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert caught.value.errno == errno.EMFILE  # and the descriptors are counted after each test
+
+
+def test_namespaces_are_made_at_paths(backend: Backend) -> None:
+    before = here()
+    NETNS.mkdir()
+    (NETNS / "taken").write_text("a file")
+    paths: list[str | bytes] = ["/run/netns/a", "/run/netns/taken", b"/run/netns/b", "/run/nowhere/c", "/run/netns/a"]
+    assert backend.make_netns_at(paths) == [0, errno.EEXIST, 0, errno.ENOENT, errno.EEXIST]
+    try:
+        assert sorted(path.name for path in NETNS.iterdir()) == ["a", "b", "taken"]
+        inodes = {os.stat(NETNS / name).st_ino for name in "ab"}
+        assert len(inodes) == 2 and before[1] not in inodes
+        with (NETNS / "a").open("rb") as there:
+            fd = backend.open_socket(there.fileno(), socket.AF_INET, socket.SOCK_DGRAM, 0)
+            with socket.socket(fileno=fd) as sock:
+                assert links_seen_by(sock) == ["lo"]
+        assert (NETNS / "taken").read_text() == "a file"
+    finally:
+        for name in "ab":
+            backend.umount(f"/run/netns/{name}", 2)  # MNT_DETACH
+            os.unlink(NETNS / name)
+    assert here() == before
+    assert backend.make_netns_at([]) == []
+
+
+def test_a_failed_namespace_leaves_no_file(backend: Backend) -> None:
+    """Where namespaces may not be made (no rights), the file is taken away again."""
+    os.mkdir("/run/mine")
+    os.chmod("/run/mine", 0o777)
+    os.chmod("/run", 0o755)
+    try:
+        os.seteuid(65534)
+    except OSError:
+        pytest.skip("needs a second user id: this is a user namespace with one")
+    try:
+        errors = backend.make_netns_at(["/run/mine/a"])
+        with pytest.raises(PermissionError):
+            backend.make_netns(1)
+    finally:
+        os.seteuid(0)
+    assert errors == [errno.EPERM]
+    assert os.listdir("/run/mine") == []
+
+
+def test_thin_calls(backend: Backend) -> None:
+    """setns and unshare move the calling thread, and only that one."""
+    before = here()
+    seen: list[tuple[int, int]] = []
+
+    def elsewhere() -> None:
+        with open("/proc/thread-self/ns/net", "rb") as home:
+            backend.unshare(CLONE_NEWNET)
+            seen.append(here())
+            backend.setns(home.fileno(), CLONE_NEWNET)
+            seen.append(here())
+            with pytest.raises(OSError) as caught:
+                backend.setns(home.fileno(), CLONE_NEWUTS)
+            assert caught.value.errno == errno.EINVAL
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen[0] != before and seen[1] == before == here()
+    with pytest.raises(OSError) as caught:
+        backend.setns(-1, 0)
+    assert caught.value.errno == errno.EBADF
+    with pytest.raises(OSError) as caught:
+        backend.unshare(1)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_mount_and_umount(backend: Backend, tmp_path: Path) -> None:
+    target = str(tmp_path)
+    backend.mount("none", target, "tmpfs", 0)
+    (tmp_path / "there").touch()
+    backend.umount(os.fsencode(target), 0)
+    assert not list(tmp_path.iterdir())
+    backend.mount(target, target, None, 0x1000)  # MS_BIND
+    backend.umount(target, 2)
+    for call in (
+        lambda: backend.umount(target, 0),
+        lambda: backend.mount("none", target, "no-such-thing", 0),
+    ):
+        with pytest.raises(OSError) as caught:
+            call()
+        assert caught.value.errno in (errno.EINVAL, errno.ENODEV)
+        assert caught.value.filename == target
