@@ -86,7 +86,7 @@ class Record(_Base, metaclass=RecordType):
         return type(self)(**{**self.as_dict(), **changes})
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items())
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items() if name != "attributes")
         return f"{type(self).__name__}({fields})"
 
     def __eq__(self, other: object) -> bool:

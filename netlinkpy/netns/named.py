@@ -37,7 +37,7 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
 
     backend = load()
     paths = [named_path(name) for name in names]
-    made: list[str] = []
+    made: builtins.list[str] = []
     with _Directory():
         try:
             for start in range(0, len(paths), _AT_A_TIME):

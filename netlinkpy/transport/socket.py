@@ -80,15 +80,15 @@ class Socket:
         return int(self._socket.getsockname()[0])
 
     @property
-    def receive_buffer(self) -> int:
-        """The size of the receive buffer in bytes, as the kernel counts (read back: it may have given less
-        than was asked)."""
-        return self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
+    def answer_room(self) -> int:
+        """How many acks and errors the receive buffer surely holds. Read back, since the kernel may give less than was
+        asked; it charges less than 1 KiB for each (the default of 208 KiB held 256 when measured)."""
+        return max(self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF) // 1024, 1)
 
     @property
-    def send_buffer(self) -> int:
-        """The size of the send buffer in bytes: no datagram may be longer."""
-        return self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
+    def datagram_room(self) -> int:
+        """How many bytes a datagram may have: the send buffer, less what the kernel counts beside."""
+        return self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF) - 64
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""

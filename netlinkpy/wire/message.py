@@ -9,14 +9,14 @@ from __future__ import annotations
 import struct
 from struct import Struct
 
-from .attributes import Attributes, Codec, Repeated, Select
+from .attributes import Attributes, Codec, Placed, Repeated, Select, Slot
 from .errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .attributes import Placed, Values
+    from .attributes import Values
 
 NLMSGHDR = Struct("=IHHII")  # length, type, flags, sequence, port id (linux/netlink.h)
 NLMSG_HDRLEN = NLMSGHDR.size
@@ -41,6 +41,15 @@ class Header:
                     raise ValueError(f"{name}: {values[name]!r} is not a number") from None
             raise ValueError(f"{', '.join(self.names)}: {error}") from None
 
+    def place(self, values: Values, start: int, slots: list[Placed]) -> Values:
+        """The values with every Slot among the members noted, and zero in its stead."""
+        for name, offset in zip(self.names, self.offsets, strict=True):
+            slot = values.get(name)
+            if slot.__class__ is Slot:
+                slots.append(Placed(slot.name, start + offset, slot.width))
+                values = {**values, name: 0}
+        return values
+
 
 class Message(Codec):
     """A message, or a nest that begins with a header of its own (the peer of a veth is a whole ifinfomsg)."""
@@ -61,6 +70,8 @@ class Message(Codec):
         return bytes(out)
 
     def put(self, out: bytearray, value: Values, around: Values, slots: list[Placed] | None) -> None:
+        if slots is not None:
+            value = self.header.place(value, len(out), slots)
         out += self.header.pack(value)
         put_one, members = self.attributes.put_one, self.header.names
         for name, item in value.items():

@@ -1,0 +1,84 @@
+"""Attachment: what attach() made, enough to detach it again, in this process or (by way of JSON) in
+another."""
+
+from __future__ import annotations
+
+from ..record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..netns.handle import Target
+
+
+class Attachment(Record):
+    """One interface of a container, wired to a bridge.
+
+    netns: the container, in words; bridge; ifname, index and mac: of the container's end; addresses,
+    gateways: as text; host_ifname, host_index: of the port of the bridge; port: the port's state on return:
+    "forwarding", so the first packet passes; anything else (the bridge is down, or its STP still listens and
+    learns) is why it does not yet; changed: False where all of it was there already."""
+
+    netns: str
+    bridge: str
+    ifname: str
+    index: int
+    mac: str
+    addresses: tuple[str, ...]
+    gateways: tuple[str, ...]
+    host_ifname: str
+    host_index: int
+    port: str
+    changed: bool = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether the first packet passes."""
+        return self.port == "forwarding"
+
+    def to_json(self) -> str:
+        """One line of JSON; from_json() makes the same Attachment of it."""
+        import json
+
+        return json.dumps(self.as_dict())
+
+    @classmethod
+    def from_json(cls, line: str) -> Attachment:
+        """The attachment of a line that to_json() made; ValueError where it is none."""
+        import json
+
+        values = json.loads(line)
+        if not isinstance(values, dict) or not {"host_ifname", "host_index"} <= values.keys():
+            raise ValueError("this JSON is no attachment: it has no host_ifname and host_index")
+        known = {name: values[name] for name in cls._fields if name in values}
+        for name in ("addresses", "gateways"):
+            known[name] = tuple(known.get(name, ()))
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise ValueError(f"this JSON is no attachment: {error}") from None
+
+    @classmethod
+    def find(cls, netns: Target, ifname: str = "eth0") -> Attachment:
+        """The attachment that a container's interface is the inner end of, as the kernel has it now.
+
+        NetlinkError: ENODEV there is no such interface; EINVAL it is no veth whose other end is in the
+        caller's namespace."""
+        from .inspect import find
+
+        return find(netns, ifname)
+
+
+def warn(attachment: Attachment) -> str:
+    """Why the first packet does not pass yet, in a sentence; empty where it does."""
+    if attachment.ready:
+        return ""
+    why: dict[str, Any] = {
+        "disabled": f"bridge {attachment.bridge} is down",
+        "listening": f"STP of bridge {attachment.bridge} still listens (twice its forward delay in all)",
+        "learning": f"STP of bridge {attachment.bridge} still learns (its forward delay)",
+        "blocking": f"STP of bridge {attachment.bridge} blocks the port",
+    }
+    reason = why.get(attachment.port, f"its port is {attachment.port}")
+    return f"{attachment.ifname} of {attachment.netns} passes no packets yet: {reason}"

@@ -1,0 +1,221 @@
+"""The host's side of a bulk attach: one bridge, and the private group in which its new ports are born.
+
+A group belongs to one call: its number is the port id that the call's socket is bound to, so the kernel
+proves it private, and it is free again when the process dies. A link in such a group is one whose making is
+not finished."""
+
+from __future__ import annotations
+
+import errno
+import os
+from sys import byteorder
+
+from ..transport.socket import Socket, answer
+from ..wire.attributes import Slot
+from ..wire.conversation import NLM_F_REQUEST
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
+from ..wire.rtnetlink.bridge import BR_STATE_DISABLED, BR_STATE_FORWARDING
+from ..wire.rtnetlink.link import (
+    AF_BRIDGE,
+    IFF_UP,
+    IN6_ADDR_GEN_MODE_NONE,
+    LINK,
+    RTEXT_FILTER_SKIP_STATS,
+    RTM_DELLINK,
+    RTM_GETLINK,
+    RTM_NEWLINK,
+)
+from ..wire.template import Template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..wire.attributes import Values
+
+_MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
+_LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than in a dump of all
+
+PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
+
+
+class PrivateGroup:
+    """A socket in the caller's namespace, and the link group of its own that its port id stands for."""
+
+    __slots__ = ("number", "socket")
+
+    def __init__(self, number: int | None = None) -> None:
+        """A fresh empty group; or the one of that number, which a dead call left (OSError EADDRINUSE: its
+        maker lives)."""
+        if number is not None:
+            self.socket, self.number = Socket(port=number), number
+            return
+        while True:
+            self.number = _MARK | int.from_bytes(os.urandom(2), "big")
+            try:
+                self.socket = Socket(port=self.number)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            if self._is_empty():
+                return
+            self.socket.close()
+
+    def _is_empty(self) -> bool:
+        """An address of one byte is invalid for every member (EINVAL), and nobody's business without
+        members."""
+        try:
+            self.socket.request(
+                LINK, RTM_NEWLINK, 0, {"group": self.number, "address": b"\0"}, verb="probe a group"
+            )
+        except NetlinkError as error:
+            if error.errno != errno.EINVAL:
+                self.socket.close()
+                raise
+            return False
+        return True
+
+    def take(self, indices: Iterable[int]) -> list[tuple[int, int]]:
+        """Put links into this group; gives (index, errno) for each that the kernel refused."""
+        return regroup(self.socket, indices, self.number)
+
+    def delete_members(self) -> None:
+        """Remove all links of the group, at the price of one wait."""
+        try:
+            self.socket.request(LINK, RTM_DELLINK, 0, {"group": self.number}, verb="delete a group of links")
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:  # it has no members
+                raise
+
+    def close(self) -> None:
+        """Give the number back."""
+        self.socket.close()
+
+
+def is_private(group: int) -> bool:
+    """Whether a link group is one of ours: its members are not finished."""
+    return group & 0xFFFF0000 == _MARK
+
+
+def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[int, int]]:
+    """Put links into a group (0: finished, in no one's); gives (index, errno) for each that the kernel
+    refused."""
+    from ..native import load
+
+    order = list(indices)
+    if not order:
+        return []
+    template = Template()
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("index", 4), "group": group})
+    backend = load()
+    data = template.data
+    out = bytearray(len(data) * len(order))
+    column = bytearray(b"".join([index.to_bytes(4, byteorder) for index in order]))
+    columns = [(offset, 4, column, 4, False) for offset in template.offsets("index")]
+    backend.stamp(out, data, columns, 0, len(order), 1)
+    fd, timeout = socket.fileno(), int(socket.timeout * 1e9)
+    failures = backend.exchange(
+        fd, out, len(out), 1, len(order), socket.datagram_room, socket.answer_room, timeout
+    )
+    return [(order[row], number) for row, number, _ in failures]
+
+
+class Bridge:
+    """One bridge of the caller's namespace, as it is at the beginning of a call, and the call's group for its
+    new ports.
+
+    index; mac: six bytes; up, learning: whether it is, and whether STP makes its ports learn before they
+    forward; addresses: (bytes, prefix length)."""
+
+    __slots__ = ("_mac", "_stp", "addresses", "group", "index", "name", "up")
+
+    def __init__(self, name: str) -> None:
+        """NetlinkError (ENODEV) where there is no such link, (EINVAL) where it is no bridge."""
+        self.name = name
+        self.group = PrivateGroup()
+        try:
+            self._look()
+        except BaseException:
+            self.group.close()
+            raise
+
+    def _look(self) -> None:
+        verb = f"find bridge {self.name}"
+        socket = self.group.socket
+        asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+        link: Values = answer(socket.request(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        info = link.get("linkinfo", {})
+        if info.get("kind") != "bridge":
+            raise NetlinkError(
+                errno.EINVAL, verb, text=f"{self.name} is {_a(info.get('kind'))}, not a bridge"
+            )
+        self.index: int = link["ifi_index"]
+        self.up = bool(link["ifi_flags"] & IFF_UP)
+        self._mac: bytes = link["address"]
+        self._stp = bool(info["data"].get("stp_state"))
+        asked = {"ifa_index": self.index}
+        found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
+        self.addresses = [(entry.get("local") or entry["address"], entry["ifa_prefixlen"]) for entry in found]
+
+    def count_ports(self) -> int:
+        """How many ports it has now."""
+        asked = {"master": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+        return len(
+            self.group.socket.dump_bodies(LINK, RTM_GETLINK, asked, verb=f"list the ports of {self.name}")
+        )
+
+    def enslave_group(self) -> None:
+        """Make all links of the group ports of the bridge, and up: three messages, whatever their number.
+
+        The bridge's MAC is pinned first. Else it is its lowest port's, so that taking that port away would
+        cut off all others until their ARP caches forget; and the kernel looks at every port for the lowest
+        each time one comes."""
+        socket, group = self.group.socket, self.group.number
+        verb = f"make ports of bridge {self.name}"
+        socket.request(LINK, RTM_NEWLINK, 0, {"ifi_index": self.index, "address": self._mac}, verb=verb)
+        no_ipv6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
+        socket.request(LINK, RTM_NEWLINK, 0, {"group": group, "af_spec": no_ipv6}, verb=verb)
+        port = {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, "group": group, "master": self.index}
+        socket.request(LINK, RTM_NEWLINK, 0, port, verb=verb)
+
+    def enslave(self, index: int) -> NetlinkError | None:
+        """Make one link a port, and up; gives the error where the kernel refuses."""
+        port = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "master": self.index}
+        try:
+            self.group.socket.request(LINK, RTM_NEWLINK, 0, port, verb=f"make a port of bridge {self.name}")
+        except NetlinkError as error:
+            return error
+        return None
+
+    def port_states(self, indices: list[int]) -> dict[int, str]:
+        """The state of ports, by link index ("forwarding" ...; "none" where a link is no port). A look at a
+        port by its index completes a pending change of its carrier inside the call, which a dump does not: so
+        each that does not forward yet in the dump is looked at."""
+        states: dict[int, int] = {}
+        if len(indices) > _LOOK_ONE_BY_ONE:
+            states = self._dump_port_states()
+        for index in indices:
+            if states.get(index) != BR_STATE_FORWARDING:
+                states[index] = self._port_state(index)
+        return {index: PORT_STATES[states[index]] if states[index] >= 0 else "none" for index in indices}
+
+    def _port_state(self, index: int) -> int:
+        asked = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+        verb = f"look at port {index} of {self.name}"
+        link: Values = answer(self.group.socket.request(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        return int(link.get("linkinfo", {}).get("slave_data", {}).get("state", -1))
+
+    def _dump_port_states(self) -> dict[int, int]:
+        asked = {"ifi_family": AF_BRIDGE}
+        ports = self.group.socket.dump(LINK, RTM_GETLINK, asked, verb=f"look at the ports of {self.name}")
+        return {port["ifi_index"]: port.get("protinfo", {}).get("state", BR_STATE_DISABLED) for port in ports}
+
+    def close(self) -> None:
+        """Give the group's number back."""
+        self.group.close()
+
+
+def _a(kind: str | None) -> str:
+    return f"a {kind}" if kind else "hardware or lo"

@@ -1,0 +1,216 @@
+"""Endpoint: what a container's interface shall be, as the caller says it; and the same checked and in
+bytes."""
+
+from __future__ import annotations
+
+import os
+
+from ..record import Record
+from ..rtnl.values import (
+    check_ifname,
+    check_number,
+    format_ip,
+    network,
+    parse_ip,
+    parse_mac,
+    parse_prefix,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..netns.handle import Netns, Target
+
+
+class Endpoint(Record):
+    """One interface of one container, to be made by attach().
+
+    netns: the container: a process id, a name in /run/netns, a path, or a Netns.
+    bridge: the bridge in the caller's namespace that its host end becomes a port of.
+    addresses: one or more IPv4 or IPv6 addresses with their prefix lengths, "172.17.42.99/16".
+    gateways: of the default routes, at most one for each family; None: the bridge's own addresses (none where
+        the bridge has no address of the family); (): no default route.
+    mac: "12:34:56:78:9a:bc", "random", or None: 02:42 and the first IPv4 address, so that an address that
+        comes back brings the same MAC and no ARP cache is wrong (without IPv4: random, locally administered).
+    ifname: its name in the container; host_ifname: of the host end (None: veth and eight random digits).
+    mtu: in bytes, both ends (None: the kernel's 1500); metric: of the default routes (a second interface of a
+        container needs one that differs, or gateways=()).
+    routes: more routes, (destination, gateway or None): ("10.0.0.0/8", "172.17.42.7").
+    queues: transmit and receive queues of each end (more cost memory and time)."""
+
+    netns: Target
+    bridge: str
+    addresses: str | Iterable[str] = ()
+    gateways: str | Iterable[str] | None = None
+    mac: str | None = None
+    ifname: str = "eth0"
+    host_ifname: str | None = None
+    mtu: int | None = None
+    metric: int | None = None
+    routes: Iterable[tuple[str, str | None]] = ()
+    queues: int = 1
+
+
+class Wanted:
+    """An endpoint that was checked: every value in the bytes that messages take, and what becomes of it."""
+
+    __slots__ = (
+        "addresses",
+        "bridge",
+        "endpoint",
+        "fixed_mac",
+        "gateways",
+        "host_ifname",
+        "host_index",
+        "ifname",
+        "index",
+        "label",
+        "mac",
+        "metric",
+        "mtu",
+        "netns",
+        "position",
+        "queues",
+        "routes",
+    )
+
+    def __init__(self, position: int, endpoint: Endpoint) -> None:
+        """ValueError or TypeError says what is wrong with the endpoint."""
+        self.position = position
+        self.endpoint = endpoint
+        self.netns: Netns | None = None
+        self.label = label(endpoint.netns)
+        self.bridge = check_ifname(endpoint.bridge)
+        self.ifname = check_ifname(endpoint.ifname)
+        named = endpoint.host_ifname
+        self.host_ifname = f"veth{os.urandom(4).hex()}" if named is None else check_ifname(named)
+        self.addresses = [_host_address(text) for text in _several(endpoint.addresses)]
+        self.routes = [_route(*route) for route in endpoint.routes]
+        self.gateways: list[bytes] | None = None
+        if endpoint.gateways is not None:
+            self.gateways = [parse_ip(text) for text in _several(endpoint.gateways)]
+        self.mac = _mac(endpoint.mac, self.addresses)
+        derived = any(len(packed) == 4 for packed, _ in self.addresses)
+        self.fixed_mac = derived if endpoint.mac is None else endpoint.mac != "random"
+        self.mtu = None if endpoint.mtu is None else check_number(endpoint.mtu, 68, 65535, "mtu")
+        self.metric = (
+            None if endpoint.metric is None else check_number(endpoint.metric, 1, 0xFFFFFFFF, "metric")
+        )
+        self.queues = check_number(endpoint.queues, 1, 4096, "queues")
+        self.index = 0
+        self.host_index = 0
+        self._check_reach()
+
+    def gateways_from(self, bridge_addresses: list[tuple[bytes, int]]) -> None:
+        """Where no gateways were given: take the bridge's addresses in the nets of ours. ValueError where it
+        has addresses of the family, and none of them is in our net."""
+        if self.gateways is not None:
+            return
+        found: dict[int, bytes] = {}
+        missed: dict[int, str] = {}
+        for packed, length in self.addresses:
+            family = len(packed)
+            own = [
+                gateway
+                for gateway, _ in bridge_addresses
+                if len(gateway) == family and not _link_local(gateway)
+            ]
+            inside = [gateway for gateway in own if network(gateway, length) == network(packed, length)]
+            if inside:
+                found.setdefault(family, inside[0])
+            elif own:
+                missed[family] = (
+                    f"{format_ip(packed)}/{length} is outside the net of {self.bridge} ({format_ip(own[0])})"
+                )
+        for family, why in missed.items():
+            if family not in found:
+                raise ValueError(f"{why}: give gateways")
+        self.gateways = list(found.values())
+        self._check_reach()
+
+    def _check_reach(self) -> None:
+        """Every gateway must be in the net of an address, and none may be the container's own."""
+        gateways = self.gateways or []
+        if len({len(gateway) for gateway in gateways}) < len(gateways):
+            raise ValueError("at most one gateway for each family")
+        for gateway in [*gateways, *(via for _, _, via in self.routes if via is not None)]:
+            if _link_local(gateway):
+                continue
+            if any(gateway == packed for packed, _ in self.addresses):
+                raise ValueError(f"gateway {format_ip(gateway)} is the container's own address")
+            if not any(
+                len(packed) == len(gateway) and network(packed, length) == network(gateway, length)
+                for packed, length in self.addresses
+            ):
+                nets = (
+                    ", ".join(f"{format_ip(packed)}/{length}" for packed, length in self.addresses) or "none"
+                )
+                raise ValueError(
+                    f"gateway {format_ip(gateway)} is outside the nets of the addresses ({nets})"
+                )
+
+
+def label(target: Target) -> str:
+    """A namespace in words, for errors: "process 2778", "namespace blue"."""
+    if isinstance(target, int):
+        return f"process {target}"
+    return f"namespace {target}" if isinstance(target, str) else str(target.label)
+
+
+def mac_from_ipv4(packed: bytes) -> bytes:
+    """02:42 and the four bytes of the address: locally administered (IEEE 802, second bit), the scheme of
+    Docker's bridge."""
+    return b"\x02\x42" + packed
+
+
+def _several(values: str | Iterable[str]) -> list[str]:
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _host_address(text: str) -> tuple[bytes, int]:
+    packed, length = parse_prefix(text)
+    if "/" not in text:
+        raise ValueError(f"{text!r} has no prefix length: write {text}/16, say")
+    first = packed[0]
+    if first in (0, 255) or (len(packed) == 4 and (first == 127 or first >= 224)):
+        raise ValueError(f"{text} cannot be the address of a container")
+    if len(packed) == 4 and length < 31:
+        low = network(packed, length)
+        if (
+            packed == low
+            or int.from_bytes(packed, "big") == int.from_bytes(low, "big") + (1 << (32 - length)) - 1
+        ):
+            raise ValueError(f"{text} is the first or last address of its net, which no host may have")
+    return packed, length
+
+
+def _route(destination: str, gateway: str | None) -> tuple[bytes, int, bytes | None]:
+    packed, length = parse_prefix(destination)
+    if network(packed, length) != packed:
+        raise ValueError(f"route {destination} has bits set behind its prefix length")
+    via = None if gateway is None else parse_ip(gateway)
+    if via is not None and len(via) != len(packed):
+        raise ValueError(f"route {destination} and its gateway {gateway} are of two families")
+    return packed, length, via
+
+
+def _mac(given: str | None, addresses: list[tuple[bytes, int]]) -> bytes:
+    if given is None:
+        for packed, _ in addresses:
+            if len(packed) == 4:
+                return mac_from_ipv4(packed)
+    if given is None or given == "random":
+        random = bytearray(os.urandom(6))
+        random[0] = random[0] & 0xFC | 0x02  # unicast, locally administered
+        return bytes(random)
+    packed = parse_mac(given)
+    if packed[0] & 1 or packed == bytes(6):
+        raise ValueError(
+            f"{given} is a {'zero' if packed == bytes(6) else 'multicast'} address, no interface's"
+        )
+    return packed
+
+
+def _link_local(packed: bytes) -> bool:
+    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80

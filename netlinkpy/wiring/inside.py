@@ -1,0 +1,199 @@
+"""The containers' side of an attach: rows of endpoints of one shape, stamped and run inside their
+namespaces."""
+
+from __future__ import annotations
+
+import errno
+import os
+from struct import Struct
+
+from ..native import load
+from ..netns.handle import Netns
+from ..wire.extack import decode
+from ..wire.message import NLMSG_HDRLEN
+from ..wire.rtnetlink.link import IFINFOMSG, LINK, RTM_NEWLINK
+from .errors import failure
+from .templates import shape_of, step_names, values_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..native.interface import Step, Visited
+    from ..wire.template import Template
+    from .endpoint import Wanted
+    from .errors import AttachError
+
+AT_A_TIME = 64  # rows in one call of the shim: signals are served in between
+_REPLY_ROOM = 4096  # for the echo of a create, some 1500 bytes
+_INDEX_OFFSET = NLMSG_HDRLEN + 4  # of ifi_index
+_NUMBER = Struct("=I")
+
+
+def kernel_echoes() -> bool:
+    """Whether the kernel answers NLM_F_ECHO on RTM_NEWLINK: since 6.2."""
+    release = os.uname().release.split(".")
+    return (int(release[0]), int("".join(filter(str.isdigit, release[1][:3])) or 0)) >= (6, 2)
+
+
+class Group:
+    """Rows of one shape that are visited together: their namespaces open, their messages stamped."""
+
+    def __init__(self, rows: list[Wanted], handles: list[Netns], timeout: float) -> None:
+        self._rows = rows
+        self._fds = b"".join([_NUMBER.pack(handle.fileno()) for handle in handles])
+        self._timeout = int(timeout * 1e9)
+
+    def create(self, groups: list[int], host_fd: int, echo: bool) -> list[AttachError | None]:
+        """Create every row's pair and configure the container's end; the rows get their indices. Gives what
+        failed, for each row: EEXIST of the create means that something is in the way."""
+        shape = shape_of(self._rows[0], echo)
+        values = [values_of(row) for row in self._rows]
+        columns = {name: b"".join([each[name] for each in values]) for name in values[0]}
+        columns["group"] = b"".join([_NUMBER.pack(group) for group in groups])
+        constants = {"host_netns": _NUMBER.pack(host_fd)}
+        replies = bytearray(_REPLY_ROOM * len(self._rows))
+        take = (RTM_NEWLINK, _INDEX_OFFSET)
+        create = self._step(shape.create, columns, constants)
+        configure = self._step(shape.configure, columns, constants)
+        wanted_replies = (replies, _REPLY_ROOM)
+        if echo:
+            steps: list[Step] = [(*create, take, (), wanted_replies)]
+            names = ["create", "configure"]
+        else:
+            find = self._step(shape.find, columns, constants)
+            steps = [(*create, None, (), None), (*find, take, (), wanted_replies)]
+            names = ["create", "find", "configure"]
+        steps.append((*configure, None, shape.configure.offsets("index"), None))
+        visited = load().visit(self._fds, steps, self._timeout)
+        for number, (row, outcome) in enumerate(zip(self._rows, visited, strict=True)):
+            row.index = outcome[4]
+            if row.index:
+                row.host_index = _peer_index(replies, number * _REPLY_ROOM)
+        return self._failures(visited, names, [step[0] for step in steps], shape_templates(shape, names))
+
+    def make_ready(self) -> list[AttachError | None]:
+        """Bring up every row's lo, and have the kernel complete the carrier change of its interface."""
+        shape = shape_of(self._rows[0], True)
+        columns = {"index": b"".join([_NUMBER.pack(row.index) for row in self._rows])}
+        step = self._step(shape.ready, columns, {})
+        visited = load().visit(self._fds, [(*step, None, (), None)], self._timeout)
+        return self._failures(visited, ["ready"], [step[0]], [shape.ready])
+
+    def _step(
+        self, template: Template, columns: dict[str, bytes], constants: dict[str, bytes]
+    ) -> tuple[bytearray, int]:
+        """Every row's copy of a template, back to back, and the length of one."""
+        data = template.data
+        count = len(self._rows)
+        out = bytearray(len(data) * count)
+        plan = []
+        for place in template.places:
+            if place.name in constants:
+                plan.append((place.offset, place.width, constants[place.name], 0, False))
+            elif place.name in columns:
+                plan.append((place.offset, place.width, columns[place.name], place.width, False))
+        load().stamp(out, data, plan, 0, count, None)
+        return out, len(data)
+
+    def _failures(
+        self, visited: list[Visited], names: list[str], datagrams: Iterable[object], templates: list[Template]
+    ) -> list[AttachError | None]:
+        found: list[AttachError | None] = [None] * len(visited)
+        for number, outcome in enumerate(visited):
+            if outcome[0]:
+                found[number] = _failure(self._rows[number], outcome, names, templates)
+        return found
+
+
+def shape_templates(shape: object, names: list[str]) -> list[Template]:
+    """The templates of a shape by their names."""
+    return [getattr(shape, name) for name in names]
+
+
+def in_groups(
+    rows: Iterable[Wanted], work: Callable[[list[Wanted], list[Netns]], None], echo: bool = True
+) -> list[AttachError]:
+    """Call work(rows, handles) for rows of one shape at a time, 64 at most, their namespaces open meanwhile.
+    Gives the rows whose namespace cannot be opened."""
+    shapes: dict[int, list[Wanted]] = {}
+    for row in rows:
+        shapes.setdefault(id(shape_of(row, echo)), []).append(row)
+    failed: list[AttachError] = []
+    for alike in shapes.values():
+        for start in range(0, len(alike), AT_A_TIME):
+            opened: list[Netns] = []
+            present: list[Wanted] = []
+            try:
+                for row in alike[start : start + AT_A_TIME]:
+                    try:
+                        opened.append(Netns.open(row.endpoint.netns))
+                    except OSError as error:
+                        text = error.strerror or str(error)
+                        failed.append(
+                            failure(
+                                row.position,
+                                row.endpoint,
+                                error.errno or errno.EIO,
+                                "attach",
+                                where=row.label,
+                                text=text,
+                            )
+                        )
+                    else:
+                        present.append(row)
+                if present:
+                    work(present, opened)
+            finally:
+                for handle in opened:
+                    handle.close()
+    return failed
+
+
+def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Template]) -> AttachError:
+    number, step, message, tlvs, _ = outcome
+    if step < 0:
+        hint = {
+            errno.EPERM: "not permitted to enter the namespace: it belongs to another user namespace",
+            errno.EINVAL: "it is no network namespace",
+        }.get(number, "")
+        return failure(row.position, row.endpoint, number, f"enter {row.label}", hint=hint)
+    verbs = step_names(row)[names[step]]
+    verb = verbs[message] if 0 <= message < len(verbs) else verbs[0]
+    told = decode(tlvs)
+    if message >= 0:
+        description, start = templates[step].messages[message]
+        body = templates[step].data[start + NLMSG_HDRLEN :]
+        told = decode(tlvs, description, body)
+    hint = _hint(row, names[step], verb, number)
+    return failure(
+        row.position,
+        row.endpoint,
+        number,
+        verb,
+        where=row.label,
+        path=told.path,
+        text=told.sentence,
+        hint=hint,
+    )
+
+
+def _hint(row: Wanted, step: str, verb: str, number: int) -> str:
+    """Our own sentence where the kernel has none."""
+    if number == errno.EEXIST and step == "configure":
+        if "default route" in verb:
+            return "the container has a default route already: give a metric, or gateways=()"
+        return "the container has it already"
+    if number == errno.EPERM and step == "create":
+        return "not permitted: this needs CAP_NET_ADMIN both in the container and on the host"
+    return ""
+
+
+def _peer_index(replies: bytearray, start: int) -> int:
+    """IFLA_LINK of the link message at `start`: the index of the other end."""
+    found = bytearray(4)
+    end = start + _NUMBER.unpack_from(replies, start)[0]
+    backend = load()
+    plan = backend.compile_plan(RTM_NEWLINK, IFINFOMSG.struct.size, [(*LINK.plan("link"), 0)])
+    backend.gather(replies, end, plan, [found], None, 0, 1, start)
+    return int(_NUMBER.unpack(found)[0])

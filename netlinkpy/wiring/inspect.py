@@ -1,0 +1,176 @@
+"""What is there already: the two ends of a container's interface as the kernel has them, held against what is
+wanted.
+
+EEXIST has no text, so who holds the name is asked: an identical complete endpoint is no error, one that a
+dead maker left half made is removed, anything else is the caller's to sort out."""
+
+from __future__ import annotations
+
+import errno
+
+from ..netns.handle import Netns
+from ..rtnl.netlink import RTNetlink
+from ..rtnl.values import format_ip, format_mac
+from ..wire.errors import NetlinkError
+from .attachment import Attachment
+from .bridge import PORT_STATES, PrivateGroup, is_private
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..netns.handle import Target
+    from ..rtnl.link import Link
+    from .bridge import Bridge
+    from .endpoint import Wanted
+
+RT_SCOPE_LINK = 253
+
+
+def find(netns: Target, ifname: str) -> Attachment:
+    """See Attachment.find()."""
+    with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
+        link = inside.links.get(ifname)
+        outer = _host_end(link, inside, host)
+        if outer is None:
+            raise NetlinkError(
+                errno.EINVAL,
+                f"find the host end of {ifname}",
+                where=handle.label,
+                text=f"{ifname} is not a veth whose other end is in this namespace",
+            )
+        return _attachment(handle.label, link, outer, inside, host)
+
+
+def _attachment(label: str, link: Link, outer: Link, inside: RTNetlink, host: RTNetlink) -> Attachment:
+    addresses = [
+        address for address in inside.addresses.list(dev=link.index) if address.scope < RT_SCOPE_LINK
+    ]
+    defaults = [route for route in inside.routes.list(dev=link.index) if route.destination == "default"]
+    return Attachment(
+        netns=label,
+        bridge=host.links.get(outer.master).name if outer.master else "",
+        ifname=link.name,
+        index=link.index,
+        mac=link.address,
+        addresses=tuple(address.cidr for address in addresses),
+        gateways=tuple(route.gateway for route in defaults),
+        host_ifname=outer.name,
+        host_index=outer.index,
+        port=PORT_STATES[outer.port["state"]] if "state" in outer.port else "none",
+        changed=False,
+    )
+
+
+def _host_end(link: Link, inside: RTNetlink, host: RTNetlink) -> Link | None:
+    """The host end of a container's end, where it is in the caller's namespace."""
+    if link.kind != "veth" or link.peer is None or link.peer_nsid is None:
+        return None
+    with Netns.current() as here:
+        if inside.nsids.get(here) != link.peer_nsid:
+            return None
+    try:
+        return host.links.get(link.peer)
+    except NetlinkError:
+        return None  # just going
+
+
+class Leftover:
+    """A host end that a dead call left half made, and the dead call's group, which we hold now."""
+
+    __slots__ = ("group", "index")
+
+    def __init__(self, index: int, group: PrivateGroup) -> None:
+        self.index = index
+        self.group = group
+
+
+class Conflicts:
+    """Looks, for endpoints whose create was refused with EEXIST, at what is in the way."""
+
+    def __init__(self, host: RTNetlink) -> None:
+        self._host = host
+        self.leftovers: list[int] = []
+        self._groups: dict[int, PrivateGroup] = {}
+
+    def resolve(self, wanted: Wanted, handle: Netns, bridge: Bridge) -> Attachment | str | None:
+        """An Attachment: all of it is there already. None: what was in the way is a leftover, to be removed
+        by `remove_leftovers`. Text: why it is an error."""
+        with RTNetlink(handle) as inside:
+            link = _get(inside, wanted.ifname)
+            if link is not None:
+                outer = _host_end(link, inside, self._host)
+                if outer is None:
+                    kind = link.kind or "no kind"
+                    return f"the name {wanted.ifname} is taken in the container by link {link.index} ({kind})"
+                verdict = self._leftover(outer)
+                if verdict is None or verdict:
+                    return verdict
+                attachment = _attachment(wanted.label, link, outer, inside, self._host)
+                if why := _difference(wanted, link, outer, attachment, bridge):
+                    return f"{wanted.ifname} is there already, but {why}"
+                return attachment
+        outer = _get(self._host, wanted.host_ifname)
+        if outer is not None:
+            verdict = self._leftover(outer)
+            if verdict is None or verdict:
+                return verdict
+            kind = outer.kind or "no kind"
+            return f"the name {wanted.host_ifname} is taken on the host by link {outer.index} ({kind})"
+        return f"{wanted.ifname} or {wanted.host_ifname} was taken, and is free again: try once more"
+
+    def _leftover(self, outer: Link) -> str | None:
+        """None: it is one, and noted; empty: it is finished; text: somebody is just making it."""
+        if not is_private(outer.group):
+            return ""
+        if outer.group not in self._groups:
+            try:
+                self._groups[outer.group] = PrivateGroup(outer.group)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                return f"another process is just attaching it (its host end {outer.name} is not finished)"
+        self.leftovers.append(outer.index)
+        return None
+
+    def remove_leftovers(self) -> None:
+        """Remove what dead calls left: whole groups of theirs, since we hold their numbers now."""
+        for group in self._groups.values():
+            group.delete_members()
+            group.close()
+        self._groups.clear()
+        self.leftovers.clear()
+
+    def close(self) -> None:
+        """Give the numbers back, whatever was found."""
+        for group in self._groups.values():
+            group.close()
+        self._groups.clear()
+
+
+def _get(rt: RTNetlink, name: str) -> Link | None:
+    try:
+        return rt.links.get(name)
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return None
+
+
+def _difference(wanted: Wanted, link: Link, outer: Link, found: Attachment, bridge: Bridge) -> str:
+    """What of a complete attachment is not as wanted, in words; empty where it is identical."""
+    if not (link.up and outer.up):
+        return "one of its ends is down"
+    if outer.master != bridge.index:
+        return f"its host end {outer.name} is no port of bridge {bridge.name}"
+    if wanted.endpoint.host_ifname is not None and outer.name != wanted.host_ifname:
+        return f"its host end is called {outer.name}, not {wanted.host_ifname}"
+    if wanted.fixed_mac and link.address != format_mac(wanted.mac):
+        return f"its MAC is {link.address}, not {format_mac(wanted.mac)}"
+    if wanted.mtu is not None and link.mtu != wanted.mtu:
+        return f"its MTU is {link.mtu}, not {wanted.mtu}"
+    addresses = {f"{format_ip(packed)}/{length}" for packed, length in wanted.addresses}
+    if addresses != set(found.addresses):
+        return f"its addresses are {', '.join(found.addresses) or 'none'}"
+    gateways = {format_ip(gateway) for gateway in wanted.gateways or ()}
+    if gateways != set(found.gateways):
+        return f"its default gateways are {', '.join(found.gateways) or 'none'}"
+    return ""

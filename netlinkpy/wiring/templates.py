@@ -1,0 +1,215 @@
+"""Templates: the messages that wire one container from inside, packed once for every shape of endpoint.
+
+The recipe (docs/recipe.md says why): a first datagram creates the pair, nothing else; only when it succeeded,
+a second names the index it returned and brings up, addresses and routes. A third, when the host ends are up,
+raises lo and makes ready."""
+
+from __future__ import annotations
+
+from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
+from ..wire.attributes import Slot
+from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
+from ..wire.rtnetlink.address import ADDRESS, IFA_F_NODAD, RTM_NEWADDR
+from ..wire.rtnetlink.link import (
+    IFF_UP,
+    IFNAMSIZ,
+    IN6_ADDR_GEN_MODE_NONE,
+    LINK,
+    RTEXT_FILTER_SKIP_STATS,
+    RTM_GETLINK,
+    RTM_NEWLINK,
+)
+from ..wire.rtnetlink.route import (
+    ROUTE,
+    RT_SCOPE_LINK,
+    RT_SCOPE_UNIVERSE,
+    RT_TABLE_MAIN,
+    RTM_NEWROUTE,
+    RTN_UNICAST,
+    RTPROT_BOOT,
+)
+from ..wire.template import Template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .endpoint import Wanted
+
+LOOPBACK_INDEX = 1  # the kernel makes lo first in every namespace (LOOPBACK_IFINDEX, net.h)
+_KEPT = 64  # shapes kept packed
+_NO_IPV6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
+
+
+class Shape:
+    """The datagrams for endpoints that differ only in names and addresses. `create`, `find`, `configure` and
+    `ready` are Templates; slots: ifname, mac, host_ifname, host_netns, group, address0.., gateway0..,
+    route0.., via0..; index where the container end's index goes."""
+
+    __slots__ = ("configure", "create", "find", "ready")
+
+    def __init__(self, wanted: Wanted, echo: bool) -> None:
+        self.create = _create(wanted, echo)
+        self.find = _find()
+        self.configure = _configure(wanted)
+        self.ready = _ready()
+
+
+_shapes: dict[Any, Shape] = {}
+
+
+def shape_of(wanted: Wanted, echo: bool) -> Shape:
+    """The shape of an endpoint, packed anew only for one not met before."""
+    gateways = wanted.gateways or ()
+    key = (
+        echo,
+        wanted.mtu,
+        wanted.metric,
+        wanted.queues,
+        tuple([(len(packed), length) for packed, length in wanted.addresses]),
+        tuple([len(gateway) for gateway in gateways]),
+        tuple([(len(packed), length, via is None) for packed, length, via in wanted.routes]),
+    )
+    shape = _shapes.get(key)
+    if shape is None:
+        if len(_shapes) >= _KEPT:
+            _shapes.clear()
+        shape = _shapes[key] = Shape(wanted, echo)
+    return shape
+
+
+def values_of(wanted: Wanted) -> dict[str, bytes]:
+    """What goes into the slots for one endpoint (but for group and host_netns, which are the call's)."""
+    values = {
+        "ifname": wanted.ifname.encode().ljust(IFNAMSIZ, b"\0"),
+        "host_ifname": wanted.host_ifname.encode().ljust(IFNAMSIZ, b"\0"),
+        "mac": wanted.mac,
+    }
+    for number, (packed, _) in enumerate(wanted.addresses):
+        values[f"address{number}"] = packed
+    for number, gateway in enumerate(wanted.gateways or ()):
+        values[f"gateway{number}"] = gateway
+    for number, (packed, _, via) in enumerate(wanted.routes):
+        values[f"route{number}"] = packed
+        if via is not None:
+            values[f"via{number}"] = via
+    return values
+
+
+def step_names(wanted: Wanted) -> dict[str, list[str]]:
+    """What each message of a datagram does, in words, for errors."""
+    ifname = wanted.ifname
+    configure = [f"bring up {ifname}"]
+    configure += [
+        f"add address {format_ip(packed)}/{length} to {ifname}" for packed, length in wanted.addresses
+    ]
+    configure += [
+        f"add route {format_ip(packed)}/{length}{f' via {format_ip(via)}' if via else ''}"
+        for packed, length, via in wanted.routes
+    ]
+    configure += [f"add default route via {format_ip(gateway)}" for gateway in wanted.gateways or ()]
+    return {
+        "create": [f"create {ifname} and its host end {wanted.host_ifname}"],
+        "find": [f"find {ifname}"],
+        "configure": configure,
+        "ready": ["bring up lo", f"make {ifname} ready"],
+    }
+
+
+def _create(wanted: Wanted, echo: bool) -> Template:
+    """The pair: the main end born here with its name and MAC, its peer in the host's namespace, in the call's
+    own group.
+
+    Neither end is up (the kernel refuses IFF_UP in the peer, and the peer's IFLA_MASTER it ignores)."""
+    settings = {"num_tx_queues": wanted.queues, "num_rx_queues": wanted.queues, "mtu": wanted.mtu}
+    peer = {
+        "ifname": Slot("host_ifname", IFNAMSIZ),
+        "net_ns_fd": Slot("host_netns", 4),
+        "group": Slot("group", 4),
+        **settings,
+    }
+    template = Template(sequence=1)
+    flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK | (NLM_F_ECHO if echo else 0)
+    values = {
+        "ifname": Slot("ifname", IFNAMSIZ),
+        "address": Slot("mac", 6),
+        **settings,
+        "linkinfo": {"kind": "veth", "data": {"peer": peer}},
+    }
+    template.add(LINK, RTM_NEWLINK, flags, values)
+    return template
+
+
+def _find() -> Template:
+    """The container's end by name: before 6.2 the kernel does not echo a create."""
+    template = Template(sequence=2)
+    values = {"ifname": Slot("ifname", IFNAMSIZ), "ext_mask": RTEXT_FILTER_SKIP_STATS}
+    template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, values)
+    return template
+
+
+def _configure(wanted: Wanted) -> Template:
+    template = Template(sequence=3)
+    flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
+    # Without IPv6 addresses of ours the kernel shall make none. The mode may come with IFF_UP, which the
+    # kernel applies
+    # first: the host end is down still, so there is no carrier, and without carrier no address is made.
+    six = any(len(packed) == 16 for packed, _ in wanted.addresses)
+    index = Slot("index", 4)
+    up = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "af_spec": None if six else _NO_IPV6}
+    last = len(wanted.addresses) + len(wanted.routes) + len(wanted.gateways or ())
+    count = 0
+
+    def more() -> int:
+        nonlocal count
+        count += 1
+        return NLM_F_ACK if count == last + 1 else 0
+
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST | more(), up)
+    for number, (packed, length) in enumerate(wanted.addresses):
+        slot = Slot(f"address{number}", len(packed))
+        values = {
+            "ifa_family": FAMILY_OF_LENGTH[len(packed)],
+            "ifa_prefixlen": length,
+            "ifa_index": index,
+            "local": slot,
+            "address": slot,
+            "flags": IFA_F_NODAD if len(packed) == 16 else None,
+        }
+        template.add(ADDRESS, RTM_NEWADDR, flags | more(), values)
+    for number, (packed, length, via) in enumerate(wanted.routes):
+        gateway = None if via is None else Slot(f"via{number}", len(packed))
+        values = _route(len(packed), length, Slot(f"route{number}", len(packed)), gateway, None)
+        template.add(ROUTE, RTM_NEWROUTE, flags | more(), values)
+    for number, address in enumerate(wanted.gateways or ()):
+        values = _route(len(address), 0, None, Slot(f"gateway{number}", len(address)), wanted.metric)
+        template.add(ROUTE, RTM_NEWROUTE, flags | more(), values)
+    return template
+
+
+def _route(
+    size: int, length: int, destination: Slot | None, gateway: Slot | None, metric: int | None
+) -> dict[str, Any]:
+    return {
+        "rtm_family": FAMILY_OF_LENGTH[size],
+        "rtm_dst_len": length,
+        "rtm_table": RT_TABLE_MAIN,
+        "rtm_protocol": RTPROT_BOOT,
+        "rtm_scope": RT_SCOPE_UNIVERSE if gateway is not None else RT_SCOPE_LINK,
+        "rtm_type": RTN_UNICAST,
+        "dst": destination if length else None,
+        "gateway": gateway,
+        "priority": metric,
+        "oif": Slot("index", 4),
+    }
+
+
+def _ready() -> Template:
+    """lo up, and a unicast look at the container's end, which completes its carrier change inside the
+    call."""
+    template = Template(sequence=1)
+    lo = {"ifi_index": LOOPBACK_INDEX, "ifi_flags": IFF_UP, "ifi_change": IFF_UP}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, lo)
+    look = {"ifi_index": Slot("index", 4), "ext_mask": RTEXT_FILTER_SKIP_STATS}
+    template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, look)
+    return template
