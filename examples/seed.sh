@@ -7,7 +7,7 @@ set -eu
 PATH=$PATH:$(cd "$(dirname "$0")/.." && pwd)/.venv/bin
 if [ "${1-}" != staged ]; then
     if [ "$(id -u)" = 0 ]; then root=; else root=--map-root-user; fi
-    exec unshare $root --net --mount --propagation private sh "$0" staged
+    exec unshare $root --net --mount --propagation private "$0" staged
 fi
 netlinkpy=$(command -v netlinkpy) || { echo "$0: netlinkpy is not on PATH: run make demo first" >&2; exit 1; }
 mount -t tmpfs tmpfs /run
@@ -50,8 +50,8 @@ sudo ip netns exec $pid ip route add default via 172.17.42.1
 # From here on the container can use the network as usual:
 ip netns exec $pid ip a
 ip netns exec $pid ip route
-ip netns exec $pid ping -c 3 172.17.42.1
-ping -c 3 172.17.42.99
+ip netns exec $pid ping -c 2 172.17.42.1
+ping -c 2 172.17.42.99
 
 # The older programs inside a container see the same:
 if command -v ifconfig >/dev/null; then ip netns exec $pid ifconfig eth0; fi
@@ -59,6 +59,7 @@ if command -v route >/dev/null; then ip netns exec $pid route -n; fi
 
 # When the container ends, its eth0 goes, and A with it, from docker0 too:
 kill $pid
+trap - EXIT
 tries=0
 while ip link show A 2>/dev/null; do tries=$((tries + 1)); [ $tries -lt 100 ]; sleep 0.1; done
 brctl show
