@@ -1,18 +1,19 @@
-"""The library in ten lines: a bridge, a container, its eth0. Run it as root, or: unshare -rnm python examples/attach.py"""
+"""Gives the container with this process id an eth0 on a new bridge, shows it, and takes it away again.
+
+As root; or, as anyone: unshare -rn sh -c 'unshare -n sleep 60 & sleep 1; python examples/attach.py $!'
+"""
 
 from __future__ import annotations
 
-import subprocess
+import sys
 
 import netlinkpy as nl
 
-with nl.RTNetlink() as rt:
-    rt.links.add("example0", kind="bridge", up=True)
-    rt.addresses.add("172.17.42.1/16", dev="example0")
-    nl.netns.create("blue")
-    one = nl.attach(nl.Endpoint(netns="blue", bridge="example0", addresses="172.17.42.99/16"))
-    print(one)
-    nl.netns.run("blue", ["ping", "-c", "1", "172.17.42.1"])
+pid = int(sys.argv[1])
+with nl.RTNetlink() as host, nl.RTNetlink(netns=pid) as container:
+    host.links.add("example0", kind="bridge", up=True)
+    host.addresses.add("172.17.42.1/16", dev="example0")
+    one = nl.attach(nl.Endpoint(netns=pid, bridge="example0", addresses="172.17.42.99/16"))
+    print(*container.links.list(), *container.addresses.list(), *container.routes.list(), sep="\n")
     nl.detach(one)
-    nl.netns.delete("blue")
-    rt.links.delete("example0")
+    host.links.delete("example0")

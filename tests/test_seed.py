@@ -22,7 +22,7 @@ SYSTEM = ("sh", "unshare", "mount", "mkdir", "ln", "ls", "id", "dirname", "readl
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A folder to be the whole PATH: our names, busybox, a few of the system's, no iproute2 or bridge-utils."""
+    """A folder to be the whole PATH: our names, busybox, a few of the system's, and no iproute2."""
     folder = tmp_path / "bin"
     folder.mkdir()
     script = folder / "netlinkpy"
