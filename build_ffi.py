@@ -1,7 +1,8 @@
-"""The cffi builder of the shim: setup.py names it to setuptools, which makes netlinkpy/native/_shim.abi3.so of it.
+"""The cffi builder of the shim: setup.py names it to setuptools, which makes netlinkpy/native/_shim.abi3.so
+of it.
 
-The one shared object has two doors: cffi's own (PyInit__shim) and that of csrc/native.c (PyInit__native). What cffi must know is
-read from csrc/shim.h, between its two marks, so it is written down once.
+The one shared object has two doors: cffi's own (PyInit__shim) and that of csrc/native.c (PyInit__native).
+What cffi must know is read from csrc/shim.h, between its two marks, so it is written down once.
 """
 
 from __future__ import annotations
@@ -11,12 +12,26 @@ import shlex
 from pathlib import Path
 
 MODULE = "netlinkpy.native._shim"
-SOURCES = [f"csrc/{name}.c" for name in ("shim", "netns", "bulk", "talk", "exchange", "visit", "native")]
-HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "talk", "thread")]
+SOURCES = [
+    f"csrc/{name}.c"
+    for name in (
+        "shim",
+        "netns",
+        "bulk",
+        "talk",
+        "exchange",
+        "visit",
+        "native",
+        "native_arguments",
+        "native_bulk",
+    )
+]
+HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "talk", "thread", "native")]
 
 
 def extension_arguments() -> dict[str, object]:
-    """How the C is compiled, with cffi or without. NETLINKPY_CFLAGS adds flags (CI adds warnings that are errors)."""
+    """How the C is compiled, with cffi or without. NETLINKPY_CFLAGS adds flags (CI adds warnings that are
+    errors)."""
     return {
         "sources": SOURCES,
         "depends": HEADERS,

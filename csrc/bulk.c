@@ -9,7 +9,8 @@ static int overlaps(const uint8_t *one, size_t one_length, const uint8_t *other,
            (uintptr_t)other < (uintptr_t)one + one_length;
 }
 
-static int check_column(const struct nlp_column *column, size_t template_length, uint64_t start, uint64_t stop)
+static int check_column(const struct nlp_column *column, size_t template_length, uint64_t start,
+                        uint64_t stop)
 {
     uint64_t end;
 
@@ -41,8 +42,9 @@ static void copy_swapped(uint8_t *to, const uint8_t *from, size_t width)
         to[i] = from[width - 1 - i];
 }
 
-int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t template_length, const struct nlp_column *columns,
-                  size_t count, uint64_t start, uint64_t stop, int numbered, uint32_t sequence)
+int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t template_length,
+                  const struct nlp_column *columns, size_t count, uint64_t start, uint64_t stop, int numbered,
+                  uint32_t sequence)
 {
     uint64_t rows, room;
 
@@ -114,8 +116,8 @@ static inline struct field load_field(const uint8_t *fields, size_t number)
     return field;
 }
 
-static int check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_span *columns, size_t column_count,
-                      size_t capacity)
+static int check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_span *columns,
+                      size_t column_count, size_t capacity)
 {
     size_t nodes, fields;
 
@@ -123,7 +125,8 @@ static int check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_
         return NLP_BAD_PLAN;
     nodes = load16(plan + 4);
     fields = load16(plan + 6);
-    if (!nodes || fields > NLP_FIELDS || fields != column_count || plan_length != PLAN_HEAD + nodes * NODE + fields * FIELD)
+    if (!nodes || fields > NLP_FIELDS || fields != column_count ||
+        plan_length != PLAN_HEAD + nodes * NODE + fields * FIELD)
         return NLP_BAD_PLAN;
     for (size_t i = 0; i < nodes; i++) {
         struct node node = load_node(plan + PLAN_HEAD, i);
@@ -135,15 +138,18 @@ static int check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_
     for (size_t i = 0; i < fields; i++) {
         struct field field = load_field(plan + PLAN_HEAD + nodes * NODE, i);
         size_t needed;
-        if (field.column >= column_count || !field.width || field.kind > 1 || (field.kind == 1 && field.width != 2))
+        if (field.column >= column_count || !field.width || field.kind > 1 ||
+            (field.kind == 1 && field.width != 2))
             return NLP_BAD_PLAN;
-        if (__builtin_mul_overflow((size_t)field.width, capacity, &needed) || columns[field.column].length < needed)
+        if (__builtin_mul_overflow((size_t)field.width, capacity, &needed) ||
+            columns[field.column].length < needed)
             return NLP_BAD_DATA;
     }
     return 0;
 }
 
-static inline void keep_fields(struct gathering *into, const struct node *node, const uint8_t *payload, size_t length)
+static inline void keep_fields(struct gathering *into, const struct node *node, const uint8_t *payload,
+                               size_t length)
 {
     for (size_t i = node->first_field; i < (size_t)node->first_field + node->fields; i++) {
         struct field field = load_field(into->fields, i);
@@ -163,7 +169,8 @@ static inline void keep_fields(struct gathering *into, const struct node *node, 
     }
 }
 
-static int gather_attributes(struct gathering *into, const struct node *parent, const uint8_t *at, size_t left, int depth)
+static int gather_attributes(struct gathering *into, const struct node *parent, const uint8_t *at,
+                             size_t left, int depth)
 {
     while (left >= ATTRIBUTE_LENGTH) {
         size_t length = load16(at), step;
@@ -178,7 +185,8 @@ static int gather_attributes(struct gathering *into, const struct node *parent, 
             child = load_node(into->nodes, i);
             keep_fields(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH);
             if (child.children && depth < NLP_DEPTH) {
-                int bad = gather_attributes(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH, depth + 1);
+                int bad = gather_attributes(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH,
+                                            depth + 1);
                 if (bad)
                     return bad;
             }
@@ -203,8 +211,8 @@ static void clear_absent(const struct gathering *into, size_t fields)
 }
 
 int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8_t *plan, size_t plan_length,
-               const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row, size_t capacity,
-               size_t *added, uint32_t *flags)
+               const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row,
+               size_t capacity, size_t *added, uint32_t *flags)
 {
     struct gathering into = {.columns = columns, .row = row};
     size_t at = *position, header, fields, needed;
@@ -221,7 +229,8 @@ int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8
     bad = check_plan(plan, plan_length, columns, column_count, capacity);
     if (bad)
         return bad;
-    if (present.data && (__builtin_mul_overflow(sizeof into.present, capacity, &needed) || present.length < needed))
+    if (present.data &&
+        (__builtin_mul_overflow(sizeof into.present, capacity, &needed) || present.length < needed))
         return NLP_BAD_DATA;
     type = load16(plan);
     header = load16(plan + 2);
@@ -244,7 +253,8 @@ int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8
             into.present = 0;
             keep_fields(&into, &root, body, header);
             if (body_length > aligned(header)) {
-                bad = gather_attributes(&into, &root, body + aligned(header), body_length - aligned(header), 1);
+                bad =
+                    gather_attributes(&into, &root, body + aligned(header), body_length - aligned(header), 1);
                 if (bad)
                     return bad;
             }

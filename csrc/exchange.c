@@ -51,9 +51,10 @@ static int cut_chunk(struct nlp_exchange *exchange)
     return 0;
 }
 
-/* Take the answers out of one datagram. 1 when the last message of the chunk is answered, 0 when not, or -errno. */
-static int read_answers(const struct nlp_exchange *exchange, const uint8_t *data, size_t length, struct nlp_failure *failures,
-                        size_t capacity, size_t *count)
+/* Take the answers out of one datagram. 1 when the last message of the chunk is answered, 0 when not, or
+ * -errno. */
+static int read_answers(const struct nlp_exchange *exchange, const uint8_t *data, size_t length,
+                        struct nlp_failure *failures, size_t capacity, size_t *count)
 {
     size_t at = 0, rows = exchange->end_row - exchange->rows_done;
 
@@ -85,7 +86,8 @@ static int read_answers(const struct nlp_exchange *exchange, const uint8_t *data
     return 0;
 }
 
-int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failures, size_t capacity, size_t *count)
+int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failures, size_t capacity,
+                      size_t *count)
 {
     uint8_t *room;
     int result = 0;
@@ -100,7 +102,7 @@ int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failure
         exchange->deadline = nlp_deadline_after(exchange->timeout_ns);
         if (!result)
             result = nlp_send(exchange->fd, exchange->buffer + exchange->done, exchange->end - exchange->done,
-                                   exchange->deadline);
+                              exchange->deadline);
     }
     while (!result) {
         int64_t got = nlp_receive(exchange->fd, room, exchange->deadline);

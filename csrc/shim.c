@@ -9,7 +9,8 @@
 const char *nlp_sentence(int code)
 {
     switch (code) {
-    case NLP_BAD_TEMPLATE: return "the template is empty, no multiple of 4 bytes, or has no room for an nlmsghdr";
+    case NLP_BAD_TEMPLATE:
+        return "the template is empty, no multiple of 4 bytes, or has no room for an nlmsghdr";
     case NLP_BAD_ROWS: return "rows run from start to stop, inside the capacity";
     case NLP_BAD_COLUMN: return "a column lies outside the template, or there are too many";
     case NLP_BAD_DATA: return "a buffer ends before its last row";

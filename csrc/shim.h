@@ -1,14 +1,17 @@
 /* The shim: the few things of netlinkpy that must happen in C, each a plain function of C.
  *
- * It knows the framing of linux/netlink.h (nlmsghdr, nlattr, nlmsgerr) and no protocol. It has no global state, keeps
- * nothing between calls, and writes only into what the caller hands in, whose every bound is checked first.
+ * It knows the framing of linux/netlink.h (nlmsghdr, nlattr, nlmsgerr) and no protocol. It has no global
+ * state, keeps nothing between calls, and writes only into what the caller hands in, whose every bound is
+ * checked first.
  *
- * Results: 0 or a count, or a negative number: either -errno or one of the NLP_BAD_ codes below, which mean that the
- * caller's arguments do not fit together (nothing was done then). nlp_sentence() puts the latter into words.
+ * Results: 0 or a count, or a negative number: either -errno or one of the NLP_BAD_ codes below, which mean
+ * that the caller's arguments do not fit together (nothing was done then). nlp_sentence() puts the latter
+ * into words.
  *
- * No call moves the thread that makes it into another namespace, save nlp_setns and nlp_unshare. Those that visit other namespaces do
- * so on a thread of their own, which blocks all signals, has a stack of 128 KiB, and is gone when they return.
- * All may be called by several threads at once, as long as these do not share a writable buffer or a socket.
+ * No call moves the thread that makes it into another namespace, save nlp_setns and nlp_unshare. Those that
+ * visit other namespaces do so on a thread of their own, which blocks all signals, has a stack of 128 KiB,
+ * and is gone when they return. All may be called by several threads at once, as long as these do not share a
+ * writable buffer or a socket.
  */
 #ifndef NETLINKPY_SHIM_H
 #define NETLINKPY_SHIM_H
@@ -17,7 +20,7 @@
 #include <stdint.h>
 
 /* cffi reads from here ... */
-#define NLP_BAD_TEMPLATE -10001  /* empty, no multiple of 4, or too short for the nlmsghdr that is to be numbered */
+#define NLP_BAD_TEMPLATE -10001  /* empty, no multiple of 4, or no room for an nlmsghdr to be numbered */
 #define NLP_BAD_ROWS -10002      /* start beyond stop, or a row outside the capacity */
 #define NLP_BAD_COLUMN -10003    /* a column outside the template */
 #define NLP_BAD_DATA -10004      /* a buffer ends before its last row */
@@ -43,7 +46,8 @@
 /* The sentence for an NLP_BAD_ code, or NULL. */
 const char *nlp_sentence(int code);
 
-/* setns(2), unshare(2), mount(2) without data, umount2(2), on the calling thread. 0 or -errno. fstype may be NULL. */
+/* setns(2), unshare(2), mount(2) without data, umount2(2), on the calling thread. 0 or -errno. fstype may be
+ * NULL. */
 int nlp_setns(int fd, int nstype);
 int nlp_unshare(int flags);
 int nlp_mount(const char *source, const char *target, const char *fstype, unsigned long flags);
@@ -52,11 +56,12 @@ int nlp_umount(const char *target, int flags);
 /* Open a close-on-exec socket inside the network namespace of netns_fd. The descriptor, or -errno. */
 int nlp_open_socket(int netns_fd, int family, int type, int protocol);
 
-/* Make count network namespaces and put their close-on-exec descriptors into fds: all, or none and -errno. Needs /proc. */
+/* Make count network namespaces and put their close-on-exec descriptors into fds: all, or none and -errno.
+ * Needs /proc. */
 int nlp_make_netns(size_t count, int *fds);
 
-/* Make a network namespace at each path: a new file with the namespace bind-mounted on it. errors[i] is 0 or an errno; a
- * failed one leaves no file, and the others go on. 0, or -errno when the thread cannot be had. */
+/* Make a network namespace at each path: a new file with the namespace bind-mounted on it. errors[i] is 0 or
+ * an errno; a failed one leaves no file, and the others go on. 0, or -errno when the thread cannot be had. */
 int nlp_make_netns_at(size_t count, const char *const *paths, int *errors);
 
 /* A run of bytes. */
@@ -65,7 +70,8 @@ struct nlp_span {
     size_t length;
 };
 
-/* Values for one place of a template: `width` bytes from data + row * stride go to `offset`. Stride 0 is one value for all rows. */
+/* Values for one place of a template: `width` bytes from data + row * stride go to `offset`. Stride 0 is one
+ * value for all rows. */
 struct nlp_column {
     size_t offset, width;
     const uint8_t *data;
@@ -74,25 +80,29 @@ struct nlp_column {
     int swap; /* reverse the bytes of each value */
 };
 
-/* Copy the template once for each row from start to stop (stop itself not included) to out, one after the other, and write
- * the row's values into the copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the row is sequence + (row - start).
- * The number of rows written: fewer than asked for when out is full; or NLP_BAD_*. */
-int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t template_length, const struct nlp_column *columns,
-                  size_t count, uint64_t start, uint64_t stop, int numbered, uint32_t sequence);
+/* Copy the template once for each row from start to stop (stop itself not included) to out, one after the
+ * other, and write the row's values into the copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the
+ * row is sequence + (row - start). The number of rows written: fewer than asked for when out is full; or
+ * NLP_BAD_*. */
+int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t template_length,
+                  const struct nlp_column *columns, size_t count, uint64_t start, uint64_t stop, int numbered,
+                  uint32_t sequence);
 
 /* Turn the messages in data[*position .. length] into rows of columns, from `row` on, as the plan says.
  *
- * The plan is u16 words in host order: message type, size of the fixed header, number of nodes, number of fields; then
- * each node: attribute type, first child, children, first field, fields; then each field: column, offset, width, kind. Node 0 is
- * the message, and its fields are those of the fixed header; children stand behind their parent. Kind 0 copies the payload from
- * offset on (padded with zeros, or cut, to width), kind 1 stores the payload's length as u16.
+ * The plan is u16 words in host order: message type, size of the fixed header, number of nodes, number of
+ * fields; then each node: attribute type, first child, children, first field, fields; then each field:
+ * column, offset, width, kind. Node 0 is the message, and its fields are those of the fixed header; children
+ * stand behind their parent. Kind 0 copies the payload from offset on (padded with zeros, or cut, to width),
+ * kind 1 stores the payload's length as u16.
  *
- * A column is width bytes a row. present: one u64 a row, bit i for column i; or no data at all. A field that is not there
- * is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end: *position says where.
- * *added rows were written, *flags is the OR of the messages' nlmsg_flags. 0, or NLP_BAD_*. */
+ * A column is width bytes a row. present: one u64 a row, bit i for column i; or no data at all. A field that
+ * is not there is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end:
+ * *position says where. *added rows were written, *flags is the OR of the messages' nlmsg_flags. 0, or
+ * NLP_BAD_*. */
 int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8_t *plan, size_t plan_length,
-               const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row, size_t capacity,
-               size_t *added, uint32_t *flags);
+               const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row,
+               size_t capacity, size_t *added, uint32_t *flags);
 
 /* A refused row of an exchange. */
 struct nlp_failure {
@@ -119,10 +129,13 @@ struct nlp_exchange {
 /* Check the messages and make ready. 0 or NLP_BAD_*. */
 int nlp_exchange_begin(struct nlp_exchange *exchange);
 
-/* Send the next datagram, at most chunk_bytes and chunk_rows messages with NLM_F_ACK on the last alone, and read until that one is
- * answered. Refused rows are added to failures, which must have room for chunk_rows (or all rows, if fewer); *count is how many there
- * are, and the caller takes them out after every call. 1 when there is more to do (also after a signal: serve it and call again), 0 when all is done, or -errno (-ETIMEDOUT, -ENOBUFS when answers were lost, ...). */
-int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failures, size_t capacity, size_t *count);
+/* Send the next datagram, at most chunk_bytes and chunk_rows messages with NLM_F_ACK on the last alone, and
+ * read until that one is answered. Refused rows are added to failures, which must have room for chunk_rows
+ * (or all rows, if fewer); *count is how many there are, and the caller takes them out after every call. 1
+ * when there is more to do (also after a signal: serve it and call again), 0 when all is done, or -errno
+ * (-ETIMEDOUT, -ENOBUFS when answers were lost, ...). */
+int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failures, size_t capacity,
+                      size_t *count);
 
 /* One step of a visit, for all its rows. */
 struct nlp_step {
@@ -146,12 +159,12 @@ struct nlp_visited {
     uint8_t tlvs[NLP_VISITED_TLVS]; /* whole extended-ack attributes */
 };
 
-/* For each row enter the network namespace netns_fds[row], open an rtnetlink socket there and run the steps in order; the first
- * failing one ends the row. A step whose last message bears NLM_F_ACK is done when that is answered, another one when its reply has
- * come whole. A take that finds no such reply is ENODATA. timeout_ns bounds each row. 0, NLP_BAD_*, or -errno when the thread or
- * memory cannot be had. */
-int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count, int64_t timeout_ns,
-              struct nlp_visited *visited);
+/* For each row enter the network namespace netns_fds[row], open an rtnetlink socket there and run the steps
+ * in order; the first failing one ends the row. A step whose last message bears NLM_F_ACK is done when that
+ * is answered, another one when its reply has come whole. A take that finds no such reply is ENODATA.
+ * timeout_ns bounds each row. 0, NLP_BAD_*, or -errno when the thread or memory cannot be had. */
+int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count,
+              int64_t timeout_ns, struct nlp_visited *visited);
 /* ... to here. */
 
 #endif

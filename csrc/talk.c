@@ -55,7 +55,8 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
     for (;;) {
         struct sockaddr_nl sender = {0};
         socklen_t sender_length = sizeof sender;
-        ssize_t got = recvfrom(fd, room, NLP_RECEIVE_LENGTH, MSG_DONTWAIT, (struct sockaddr *)&sender, &sender_length);
+        ssize_t got =
+            recvfrom(fd, room, NLP_RECEIVE_LENGTH, MSG_DONTWAIT, (struct sockaddr *)&sender, &sender_length);
         int bad;
         if (got >= 0) {
             /* A process may write to our port too, but only the kernel answers from port 0. */

@@ -1,4 +1,5 @@
-/* What both conversations do on a netlink socket: send, receive, wait, and read a refusal. Internal to the shim. */
+/* What both conversations do on a netlink socket: send, receive, wait, and read a refusal. Internal to the
+ * shim. */
 #ifndef NETLINKPY_TALK_H
 #define NETLINKPY_TALK_H
 
@@ -21,8 +22,8 @@ int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
 /* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Its length, or -errno, also -EINTR. */
 int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
 
-/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none) and as many whole extended-ack attributes as limit holds. 0 or
- * -EBADMSG. */
+/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none) and as many whole extended-ack attributes as limit
+ * holds. 0 or -EBADMSG. */
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal);
 
 #endif

@@ -1,4 +1,5 @@
-/* A thread made for one piece of work in another namespace: no signals, a small stack, gone when the work is done. */
+/* A thread made for one piece of work in another namespace: no signals, a small stack, gone when the work is
+ * done. */
 #ifndef NETLINKPY_THREAD_H
 #define NETLINKPY_THREAD_H
 

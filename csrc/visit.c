@@ -28,8 +28,10 @@ struct visiting {
     uint8_t *room;
 };
 
-/* The number of the message with that sequence number in the datagram, or -1; *last is the number of the last message. */
-static int find_message(const uint8_t *datagram, size_t length, uint32_t sequence, int *last, uint16_t *last_flags)
+/* The number of the message with that sequence number in the datagram, or -1; *last is the number of the last
+ * message. */
+static int find_message(const uint8_t *datagram, size_t length, uint32_t sequence, int *last,
+                        uint16_t *last_flags)
 {
     struct message message;
     int found = -1;
@@ -110,7 +112,8 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
     return 0;
 }
 
-static int run_step(const struct visiting *visiting, const struct nlp_step *step, size_t row, int fd, int64_t deadline)
+static int run_step(const struct visiting *visiting, const struct nlp_step *step, size_t row, int fd,
+                    int64_t deadline)
 {
     struct nlp_visited *visited = &visiting->visited[row];
     uint8_t *datagram = step->datagrams.data + row * step->length;
@@ -186,8 +189,8 @@ static int check_step(const struct nlp_step *step, size_t rows)
         return NLP_BAD_MESSAGE;
     if (__builtin_mul_overflow(step->length, rows, &needed) || step->datagrams.length < needed)
         return NLP_BAD_DATA;
-    if (step->replies.data &&
-        (!step->stride || __builtin_mul_overflow(step->stride, rows, &needed) || step->replies.length < needed))
+    if (step->replies.data && (!step->stride || __builtin_mul_overflow(step->stride, rows, &needed) ||
+                               step->replies.length < needed))
         return NLP_BAD_DATA;
     if (step->puts_count > NLP_PUTS)
         return NLP_BAD_PUT;
@@ -204,8 +207,8 @@ static int check_step(const struct nlp_step *step, size_t rows)
     return 0;
 }
 
-int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count, int64_t timeout_ns,
-              struct nlp_visited *visited)
+int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count,
+              int64_t timeout_ns, struct nlp_visited *visited)
 {
     struct visiting visiting = {netns_fds, rows, steps, count, timeout_ns, visited, NULL};
     int bad;

@@ -1,4 +1,5 @@
-"""The choice between the shim's two doors and the pure twin: `load()` gives the backend that this process uses."""
+"""The choice between the shim's two doors and the pure twin: `load()` gives the backend that this process
+uses."""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ _chosen: Backend | None = None
 
 
 def load() -> Backend:
-    """The backend in use, a module with the surface of `netlinkpy.native.interface.Backend`; chosen at the first call, then kept.
+    """The backend in use, a module with the surface of `netlinkpy.native.interface.Backend`; chosen at the
+    first call, then kept.
 
-    NETLINKPY_BACKEND=cffi|native|python forces one: ImportError if it cannot be had, ValueError for another word. Otherwise it is cffi where
-    _cffi_backend and the shim's shared object are there, native where only the shared object is, else python.
+    NETLINKPY_BACKEND=cffi|native|python forces one: ImportError if it cannot be had, ValueError for another
+    word. Otherwise it is cffi where _cffi_backend and the shim's shared object are there, native where only
+    the shared object is, else python.
     """
     global _chosen
     if _chosen is None:

@@ -18,11 +18,11 @@ NAME = "native"
 def _open_door() -> Any:
     """Load the shared object that cffi's door is in as a module of its own.
 
-    Its name ends in _native, so that PyInit__native is called. importlib would find nothing under that name, and is not worth
-    its import: the frozen modules that it is made of are there already.
+    Its name ends in _native, so that PyInit__native is called. importlib would find nothing under that
+    name, and is not worth its import: the frozen modules that it is made of are there already.
     """
-    from _frozen_importlib import module_from_spec
-    from _frozen_importlib_external import EXTENSION_SUFFIXES, ExtensionFileLoader, spec_from_file_location
+    from _frozen_importlib import ModuleSpec, module_from_spec
+    from _frozen_importlib_external import EXTENSION_SUFFIXES, ExtensionFileLoader
     from os import stat
 
     for suffix in EXTENSION_SUFFIXES:
@@ -32,9 +32,9 @@ def _open_door() -> Any:
         except OSError:
             continue
         name = "netlinkpy.native._native"
-        spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
+        loader = ExtensionFileLoader(name, path)
+        module = module_from_spec(ModuleSpec(name, loader, origin=path))
+        loader.exec_module(module)
         return module
     raise ImportError("the shim was not built for this Python: there is no netlinkpy/native/_shim*.so")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from netlinkpy.native._shim import ffi, lib
 from netlinkpy.native.shared import MAX_COLUMNS, MAX_FIELDS, MAX_NETNS, MAX_STEPS, ExchangeError, compile_plan
 
 TYPE_CHECKING = False
@@ -13,6 +12,11 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from netlinkpy.native.interface import Column, Failure, Plan, Step, Visited
+
+    ffi: Any
+    lib: Any
+else:
+    from netlinkpy.native._shim import ffi, lib
 
 NAME = "cffi"
 U32 = 0xFFFFFFFF
@@ -149,7 +153,18 @@ def gather(
     position, added, flags = ffi.new("size_t *", start), ffi.new("size_t *"), ffi.new("uint32_t *")
     _refuse(
         lib.nlp_gather(
-            source, length, position, plan, len(plan), targets, len(targets), marks, row, capacity, added, flags
+            source,
+            length,
+            position,
+            plan,
+            len(plan),
+            targets,
+            len(targets),
+            marks,
+            row,
+            capacity,
+            added,
+            flags,
         )
     )
     return added[0], position[0], flags[0]
@@ -172,7 +187,8 @@ def exchange(
     if length > len(data):
         raise ValueError("the buffer is shorter than its length")
     state = ffi.new(
-        "struct nlp_exchange *", (fd, data, length, rows, chunk_bytes, chunk_rows, first_sequence & U32, timeout_ns)
+        "struct nlp_exchange *",
+        (fd, data, length, rows, chunk_bytes, chunk_rows, first_sequence & U32, timeout_ns),
     )
     _refuse(lib.nlp_exchange_begin(state))
     room = min(rows, chunk_rows)
@@ -220,7 +236,9 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
             place.stride = replies[1]
     visited = _new_unset("struct nlp_visited[]", rows)
     _refuse(lib.nlp_visit(fds, rows, prepared, len(steps), timeout_ns, visited))
-    return [(one.error, one.step, one.message, _octets(one.tlvs, one.tlv_length), one.kept) for one in visited]
+    return [
+        (one.error, one.step, one.message, _octets(one.tlvs, one.tlv_length), one.kept) for one in visited
+    ]
 
 
 __all__ = [

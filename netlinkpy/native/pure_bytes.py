@@ -1,4 +1,5 @@
-"""The pure twin's stamp and gather: bytes in, bytes out. Whole columns move by strided slices, not row by row."""
+"""The pure twin's stamp and gather: bytes in, bytes out. Whole columns move by strided slices, not row by
+row."""
 
 from __future__ import annotations
 
@@ -63,10 +64,16 @@ def stamp(
         first = start * stride
         for byte in range(width):
             taken = first + (width - 1 - byte if swap else byte)
-            plane = source[taken : taken + (rows - 1) * stride + 1 : stride] if stride else source[taken : taken + 1]
+            plane = (
+                source[taken : taken + (rows - 1) * stride + 1 : stride]
+                if stride
+                else source[taken : taken + 1]
+            )
             target[offset + byte : end : size] = plane if stride else bytes(plane) * rows
     if sequence is not None:
-        numbers = Struct(f"={rows}I").pack(*[number & 0xFFFFFFFF for number in range(sequence, sequence + rows)])
+        numbers = Struct(f"={rows}I").pack(
+            *[number & 0xFFFFFFFF for number in range(sequence, sequence + rows)]
+        )
         for byte in range(4):
             target[8 + byte : end : size] = numbers[byte::4]
     return rows
@@ -75,7 +82,10 @@ def stamp(
 def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /) -> Plan:
     """See `netlinkpy.native.interface.Backend.compile_plan`."""
     check_plan(message_type, header_size, fields)
-    numbered = [(tuple(path), (number, offset, width, kind)) for number, (path, offset, width, kind) in enumerate(fields)]
+    numbered = [
+        (tuple(path), (number, offset, width, kind))
+        for number, (path, offset, width, kind) in enumerate(fields)
+    ]
 
     def tree(above: tuple[int, ...]) -> Tree | None:
         depth = len(above)
@@ -102,14 +112,16 @@ def gather(
     /,
 ) -> tuple[int, int, int]:
     """See `netlinkpy.native.interface.Backend.gather`."""
-    message_type, header_size, own, tree, widths = plan  # type: ignore[misc]
+    message_type, header_size, own, tree, widths = plan
     view = flat(data)
     if not 0 <= start <= length <= len(view):
         raise ValueError("the datagram is shorter than its length")
     if not 0 <= row <= capacity:
         raise ValueError("the row lies outside the capacity")
     targets = [flat(column, writable=True) for column in columns]
-    if len(targets) != len(widths) or any(len(t) < w * capacity for t, w in zip(targets, widths, strict=True)):
+    if len(targets) != len(widths) or any(
+        len(t) < w * capacity for t, w in zip(targets, widths, strict=True)
+    ):
         raise ValueError("a plan's columns are one for each field, of width * capacity bytes")
     marks = None if present is None else flat(present, writable=True)
     if marks is not None and len(marks) < 8 * capacity:
@@ -141,15 +153,16 @@ def gather(
         all_flags |= flags
         position = min(position + ((size + 3) & ~3), length)
     if rows:
-        for target, width, cells in zip(targets, widths, zip(*rows, strict=True), strict=True):
-            target[row * width : (row + len(rows)) * width] = b"".join(cells)
+        for target, width, column in zip(targets, widths, zip(*rows, strict=True), strict=True):
+            target[row * width : (row + len(rows)) * width] = b"".join(column)
         if marks is not None:
             marks[8 * row : 8 * (row + len(rows))] = Struct(f"={len(rows)}Q").pack(*masks)
     return len(rows), position, all_flags
 
 
 def _attributes(octets: bytes, at: int, end: int, tree: Tree, cells: list[bytes]) -> int:
-    """Put what `tree` looks for among the attributes in `octets[at:end]` into `cells`; gives the bits of the fields found."""
+    """Put what `tree` looks for among the attributes in `octets[at:end]` into `cells`; gives the bits of
+    the fields found."""
     mask = 0
     while end - at >= 4:
         size, kind = ATTRIBUTE.unpack_from(octets, at)
@@ -170,7 +183,9 @@ def _attributes(octets: bytes, at: int, end: int, tree: Tree, cells: list[bytes]
     return mask
 
 
-def _keep(octets: bytes, at: int, length: int, fields: Sequence[tuple[int, int, int, int]], cells: list[bytes]) -> int:
+def _keep(
+    octets: bytes, at: int, length: int, fields: Sequence[tuple[int, int, int, int]], cells: list[bytes]
+) -> int:
     """Put the fields of one payload (or fixed header) into `cells`; gives the bits of those found."""
     mask = 0
     for number, offset, width, how in fields:

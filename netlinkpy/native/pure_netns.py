@@ -1,4 +1,5 @@
-"""The pure twin's namespace calls. A throw-away thread enters the other namespace; the caller's thread never does."""
+"""The pure twin's namespace calls. A throw-away thread enters the other namespace; the caller's thread
+never does."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = 
         import ctypes
     except ImportError:
         raise OSError(
-            errno.ENOSYS, f"this Python has neither the shim, nor os.{name}, nor ctypes: {name}() cannot be called"
+            errno.ENOSYS,
+            f"this Python has neither the shim, nor os.{name}, nor ctypes: {name}() cannot be called",
         ) from None
     function: Any = getattr(ctypes.CDLL(None, use_errno=True), name)
     words = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
@@ -66,7 +68,8 @@ def umount(target: str | bytes, flags: int, /) -> None:
 def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
     """Run `work` on a thread that ends with it; gives or raises what it does.
 
-    What a signal handler raises meanwhile is raised when the work is done, after `undo` of its result: no thread and no descriptor is left behind.
+    What a signal handler raises meanwhile is raised when the work is done, after `undo` of its result: no
+    thread and no descriptor is left behind.
     """
     import _thread
 

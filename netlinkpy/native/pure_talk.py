@@ -1,4 +1,5 @@
-"""The pure twin's conversations: exchange (many messages, one socket) and visit (few messages, many namespaces)."""
+"""The pure twin's conversations: exchange (many messages, one socket) and visit (few messages, many
+namespaces)."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from netlinkpy.native.shared import MAX_PUTS, MAX_STEPS, ExchangeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Iterator, Sequence
 
-    from _socket import socket
     from typing_extensions import Buffer
 
     from netlinkpy.native.interface import Failure, Step, Visited
@@ -32,7 +33,8 @@ RECEIVE = 65536
 
 
 def _messages(data: bytes | memoryview, at: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """(position, length, type, flags, sequence) of each message in `data[at:end]`. ValueError when a length does not fit."""
+    """(position, length, type, flags, sequence) of each message in `data[at:end]`. ValueError when a length
+    does not fit."""
     while at < end:
         if end - at < 16:
             raise ValueError("a message is cut off")
@@ -44,7 +46,8 @@ def _messages(data: bytes | memoryview, at: int, end: int) -> Iterator[tuple[int
 
 
 def _refusal(data: memoryview, at: int, length: int, kind: int, flags: int, limit: int) -> tuple[int, bytes]:
-    """The errno of the NLMSG_ERROR or NLMSG_DONE at `at`, and as many whole extended-ack attributes as `limit` holds.
+    """The errno of the NLMSG_ERROR or NLMSG_DONE at `at`, and as many whole extended-ack attributes as
+    `limit` holds.
 
     An NLMSG_DONE may come without an error. ValueError if an NLMSG_ERROR does.
     """
@@ -157,7 +160,8 @@ def exchange(
 def _chunks(
     data: memoryview, length: int, first_sequence: int, rows: int, chunk_bytes: int, chunk_rows: int
 ) -> list[tuple[int, int, int, int]]:
-    """Cut the messages into datagrams: (start, start of the last message, end, number of messages). ValueError."""
+    """Cut the messages into datagrams: (start, start of the last message, end, number of messages).
+    ValueError."""
     if not 0 <= length <= len(data) or rows < 0 or chunk_rows < 1:
         raise ValueError("the buffer is shorter than its length, or a number of rows is out of range")
     chunks = []
@@ -230,7 +234,9 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
     return elsewhere(work)
 
 
-def _checked(step: Step, rows: int) -> tuple[memoryview, int, tuple[int, int] | None, Sequence[int], memoryview | None, int]:
+def _checked(
+    step: Step, rows: int
+) -> tuple[memoryview, int, tuple[int, int] | None, Sequence[int], memoryview | None, int]:
     datagrams, length, take, puts, replies = step
     data = flat(datagrams, writable=bool(puts))
     if length < 16 or len(data) < rows * length:
@@ -259,7 +265,10 @@ def _row(
         for put in puts:
             U32.pack_into(datagram, put, kept)
         try:
-            sent = {sequence: (place, flags) for place, (*_, flags, sequence) in enumerate(_messages(datagram, 0, length))}
+            sent = {
+                sequence: (place, flags)
+                for place, (*_, flags, sequence) in enumerate(_messages(datagram, 0, length))
+            }
             line.send(datagram)
             reply = None if replies is None else replies[row * stride : (row + 1) * stride]
             code, message, tlvs, taken = _converse(line, sent, take, reply)

@@ -1,4 +1,5 @@
-"""The pure twin of the shim: the same surface with the standard library alone, where no shared object was built."""
+"""The pure twin of the shim: the same surface with the standard library alone, where no shared object was
+built."""
 
 from __future__ import annotations
 

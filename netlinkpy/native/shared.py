@@ -1,8 +1,7 @@
-"""What the backends share: limits, the compiling of a gather plan, and the error of an exchange that got no answer."""
+"""What the backends share: limits, the compiling of a gather plan, and the error of an exchange that got no
+answer."""
 
 from __future__ import annotations
-
-import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +21,9 @@ MAX_TYPE = 0x3FFF  # NLA_TYPE_MASK of linux/netlink.h
 class ExchangeError(OSError):
     """An exchange broke off: some rows got no answer.
 
-    `rows_done` rows were answered for sure, `failures` holds the refused ones among them (and those already read of the broken
-    datagram). What became of the other rows of that datagram, only the kernel knows; those behind it were not sent.
+    `rows_done` rows were answered for sure, `failures` holds the refused ones among them (and those already
+    read of the broken datagram). What became of the other rows of that datagram, only the kernel knows;
+    those behind it were not sent.
     """
 
     def __init__(self, code: int, rows_done: int, rows: int, failures: list[Failure]) -> None:
@@ -42,7 +42,9 @@ def check_plan(message_type: int, header_size: int, fields: Sequence[Field]) -> 
         raise ValueError(f"a plan has 1 to {MAX_FIELDS} fields")
     for path, offset, width, kind in fields:
         if len(path) > MAX_DEPTH or not all(0 <= step <= MAX_TYPE for step in path):
-            raise ValueError(f"a field's path has at most {MAX_DEPTH} attribute types, each below {MAX_TYPE + 1}")
+            raise ValueError(
+                f"a field's path has at most {MAX_DEPTH} attribute types, each below {MAX_TYPE + 1}"
+            )
         if not 0 <= offset <= 0xFFFF or not 1 <= width <= 0xFFFF:
             raise ValueError("a field's offset and width must fit 16 bits, and the width is not 0")
         if kind not in (0, 1) or (kind == 1 and (offset, width) != (0, 2)):
@@ -50,10 +52,14 @@ def check_plan(message_type: int, header_size: int, fields: Sequence[Field]) -> 
 
 
 def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /) -> bytes:
-    """The plan as the shim reads it (see csrc/shim.h): a header, a tree of nodes, the fields; all u16 in host order.
+    """The plan as the shim reads it (see csrc/shim.h): a header, a tree of nodes, the fields; all u16 in
+    host order.
 
-    The nodes lie breadth first, so a node's children are neighbours and stand behind it: whoever walks down always walks forward.
+    The nodes lie breadth first, so a node's children are neighbours and stand behind it: whoever walks down
+    always walks forward.
     """
+    from struct import pack
+
     check_plan(message_type, header_size, fields)
     paths: set[tuple[int, ...]] = {()}
     for path, *_ in fields:
@@ -65,7 +71,7 @@ def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /
         children = [index for index, other in enumerate(nodes) if other and other[:-1] == path]
         own = [place for place, number in enumerate(order) if fields[number][0] == path]
         packed_nodes.append(
-            struct.pack(
+            pack(
                 "=5H",
                 path[-1] if path else 0,
                 children[0] if children else 0,
@@ -74,6 +80,6 @@ def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /
                 len(own),
             )
         )
-    packed_fields = [struct.pack("=4H", number, *fields[number][1:]) for number in order]
-    head = struct.pack("=4H", message_type, header_size, len(nodes), len(fields))
+    packed_fields = [pack("=4H", number, *fields[number][1:]) for number in order]
+    head = pack("=4H", message_type, header_size, len(nodes), len(fields))
     return head + b"".join(packed_nodes) + b"".join(packed_fields)

@@ -1,4 +1,5 @@
-"""`backend`: the test runs once on each backend; one that was not built is skipped, or fails where all are required."""
+"""`backend`: the test runs once on each backend; one that was not built is skipped, or fails where all are
+required."""
 
 from __future__ import annotations
 

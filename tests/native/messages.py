@@ -47,7 +47,9 @@ def link_header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
     return struct.pack("=BxHiII", 0, 0, index, flags, change)
 
 
-def make_veth(sequence: int, name: str, peer: str, host_fd: int | None = None, flags: int = NLM_F_ECHO) -> bytes:
+def make_veth(
+    sequence: int, name: str, peer: str, host_fd: int | None = None, flags: int = NLM_F_ECHO
+) -> bytes:
     """RTM_NEWLINK of a veth pair; with host_fd the peer is born in that namespace."""
     end = link_header() + attribute(IFLA_IFNAME, peer.encode() + b"\0")
     if host_fd is not None:

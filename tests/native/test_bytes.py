@@ -1,4 +1,5 @@
-"""stamp and gather: the same bytes from every backend, whatever the shape; a hostile dump is a ValueError at worst."""
+"""stamp and gather: the same bytes from every backend, whatever the shape; a hostile dump is a ValueError
+at worst."""
 
 from __future__ import annotations
 
@@ -86,7 +87,11 @@ def test_stamp_is_the_same_everywhere(stamping: Any) -> None:
     st.binary(max_size=40),
     st.lists(
         st.tuples(
-            st.integers(-1, 50), st.integers(-1, 50), st.binary(max_size=40), st.integers(-1, 2**62), st.booleans()
+            st.integers(-1, 50),
+            st.integers(-1, 50),
+            st.binary(max_size=40),
+            st.integers(-1, 2**62),
+            st.booleans(),
         ),
         max_size=3,
     ),
@@ -184,7 +189,9 @@ def attributes(draw: st.DrawFn, depth: int = 0) -> bytes:
     parts = []
     for _ in range(draw(st.integers(0, 4))):
         kind = draw(st.integers(0, 7)) | draw(st.sampled_from([0, 0, 0x8000, 0x4000]))
-        inner = draw(attributes(depth + 1)) if depth < 4 and draw(st.booleans()) else draw(st.binary(max_size=20))
+        inner = (
+            draw(attributes(depth + 1)) if depth < 4 and draw(st.booleans()) else draw(st.binary(max_size=20))
+        )
         parts.append(attribute(kind, inner))
     return b"".join(parts)
 
@@ -245,7 +252,9 @@ FIELDS: list[Field] = [
 
 
 def test_gather_keeps_pads_and_cuts(backend: Backend) -> None:
-    deep = attribute(NEST | 0x8000, attribute(2, b"eth0\0") + attribute(3, attribute(1, attribute(6, b"abcd"))))
+    deep = attribute(
+        NEST | 0x8000, attribute(2, b"eth0\0") + attribute(3, attribute(1, attribute(6, b"abcd")))
+    )
     body = b"\x02\x18\0\0" + attribute(1, b"\x0a\x01") + deep
     other = b"\x0a\x40\0\0" + attribute(1, bytes(range(16)))
     data = message(ROUTE, 2, 1, body) + message(99, 0x10, 1, b"") + message(ROUTE, 0x800, 1, other)
@@ -308,7 +317,7 @@ def test_gather_refuses_what_does_not_fit(backend: Backend) -> None:
         (data, 20, plan, [good], None, 0, 4, 21),
     ):
         with pytest.raises(ValueError):
-            backend.gather(*arguments)  # type: ignore[arg-type]
+            backend.gather(*arguments)
     assert not any(good)
 
 

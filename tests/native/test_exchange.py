@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from netlinkpy.native.interface import Backend
 
 NETLINK_EXT_ACK, NETLINK_CAP_ACK = 11, 10
-NO_NEXTHOP_ROUTE = message(RTM_NEWROUTE, 1 | 0x400, 0, struct.pack("=BBBBBBBBI", 2, 33, 0, 0, 254, 4, 0, 1, 0))
+NO_NEXTHOP_ROUTE = message(
+    RTM_NEWROUTE, 1 | 0x400, 0, struct.pack("=BBBBBBBBI", 2, 33, 0, 0, 254, 4, 0, 1, 0)
+)
 
 
 @pytest.fixture
@@ -85,7 +87,9 @@ def test_refused_rows_are_named(backend: Backend, line: socket.socket, blocking:
     # The same once more: everything is there already, and chunks are cut by bytes now.
     again = routes(first, 20)
     failures = backend.exchange(line.fileno(), again, len(again), first, 20, 3 * size + 8, 64, SECOND)
-    assert [row for row, code, _ in failures if code == errno.EEXIST] == [row for row in range(20) if row != 7]
+    assert [row for row, code, _ in failures if code == errno.EEXIST] == [
+        row for row in range(20) if row != 7
+    ]
     assert acked(again) == [2, 5, 8, 11, 14, 17, 19]
 
 
@@ -129,11 +133,12 @@ def test_lies_are_refused_before_anything_is_sent(
     buffer = routes(1, 3)
     if change:
         struct.pack_into("=I", buffer, len(buffer) * 2 // 3 + change[0], change[1])
-    given = {"length": len(buffer), "first": 1, "rows": 3, "chunk_bytes": 65536, "chunk_rows": 64, **arguments}
+    given = {"length": len(buffer), "first": 1, "rows": 3, "chunk_bytes": 65536, "chunk_rows": 64}
+    length, first, rows, chunk_bytes, chunk_rows = (given | arguments).values()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         with pytest.raises(ValueError):
-            backend.exchange(ours.fileno(), buffer, *given.values(), SECOND)
+            backend.exchange(ours.fileno(), buffer, length, first, rows, chunk_bytes, chunk_rows, SECOND)
         theirs.setblocking(False)
         with pytest.raises(BlockingIOError):
             theirs.recv(1)
@@ -252,13 +257,13 @@ def test_signals_are_served_while_waiting(backend: Backend) -> None:
     """A handler that raises ends the wait; one that does not lets it go on."""
     calls: list[int] = []
 
-    class Interrupted(Exception):
+    class HandlerError(Exception):
         pass
 
     def handler(number: int, frame: object) -> None:
         calls.append(number)
         if len(calls) == 3:
-            raise Interrupted
+            raise HandlerError
 
     buffer = routes(1, 2)
     before = signal.signal(signal.SIGALRM, handler)
@@ -267,7 +272,7 @@ def test_signals_are_served_while_waiting(backend: Backend) -> None:
         with closing(ours), closing(theirs):
             signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
             start = time.monotonic()
-            with pytest.raises(Interrupted):
+            with pytest.raises(HandlerError):
                 backend.exchange(ours.fileno(), buffer, len(buffer), 1, 2, 65536, 8, 20 * SECOND)
             assert time.monotonic() - start < 2
     finally:

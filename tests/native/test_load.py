@@ -61,10 +61,14 @@ def test_without_the_shared_object_the_twin_serves(tmp_path: Path) -> None:
 def copy_package(to: Path) -> None:
     import shutil
 
-    shutil.copytree(ROOT / "netlinkpy", to / "netlinkpy", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copytree(
+        ROOT / "netlinkpy", to / "netlinkpy", ignore=shutil.ignore_patterns("*.so", "__pycache__")
+    )
 
 
-FORBIDDEN = "argparse ctypes importlib cffi typing enum collections functools socket threading logging dataclasses"
+FORBIDDEN = (
+    "argparse ctypes importlib cffi typing enum collections functools socket threading logging dataclasses"
+)
 
 
 @pytest.mark.parametrize("name", ["cffi", "native", "python"])
@@ -93,4 +97,7 @@ def test_the_twin_says_what_it_lacks() -> None:
         "from netlinkpy import native; native.load().setns(0, 0)"
     )
     result = run(code, NETLINKPY_BACKEND="python")
-    assert "this Python has neither the shim, nor os.setns, nor ctypes: setns() cannot be called" in result.stderr
+    assert (
+        "this Python has neither the shim, nor os.setns, nor ctypes: setns() cannot be called"
+        in result.stderr
+    )

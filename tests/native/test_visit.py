@@ -56,7 +56,8 @@ def add_address(sequence: int, address: bytes, index: int = 0) -> bytes:
 
 
 def attach_steps(rows: int, host: int, host_names: list[str] | None = None) -> list[Step]:
-    """Create eth0 with its peer in the host's namespace; raise it, and give it an address and a route by its index."""
+    """Create eth0 with its peer in the host's namespace; raise it, and give it an address and a route by
+    its index."""
     names = host_names or [f"v{row:04}" for row in range(rows)]
     creates = [make_veth(1, "eth0", name, host) for name in names]
     second = set_up(2, flags=0) + add_address(3, b"\x0a\1\1\2")
@@ -84,7 +85,13 @@ def test_attach_in_many_namespaces(backend: Backend, host: int) -> None:
         # And everything is there: the address a second time is refused, and the link answers by name.
         replies = bytearray(8 * 2048)
         again: list[Step] = [
-            (get_link(1, name="eth0") * 8, len(get_link(1, name="eth0")), (RTM_NEWLINK, 20), (), (replies, 2048)),
+            (
+                get_link(1, name="eth0") * 8,
+                len(get_link(1, name="eth0")),
+                (RTM_NEWLINK, 20),
+                (),
+                (replies, 2048),
+            ),
             (bytearray(steps[1][0]), steps[1][1], None, steps[1][3], None),
         ]
         second = backend.visit(array("i", fds), again, SECOND)
@@ -96,7 +103,8 @@ def test_attach_in_many_namespaces(backend: Backend, host: int) -> None:
 
 
 def test_a_failing_row_in_the_middle(backend: Backend, host: int) -> None:
-    """Row 1's host name is taken, row 2 has no namespace, row 3's second datagram is refused in its middle."""
+    """Row 1's host name is taken, row 2 has no namespace, row 3's second datagram is refused in its
+    middle."""
     with namespaces(backend, 4) as fds, open(os.devnull, "rb") as file:
         steps = attach_steps(5, host, ["v0000", "v0000", "v0002", "v0003", "v0004"])
         second = steps[1][0]
@@ -111,7 +119,7 @@ def test_a_failing_row_in_the_middle(backend: Backend, host: int) -> None:
             (0, 2, -1),
         ]
         assert [one[4] > 1 for one in visited] == [True, False, False, True, True]
-        assert texts(visited[3][3]) == ["Invalid prefix length"]
+        assert texts(visited[3][3])[0].endswith("Invalid prefix length")
         assert names_here() == ["lo", "v0000", "v0003", "v0004"]
         # Of the refused create nothing is there: not even eth0.
         (one,) = backend.visit(ints(fds[1]), [(get_link(1, name="eth0"), 44, None, (), None)], SECOND)
@@ -122,7 +130,9 @@ def test_a_refused_text(backend: Backend) -> None:
     with namespaces(backend, 1) as fds:
         body = link_header() + attribute(3, b"x\0") + attribute(18, attribute(1, b"no-such-kind\0"))
         one = message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | 0x600, 1, body)
-        ((code, step, number, tlvs, kept),) = backend.visit(ints(*fds), [(one, len(one), None, (), None)], SECOND)
+        ((code, step, number, tlvs, kept),) = backend.visit(
+            ints(*fds), [(one, len(one), None, (), None)], SECOND
+        )
         assert (code, step, number, kept) == (errno.EOPNOTSUPP, 0, 0, 0)
         assert texts(tlvs) == ["Unknown device type"]
 
@@ -159,10 +169,13 @@ def test_a_dump_is_a_reply(backend: Backend) -> None:
 
 
 def test_the_socket_is_strict(backend: Backend) -> None:
-    """An ifindex filter in a dump works only with strict checking on: garbage in the header is refused then."""
+    """An ifindex filter in a dump works only with strict checking on: garbage in the header is refused
+    then."""
     with namespaces(backend, 1) as fds:
         one = message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 5, link_header(flags=1))
-        ((code, step, number, tlvs, _),) = backend.visit(ints(*fds), [(one, len(one), None, (), None)], SECOND)
+        ((code, step, number, tlvs, _),) = backend.visit(
+            ints(*fds), [(one, len(one), None, (), None)], SECOND
+        )
         assert (code, step, number) == (errno.EINVAL, 0, 0)
         assert texts(tlvs)
 
@@ -177,7 +190,9 @@ def test_an_answer_that_never_comes(backend: Backend) -> None:
 def test_a_refusal_outlives_the_deadline(backend: Backend) -> None:
     with namespaces(backend, 1) as fds:
         one = set_up(1, 99, flags=0) + set_up(2, 1, flags=0)
-        assert backend.visit(ints(*fds), [(one, 64, None, (), None)], SECOND // 20) == [(errno.ENODEV, 0, 0, b"", 0)]
+        assert backend.visit(ints(*fds), [(one, 64, None, (), None)], SECOND // 20) == [
+            (errno.ENODEV, 0, 0, b"", 0)
+        ]
 
 
 def test_no_rows(backend: Backend) -> None:
@@ -238,5 +253,7 @@ def test_ten_thousand_visits_leave_nothing(backend: Backend) -> None:
     ask = get_link(1, index=1)
     with namespaces(backend, 1) as fds:
         for _ in range(20):
-            rows = backend.visit(ints(*fds) * 500, [(ask * 500, len(ask), (RTM_NEWLINK, 20), (), None)], SECOND)
+            rows = backend.visit(
+                ints(*fds) * 500, [(ask * 500, len(ask), (RTM_NEWLINK, 20), (), None)], SECOND
+            )
             assert rows == [(0, 1, -1, b"", 1)] * 500

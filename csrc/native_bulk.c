@@ -1,0 +1,309 @@
+/* The native door to stamp, gather, exchange and visit. */
+#include "native.h"
+
+/* The items of a sequence that must have `count` of them, as a new tuple. */
+static PyObject *items(PyObject *sequence, Py_ssize_t count, const char *sentence)
+{
+    PyObject *tuple = PySequence_Tuple(sequence);
+
+    if (tuple && PyTuple_Size(tuple) != count) {
+        PyErr_SetString(PyExc_ValueError, sentence);
+        Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static int read_column(PyObject *object, struct holding *holding, struct nlp_column *column)
+{
+    PyObject *tuple = items(object, 5, "a column is (offset, width, data, stride, swap)");
+    struct nlp_span data;
+    int good;
+
+    if (!tuple)
+        return 0;
+    good = native_to_size(PyTuple_GetItem(tuple, 0), &column->offset) &&
+           native_to_size(PyTuple_GetItem(tuple, 1), &column->width) &&
+           native_hold(holding, PyTuple_GetItem(tuple, 2), 0, &data) &&
+           native_to_size(PyTuple_GetItem(tuple, 3), &column->stride);
+    if (good) {
+        column->data = data.data;
+        column->length = data.length;
+        column->swap = PyObject_IsTrue(PyTuple_GetItem(tuple, 4));
+        good = column->swap >= 0;
+    }
+    Py_DECREF(tuple);
+    return good;
+}
+
+PyObject *native_stamp(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct nlp_column columns[NLP_COLUMNS];
+    struct nlp_span out, row_template;
+    struct holding holding;
+    PyObject *tuple, *result = NULL;
+    size_t start, stop, column_count;
+    uint32_t sequence = 0;
+    int numbered;
+    int64_t rows;
+
+    (void)module;
+    if (!native_has_count("stamp", count, 6, 6))
+        return NULL;
+    tuple = PySequence_Tuple(arguments[2]);
+    if (!tuple)
+        return NULL;
+    column_count = (size_t)PyTuple_Size(tuple);
+    numbered = arguments[5] != Py_None;
+    if (!native_hold_room(&holding, NLP_COLUMNS + 2))
+        goto out_tuple;
+    if (!native_hold(&holding, arguments[0], 1, &out) ||
+        !native_hold(&holding, arguments[1], 0, &row_template) || !native_to_size(arguments[3], &start) ||
+        !native_to_size(arguments[4], &stop) || (numbered && !native_to_u32(arguments[5], &sequence)))
+        goto out;
+    if (column_count > NLP_COLUMNS) {
+        native_refuse(NLP_BAD_COLUMN, NULL);
+        goto out;
+    }
+    for (size_t i = 0; i < column_count; i++)
+        if (!read_column(PyTuple_GetItem(tuple, (Py_ssize_t)i), &holding, &columns[i]))
+            goto out;
+    Py_BEGIN_ALLOW_THREADS rows = nlp_stamp(out, row_template.data, row_template.length, columns,
+                                            column_count, start, stop, numbered, sequence);
+    Py_END_ALLOW_THREADS result = rows < 0 ? native_refuse(rows, NULL) : PyLong_FromLongLong(rows);
+out:
+    native_release(&holding);
+out_tuple:
+    Py_DECREF(tuple);
+    return result;
+}
+
+PyObject *native_gather(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct nlp_span columns[NLP_FIELDS], data, plan, present = {NULL, 0};
+    struct holding holding;
+    PyObject *tuple, *result = NULL;
+    size_t length, row, capacity, position = 0, added, column_count;
+    uint32_t flags;
+    int bad;
+
+    (void)module;
+    if (!native_has_count("gather", count, 7, 8))
+        return NULL;
+    tuple = PySequence_Tuple(arguments[3]);
+    if (!tuple)
+        return NULL;
+    column_count = (size_t)PyTuple_Size(tuple);
+    if (!native_hold_room(&holding, NLP_FIELDS + 3))
+        goto out_tuple;
+    if (!native_hold(&holding, arguments[0], 0, &data) || !native_to_size(arguments[1], &length) ||
+        !native_hold(&holding, arguments[2], 0, &plan) ||
+        (arguments[4] != Py_None && !native_hold(&holding, arguments[4], 1, &present)) ||
+        !native_to_size(arguments[5], &row) || !native_to_size(arguments[6], &capacity) ||
+        (count == 8 && !native_to_size(arguments[7], &position)))
+        goto out;
+    if (column_count > NLP_FIELDS || length > data.length) {
+        native_refuse(column_count > NLP_FIELDS ? NLP_BAD_PLAN : NLP_BAD_DATA, NULL);
+        goto out;
+    }
+    for (size_t i = 0; i < column_count; i++)
+        if (!native_hold(&holding, PyTuple_GetItem(tuple, (Py_ssize_t)i), 1, &columns[i]))
+            goto out;
+    Py_BEGIN_ALLOW_THREADS bad = nlp_gather(data.data, length, &position, plan.data, plan.length, columns,
+                                            column_count, present, row, capacity, &added, &flags);
+    Py_END_ALLOW_THREADS result =
+        bad ? native_refuse(bad, NULL)
+            : Py_BuildValue("nnI", (Py_ssize_t)added, (Py_ssize_t)position, (unsigned int)flags);
+out:
+    native_release(&holding);
+out_tuple:
+    Py_DECREF(tuple);
+    return result;
+}
+
+static int append(PyObject *list, PyObject *item)
+{
+    int good = item && !PyList_Append(list, item);
+
+    Py_XDECREF(item);
+    return good;
+}
+
+/* Gives (errno, rows done, failures): netlinkpy.native.capi makes the exception. */
+PyObject *native_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct nlp_exchange exchange;
+    struct nlp_failure *failures = NULL;
+    struct nlp_span buffer;
+    struct holding holding;
+    PyObject *list = NULL, *result = NULL;
+    size_t room, failed;
+    long long timeout;
+    int state;
+
+    (void)module;
+    if (!native_has_count("exchange", count, 8, 8) || !native_to_int(arguments[0], &exchange.fd) ||
+        !native_hold_room(&holding, 1))
+        return NULL;
+    if (!native_hold(&holding, arguments[1], 1, &buffer) || !native_to_size(arguments[2], &exchange.length) ||
+        !native_to_u32(arguments[3], &exchange.first_sequence) ||
+        !native_to_size(arguments[4], &exchange.rows) ||
+        !native_to_size(arguments[5], &exchange.chunk_bytes) ||
+        !native_to_size(arguments[6], &exchange.chunk_rows))
+        goto out;
+    timeout = PyLong_AsLongLong(arguments[7]);
+    if (timeout == -1 && PyErr_Occurred())
+        goto out;
+    exchange.timeout_ns = timeout;
+    exchange.buffer = buffer.data;
+    state = exchange.length > buffer.length ? NLP_BAD_DATA : nlp_exchange_begin(&exchange);
+    if (state < 0) {
+        native_refuse(state, NULL);
+        goto out;
+    }
+    room = exchange.chunk_rows < exchange.rows ? exchange.chunk_rows : exchange.rows;
+    failures = PyMem_Malloc(room * sizeof *failures);
+    list = PyList_New(0);
+    if (!failures || !list) {
+        PyErr_NoMemory();
+        goto out;
+    }
+    do {
+        failed = 0;
+        Py_BEGIN_ALLOW_THREADS state = nlp_exchange_step(&exchange, failures, room, &failed);
+        Py_END_ALLOW_THREADS for (size_t i = 0; i < failed;
+                                  i++) if (!append(list,
+                                                   Py_BuildValue(
+                                                       "niy#", (Py_ssize_t)failures[i].row, failures[i].error,
+                                                       (const char *)failures[i].tlvs,
+                                                       (Py_ssize_t)failures[i].tlv_length))) goto out;
+        if (PyErr_CheckSignals())
+            goto out;
+    } while (state == 1);
+    result = Py_BuildValue("inO", -state, (Py_ssize_t)exchange.rows_done, list);
+out:
+    Py_XDECREF(list);
+    PyMem_Free(failures);
+    native_release(&holding);
+    return result;
+}
+
+static int read_puts(PyObject *object, struct nlp_step *step)
+{
+    PyObject *tuple = PySequence_Tuple(object);
+    int good;
+
+    if (!tuple)
+        return 0;
+    step->puts_count = (size_t)PyTuple_Size(tuple);
+    good = step->puts_count <= NLP_PUTS;
+    if (!good)
+        native_refuse(NLP_BAD_PUT, NULL);
+    for (size_t i = 0; good && i < step->puts_count; i++)
+        good = native_to_size(PyTuple_GetItem(tuple, (Py_ssize_t)i), &step->puts[i]);
+    Py_DECREF(tuple);
+    return good;
+}
+
+/* A pair, or None; *pair is then a new reference or NULL. */
+static int read_pair(PyObject *object, PyObject **pair, const char *sentence)
+{
+    *pair = NULL;
+    return object == Py_None || (*pair = items(object, 2, sentence)) != NULL;
+}
+
+static int read_step(PyObject *object, struct holding *holding, struct nlp_step *step)
+{
+    PyObject *tuple = items(object, 5, "a step is (datagrams, length, take, puts, replies)"), *take = NULL,
+             *replies = NULL;
+    int good;
+
+    if (!tuple)
+        return 0;
+    step->take_type = -1;
+    step->take_offset = step->stride = 0;
+    step->replies.data = NULL;
+    step->replies.length = 0;
+    good = read_puts(PyTuple_GetItem(tuple, 3), step) &&
+           native_hold(holding, PyTuple_GetItem(tuple, 0), step->puts_count > 0, &step->datagrams) &&
+           native_to_size(PyTuple_GetItem(tuple, 1), &step->length) &&
+           read_pair(PyTuple_GetItem(tuple, 2), &take, "a take is (nlmsg_type, offset)") &&
+           read_pair(PyTuple_GetItem(tuple, 4), &replies, "replies are (buffer, stride)");
+    if (good && take) {
+        size_t type;
+        good = native_to_size(PyTuple_GetItem(take, 0), &type) &&
+               native_to_size(PyTuple_GetItem(take, 1), &step->take_offset);
+        step->take_type = good && type <= UINT16_MAX ? (int)type : -1;
+        if (good && type > UINT16_MAX) {
+            PyErr_SetString(PyExc_ValueError, "a message type fits 16 bits");
+            good = 0;
+        }
+    }
+    if (good && replies)
+        good = native_hold(holding, PyTuple_GetItem(replies, 0), 1, &step->replies) &&
+               native_to_size(PyTuple_GetItem(replies, 1), &step->stride);
+    Py_XDECREF(replies);
+    Py_XDECREF(take);
+    Py_DECREF(tuple);
+    return good;
+}
+
+PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct nlp_step *steps = NULL;
+    struct nlp_visited *visited = NULL;
+    struct nlp_span netns_fds;
+    struct holding holding;
+    PyObject *tuple, *list = NULL, *result = NULL;
+    size_t rows, step_count;
+    long long timeout;
+    int bad;
+
+    (void)module;
+    if (!native_has_count("visit", count, 3, 3))
+        return NULL;
+    timeout = PyLong_AsLongLong(arguments[2]);
+    if (timeout == -1 && PyErr_Occurred())
+        return NULL;
+    tuple = PySequence_Tuple(arguments[1]);
+    if (!tuple)
+        return NULL;
+    step_count = (size_t)PyTuple_Size(tuple);
+    if (!native_hold_room(&holding, 1 + 2 * NLP_STEPS))
+        goto out_tuple;
+    if (!native_hold(&holding, arguments[0], 0, &netns_fds))
+        goto out;
+    if (!step_count || step_count > NLP_STEPS || netns_fds.length % 4) {
+        native_refuse(netns_fds.length % 4 ? NLP_BAD_DATA : NLP_BAD_STEP, NULL);
+        goto out;
+    }
+    rows = netns_fds.length / 4;
+    steps = PyMem_Malloc(step_count * sizeof *steps);
+    visited = PyMem_Malloc(rows * sizeof *visited);
+    if (!steps || !visited) {
+        PyErr_NoMemory();
+        goto out;
+    }
+    for (size_t i = 0; i < step_count; i++)
+        if (!read_step(PyTuple_GetItem(tuple, (Py_ssize_t)i), &holding, &steps[i]))
+            goto out;
+    Py_BEGIN_ALLOW_THREADS bad = nlp_visit(netns_fds.data, rows, steps, step_count, timeout, visited);
+    Py_END_ALLOW_THREADS if (bad)
+    {
+        native_refuse(bad, NULL);
+        goto out;
+    }
+    list = PyList_New(0);
+    for (size_t i = 0; list && i < rows; i++)
+        if (!append(list, Py_BuildValue("iiiy#I", visited[i].error, visited[i].step, visited[i].message,
+                                        (const char *)visited[i].tlvs, (Py_ssize_t)visited[i].tlv_length,
+                                        (unsigned int)visited[i].kept)))
+            Py_CLEAR(list);
+    result = list;
+out:
+    PyMem_Free(visited);
+    PyMem_Free(steps);
+    native_release(&holding);
+out_tuple:
+    Py_DECREF(tuple);
+    return result;
+}
