@@ -1,0 +1,52 @@
+"""The shim as plain C under the sanitizers and valgrind: hostile.c is built and run."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from build_ffi import SOURCES
+
+ROOT = Path(__file__).parents[2]
+DRIVER = ROOT / "tests" / "native" / "hostile.c"
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+
+
+def build(to: Path, *flags: str) -> Path:
+    """The driver with the shim's plain C (it includes visit.c itself), no Python in it."""
+    plain = [str(ROOT / source) for source in SOURCES if "native" not in source and "visit" not in source]
+    program = to / "hostile"
+    command = [
+        "gcc",
+        "-std=gnu11",
+        "-g",
+        "-O1",
+        "-pthread",
+        *WARNINGS,
+        *flags,
+        str(DRIVER),
+        *plain,
+        "-o",
+        str(program),
+    ]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+def run(*command: str | Path) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "nothing amiss" in result.stdout
+
+
+@pytest.mark.needs("gcc")
+def test_under_the_sanitizers(tmp_path: Path) -> None:
+    run(build(tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), "50000")
+
+
+@pytest.mark.needs("gcc", "valgrind")
+def test_under_valgrind(tmp_path: Path) -> None:
+    run("valgrind", "-q", "--leak-check=full", "--error-exitcode=9", build(tmp_path), "5000")
