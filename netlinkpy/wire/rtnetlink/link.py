@@ -39,7 +39,8 @@ AF_SPEC = Select(  # on a bridge's own messages (AF_BRIDGE) the same number hold
     "ifi_family",
     {AF_UNSPEC: Attributes(inet=(AF_INET, INET), inet6=(AF_INET6, INET6))},
 )
-PROTINFO = Select("ifi_family", {AF_BRIDGE: BRIDGE_PORT, AF_INET6: INET6})
+# flagged: without NLA_F_NESTED the kernel takes the first byte for a port state (br_setlink in br_netlink.c)
+PROTINFO = Select("ifi_family", {AF_BRIDGE: BRIDGE_PORT, AF_INET6: INET6}, flagged=True)
 PROPERTIES = Attributes(flagged=True, alt_ifname=(53, Repeated(STRING)))
 
 VETH = Attributes()  # its peer is a whole link message: set below, once there is one
