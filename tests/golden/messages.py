@@ -68,7 +68,7 @@ def respell(lines: list[Line]) -> bytes:
         terminator = b"\0" if inside and inside[0][2].endswith(", no NUL") else b""
         payload = respell(inside) + terminator
         (number,) = struct.unpack("<H", data[2:])
-        if not re.search("IFLA_PROP_LIST|NLMSGERR_ATTR_POLICY", comment):
+        if not re.search("IFLA_PROP_LIST|IFLA_PROTINFO|NLMSGERR_ATTR_POLICY", comment):
             number &= ~NLA_F_NESTED
         out += struct.pack("<HH", 4 + len(payload), number) + payload + bytes(-len(payload) & 3)
     return out
