@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import netlinkpy
 from tests import namespaces
 from tests.namespaces import BareNamespace, Container
 from tests.snapshot import snapshot as take_snapshot
@@ -44,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"namespaces: {config.stash[_isolated]}"
+    return f"netlinkpy: backend {netlinkpy.backend()}, namespaces made {config.stash[_isolated]}"
 
 
 # -- what a test needs -------------------------------------------------------------------------------------
