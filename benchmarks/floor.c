@@ -436,14 +436,20 @@ static void make_bridge(int number)
 /* What is ready before the clock starts: the namespaces, the bridges, who goes where. */
 static void prepare(int count, int bridges_wanted)
 {
-    struct rlimit files = {.rlim_cur = 2 * count + 1024, .rlim_max = 2 * count + 1024};
+    struct rlimit files;
     if (count < 1 || count > MAX_CONTAINERS || bridges_wanted < 1 || bridges_wanted > MAX_BRIDGES)
         die("1 to %d containers on 1 to %d bridges", MAX_CONTAINERS, MAX_BRIDGES);
     int per_bridge = (count + bridges_wanted - 1) / bridges_wanted;
     if (per_bridge > PORTS_PER_BRIDGE)
         die("a bridge takes %d ports", PORTS_PER_BRIDGE);
+    rlim_t wanted = 2 * count + 1024;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        die("getrlimit: %s", strerror(errno));
+    files.rlim_cur = wanted;
+    if (files.rlim_max < wanted)
+        files.rlim_max = wanted;
     if (setrlimit(RLIMIT_NOFILE, &files))
-        die("setrlimit: %s", strerror(errno));
+        die("%ld descriptors: %s", (long)wanted, strerror(errno));
     container_count = count;
     bridge_count = bridges_wanted;
     host_netns = own_namespace();
@@ -860,7 +866,7 @@ static void routes(int count)
     if (count < 1 || count > 1 << 24)
         die("1 to %d routes", 1 << 24);
     host_fd = open_socket();
-    set_option(host_fd, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);              /* room for the refusals of a whole chunk */
+    set_option(host_fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);                   /* room for the refusals of a whole chunk */
     make_bridge(0);
     double start = now();
     for (int first = 0; first < count; first += ROUTE_CHUNK) {

@@ -1,0 +1,326 @@
+"""The rows of the comparison: what is run with which contenders, and what must be reached (medians of ratios
+in the same round)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from contenders import FLOOR, OURS
+
+Result: TypeAlias = dict[str, Any]
+Value: TypeAlias = Callable[[Result], float]
+
+CFFI, NATIVE, PYTHON = OURS
+SHIM = [CFFI, NATIVE]
+GO, IP_ONE_LINE, IP_USUAL = "vishvananda (Go)", "ip -batch, one-line", "ip -batch, usual"
+PYROUTE2_ONE_CALL, PYROUTE2_USUAL = "pyroute2, one-call", "pyroute2, usual"
+CNI, NETAVARK = "CNI bridge", "netavark"
+ENGINES = [CNI, NETAVARK]
+PEERS = [GO, IP_ONE_LINE, IP_USUAL, PYROUTE2_ONE_CALL, PYROUTE2_USUAL, *ENGINES]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contender at one task: the words of its command, and what the table calls it."""
+
+    contender: str
+    task: str
+    count: int
+    bridges: int = 1
+
+    @property
+    def words(self) -> list[str]:
+        return [self.task, str(self.count), *([str(self.bridges)] if self.bridges > 1 else [])]
+
+
+Samples: TypeAlias = dict[Run, list[Result]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A target and what was measured: `measured` must be at most (or at least) `bound`."""
+
+    what: str
+    measured: float
+    bound: float
+    at_least: bool = False
+    unit: str = "x"
+
+    @property
+    def met(self) -> bool:
+        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One column of figures in a row: how it is read from a result, and its unit (seconds are given for each
+    item)."""
+
+    title: str
+    value: Value
+    unit: str = "ms"
+
+
+@dataclass(frozen=True)
+class Row:
+    key: str
+    title: str
+    runs: list[Run]
+    figures: list[Figure]
+    checks: Callable[[Samples], list[Check]] = field(default=lambda samples: [])
+    rounds: int | None = None
+
+
+def each(value: Value) -> Value:
+    """Seconds for one item."""
+    return lambda result: value(result) / float(result["n"])
+
+
+def total(result: Result) -> float:
+    return float(result["seconds"])
+
+
+def phase(name: str) -> Value:
+    return lambda result: float(result["phases"][name])
+
+
+def median_of(name: str) -> Value:
+    return lambda result: float(result["median"][name])
+
+
+def ratio(samples: Samples, run: Run, to: Run, value: Value, to_value: Value | None = None) -> float | None:
+    """The median over the rounds of run's value by to's; None where one of them did not run."""
+    pairs = list(zip(samples.get(run, []), samples.get(to, []), strict=False))
+    if not pairs:
+        return None
+    return statistics.median(value(a) / (to_value or value)(b) for a, b in pairs)
+
+
+def _limits(
+    samples: Samples, what: str, runs: dict[str, float], task: Callable[[str], Run], value: Value
+) -> list[Check]:
+    """At most so many times the floor, for each contender in `runs`."""
+    checks = []
+    for name, bound in runs.items():
+        measured = ratio(samples, task(name), task(FLOOR), value)
+        if measured is not None:
+            checks.append(Check(f"{name}: {what}, by the floor", measured, bound))
+    return checks
+
+
+def _faster(
+    samples: Samples, subject: Run, rivals: dict[Run, float], value: Value, subject_value: Value | None = None
+) -> list[Check]:
+    """At least so many times faster than each rival."""
+    checks = []
+    for rival, bound in rivals.items():
+        measured = ratio(samples, rival, subject, value, subject_value)
+        if measured is not None:
+            what = f"{rival.contender} {rival.task} by {subject.contender}"
+            checks.append(Check(what, measured, bound, at_least=True))
+    return checks
+
+
+def one_container() -> Row:
+    runs = [Run(name, "attach-one", 20) for name in [FLOOR, *OURS, *PEERS]]
+
+    def checks(samples: Samples) -> list[Check]:
+        found = []
+        for name in SHIM:
+            ours, floor = Run(name, "attach-one", 20), Run(FLOOR, "attach-one", 20)
+            attach = ratio(samples, ours, floor, median_of("attach"))
+            if attach is None:
+                continue
+            found.append(Check(f"{name}: attach, by the floor", attach, 1.5))
+            waits = zip(samples[ours], samples[floor], strict=False)
+            more = statistics.median(
+                a["median"]["detach"] - min(b["median"]["detach"], a["median"]["detach"]) for a, b in waits
+            )
+            found.append(
+                Check(f"{name}: detach, beyond the floor's (the kernel's wait)", more * 1e3, 1.0, unit="ms")
+            )
+        return found
+
+    figures = [Figure("attach", median_of("attach")), Figure("detach", median_of("detach"))]
+    return Row("one", "one container after the other", runs, figures, checks)
+
+
+def attach(count: int) -> Row:
+    def task(name: str) -> Run:
+        return Run(name, "attach", count)
+
+    def checks(samples: Samples) -> list[Check]:
+        rivals = {
+            task(IP_USUAL): 25,
+            task(IP_ONE_LINE): 3.5,
+            task(PYROUTE2_USUAL): 40,
+            task(PYROUTE2_ONE_CALL): 12,
+        }
+        found = _limits(samples, "attach", {CFFI: 1.10, NATIVE: 1.10, PYTHON: 1.35}, task, each(total))
+        for name in SHIM:
+            found += _faster(samples, task(name), rivals, each(total))
+        return found
+
+    runs = [task(name) for name in [FLOOR, *OURS, *PEERS]]
+    title = f"attach {count} ready-made namespaces to one bridge"
+    return Row("attach", title, runs, [Figure("attach", each(total))], checks)
+
+
+def detach(count: int) -> Row:
+    one_by_one = Run(FLOOR, "detach-one", 50)
+
+    def task(name: str) -> Run:
+        return Run(name, "detach", count)
+
+    def checks(samples: Samples) -> list[Check]:
+        found = _limits(samples, "detach", dict.fromkeys(SHIM, 1.10), task, each(total))
+        for name in SHIM:
+            found += _faster(samples, task(name), {one_by_one: 25}, each(total))
+        return found
+
+    runs = [*[task(name) for name in [FLOOR, *OURS]], one_by_one, *[task(name) for name in PEERS]]
+    return Row("detach", f"detach {count}", runs, [Figure("detach", each(total))], checks)
+
+
+def growth(small: int, large: int, bridges: int) -> Row:
+    names = [FLOOR, CFFI, PYTHON]
+
+    def checks(samples: Samples) -> list[Check]:
+        grown: dict[str, list[float]] = {}
+        for name in names:
+            few, many = (samples.get(Run(name, "attach", n, bridges), []) for n in (small, large))
+            grown[name] = [each(total)(b) / each(total)(a) for a, b in zip(few, many, strict=False)]
+        return [
+            Check(
+                f"{name}: growth of the cost of a container, by the floor's own",
+                statistics.median(a / b for a, b in zip(grown[name], grown[FLOOR], strict=False)),
+                1.15,
+            )
+            for name in names[1:]
+            if grown[name] and grown[FLOOR]
+        ]
+
+    runs = [Run(name, "attach", n, bridges) for n in (small, large) for name in names]
+    figures = [
+        Figure("attach", each(total)),
+        Figure("in all", total, "s"),
+        Figure("memory", lambda result: result["peak_kib"] / 1024, "MiB"),
+    ]
+    where = "one bridge" if bridges == 1 else f"{bridges} bridges"
+    rounds = 1 if large > 2000 else None
+    return Row(
+        f"growth-{large}",
+        f"growth from {small} to {large} containers on {where}",
+        runs,
+        figures,
+        checks,
+        rounds,
+    )
+
+
+def prove(count: int, bridges: int) -> Row:
+    run = Run(CFFI, "prove", count, bridges)
+
+    def checks(samples: Samples) -> list[Check]:
+        return [
+            Check("first packets answered", min(r["answered"] for r in results), count, True, "containers")
+            for results in samples.values()
+        ]
+
+    figures = [
+        Figure("made", lambda result: result["prepared"], "s"),
+        Figure("attach", phase("attach"), "s"),
+        Figure("detach", phase("detach"), "s"),
+        Figure("memory", lambda result: result["peak_kib"] / 1024, "MiB"),
+    ]
+    title = f"{count} containers on {bridges} bridges: made, wired, proved by packets, removed"
+    return Row("prove", title, [run], figures, checks, rounds=1)
+
+
+def routes(count: int) -> Row:
+    floor, cffi, native, python = (Run(name, "routes", count) for name in [FLOOR, *OURS])
+    ip, pyroute2 = (
+        Run(IP_USUAL, "routes", min(count, 100_000)),
+        Run(PYROUTE2_USUAL, "routes", min(count, 10_000)),
+    )
+    add, columns, objects = (each(phase(name)) for name in ("add", "columns", "objects"))
+    received = each(phase("dump"))
+
+    def checks(samples: Samples) -> list[Check]:
+        found = []
+        for run, add_bound, dump_bound in ((cffi, 1.10, 1.25), (native, 1.10, 1.25), (python, 1.6, 12)):
+            if run not in samples:
+                continue
+            name = run.contender
+            for what, bound, value, to in (
+                ("routes added from columns", add_bound, add, add),
+                ("routes dumped to columns", dump_bound, columns, received),
+            ):
+                measured = ratio(samples, run, floor, value, to)
+                if measured is not None:
+                    found.append(Check(f"{name}: {what}, by the floor", measured, bound))
+            if run == python:
+                continue
+            found += _faster(samples, run, {pyroute2: 70, ip: 4}, add)
+            found += _faster(samples, run, {pyroute2: 150}, objects, columns)
+            results = samples[run]
+            memory = (
+                statistics.median(result["columns_kib"] - result["bare_kib"] for result in results) / 1024
+            )
+            found.append(
+                Check(f"{name}: memory of the dump beyond a bare interpreter", memory, 60, unit="MiB")
+            )
+            took = statistics.median(objects(result) for result in results) * 1e6
+            found.append(Check(f"{name}: routes dumped to objects", took, 2.5, unit="us each"))
+        return found
+
+    figures = [
+        Figure("add", add, "us"),
+        Figure("receive", received, "us"),
+        Figure("columns", columns, "us"),
+        Figure("objects", objects, "us"),
+    ]
+    return Row("routes", f"{count} routes", [floor, cffi, native, python, ip, pyroute2], figures, checks)
+
+
+def links(count: int) -> Row:
+    runs = [Run(name, "links", count) for name in [*OURS, IP_USUAL, PYROUTE2_USUAL]]
+
+    def checks(samples: Samples) -> list[Check]:
+        return [
+            Check(f"{run.contender}: links listed as objects", took * 1e6, 15, unit="us each")
+            for run in runs[:2]
+            if run in samples
+            for took in [statistics.median(each(total)(result) for result in samples[run])]
+        ]
+
+    return Row("links", f"{count} links listed", runs, [Figure("list", each(total), "us")], checks)
+
+
+def process() -> Row:
+    runs = [Run(name, "process", 20) for name in OURS]
+
+    def checks(samples: Samples) -> list[Check]:
+        return [
+            Check(
+                f"{run.contender}: one attach, whole process, beyond a bare interpreter",
+                statistics.median(r["median"]["attach"] - r["median"]["bare"] for r in samples[run]) * 1e3,
+                15,
+                unit="ms",
+            )
+            for run in runs
+            if run in samples
+        ]
+
+    figures = [Figure("bare", median_of("bare")), Figure("attach", median_of("attach"))]
+    return Row("process", "`netlinkpy attach` of one container, whole process", runs, figures, checks)
+
+
+def all_rows(containers: int, *, quick: bool) -> list[Row]:
+    rows = [one_container(), attach(containers), detach(containers), growth(100, 1000, 1)]
+    if quick:
+        return [*rows[:3], routes(20_000), links(200), process()]
+    return [*rows, growth(1000, 10_000, 10), prove(10_000, 10), routes(1_000_000), links(1000), process()]
