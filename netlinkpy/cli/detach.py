@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     usage="netlinkpy detach TARGET [--ifname eth0]\n       netlinkpy detach --from FILE|-",
-    summary="Remove a container's interface, both its ends. One that is gone already is no error with --from.\n"
-    + HELP
-    + ".",
+    summary=f"Take a container's interface away (with --from, one that is gone is no error).\n{HELP}.",
     options=(
         Option(("--ifname",), "NAME", "its name in the container", default="eth0"),
         Option(("--from",), "FILE", "the lines that attach printed; - is standard input"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ..native import load
 from .message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .attributes import Placed, Values
     from .message import Message
 
@@ -44,3 +47,26 @@ class Template:
     def offsets(self, name: str) -> list[int]:
         """Every offset at which the slot `name` lies."""
         return [place.offset for place in self.places if place.name == name]
+
+    def stamp(
+        self,
+        columns: Mapping[str, bytes],
+        rows: int,
+        constants: Mapping[str, bytes] | None = None,
+        *,
+        sequence: int | None = None,
+    ) -> bytearray:
+        """`rows` copies of the datagram back to back. columns: for each slot that differs, the values of all
+        rows one after the other; constants: for each that does not, its value. A slot in neither stays zero.
+        sequence: the number of the first row's message, counted up from row to row; None: all keep the
+        template's."""
+        data = self.data
+        plan = []
+        for place in self.places:
+            if constants is not None and place.name in constants:
+                plan.append((place.offset, place.width, constants[place.name], 0, False))
+            elif place.name in columns:
+                plan.append((place.offset, place.width, columns[place.name], place.width, False))
+        out = bytearray(len(data) * rows)
+        load().stamp(out, data, plan, 0, rows, sequence)
+        return out

@@ -109,14 +109,10 @@ def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[in
         return []
     template = Template()
     template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("index", 4), "group": group})
-    backend = load()
-    data = template.data
-    out = bytearray(len(data) * len(order))
-    column = bytearray(b"".join([index.to_bytes(4, byteorder) for index in order]))
-    columns = [(offset, 4, column, 4, False) for offset in template.offsets("index")]
-    backend.stamp(out, data, columns, 0, len(order), 1)
+    column = b"".join([index.to_bytes(4, byteorder) for index in order])
+    out = template.stamp({"index": column}, len(order), sequence=1)
     fd, timeout = socket.fileno(), int(socket.timeout * 1e9)
-    failures = backend.exchange(
+    failures = load().exchange(
         fd, out, len(out), 1, len(order), socket.datagram_room, socket.answer_room, timeout
     )
     return [(order[row], number) for row, number, _ in failures]

@@ -84,17 +84,7 @@ class Group:
         self, template: Template, columns: dict[str, bytes], constants: dict[str, bytes]
     ) -> tuple[bytearray, int]:
         """Every row's copy of a template, back to back, and the length of one."""
-        data = template.data
-        count = len(self._rows)
-        out = bytearray(len(data) * count)
-        plan = []
-        for place in template.places:
-            if place.name in constants:
-                plan.append((place.offset, place.width, constants[place.name], 0, False))
-            elif place.name in columns:
-                plan.append((place.offset, place.width, columns[place.name], place.width, False))
-        load().stamp(out, data, plan, 0, count, None)
-        return out, len(data)
+        return template.stamp(columns, len(self._rows), constants), len(template.data)
 
     def _failures(
         self, visited: list[Visited], names: list[str], datagrams: Iterable[object], templates: list[Template]
