@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the shim is built by cffi, or without it, or not at all; and the wheel is abi3."""
+"""What pyproject.toml cannot say: the shim by cffi, or without cffi, or not at all; and the wheel is abi3."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def shim() -> dict[str, Any]:
     try:
         import cffi  # noqa: F401
     except ImportError:
-        return {"ext_modules": [Extension(build_ffi.MODULE, py_limited_api=ABI3, **build_ffi.extension_arguments())]}
+        own_door = Extension(build_ffi.MODULE, py_limited_api=ABI3, **build_ffi.extension_arguments())
+        return {"ext_modules": [own_door]}
     return {"cffi_modules": ["build_ffi.py:ffibuilder"]}
 
 

@@ -20,6 +20,7 @@ else:
 
 NAME = "cffi"
 U32 = 0xFFFFFFFF
+MAX_SIZE = (1 << 63) - 1
 
 _bytes_of = ffi.from_buffer
 _new_unset = ffi.new_allocator(should_clear_after_alloc=False)  # for results, which the shim fills in
@@ -37,8 +38,18 @@ def _refuse(result: int, filename: str | bytes | None = None) -> None:
 
 
 def _natural(*numbers: int) -> None:
-    if min(numbers) < 0:
-        raise ValueError("a length, offset or row is negative")
+    if min(numbers) < 0 or max(numbers) > MAX_SIZE:
+        raise ValueError("a length, offset or row is negative or too large")
+
+
+def _path(path: str | bytes) -> bytes:
+    """A path as C takes it, where a NUL would end it early."""
+    from os import fsencode
+
+    encoded = fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    return encoded
 
 
 def setns(fd: int, nstype: int, /) -> None:
@@ -53,17 +64,13 @@ def unshare(flags: int, /) -> None:
 
 def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
     """See `netlinkpy.native.interface.Backend.mount`."""
-    from os import fsencode
-
-    kind = ffi.NULL if fstype is None else fsencode(fstype)
-    _refuse(lib.nlp_mount(fsencode(source), fsencode(target), kind, flags), target)
+    kind = ffi.NULL if fstype is None else _path(fstype)
+    _refuse(lib.nlp_mount(_path(source), _path(target), kind, flags), target)
 
 
 def umount(target: str | bytes, flags: int, /) -> None:
     """See `netlinkpy.native.interface.Backend.umount`."""
-    from os import fsencode
-
-    _refuse(lib.nlp_umount(fsencode(target), flags), target)
+    _refuse(lib.nlp_umount(_path(target), flags), target)
 
 
 def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
@@ -84,11 +91,9 @@ def make_netns(count: int, /) -> list[int]:
 
 def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
     """See `netlinkpy.native.interface.Backend.make_netns_at`."""
-    from os import fsencode
-
     if len(paths) > MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
-    encoded = [ffi.new("char[]", fsencode(path)) for path in paths]
+    encoded = [ffi.new("char[]", _path(path)) for path in paths]
     errors = _new_unset("int[]", len(encoded))
     _refuse(lib.nlp_make_netns_at(len(encoded), ffi.new("char *[]", encoded), errors))
     return list(errors)
@@ -229,7 +234,7 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
             if place.take_type > 0xFFFF:
                 raise ValueError("a message type fits 16 bits")
         place.puts_count = len(puts)
-        place.puts = puts
+        place.puts = tuple(puts)
         if replies is not None:
             _natural(replies[1])
             place.replies = _span(replies[0], True, held)

@@ -1,10 +1,11 @@
 """The surface that every backend (cffi, capi, python) has: one Protocol, described here once.
 
 Conventions. All offsets and lengths are bytes. A *buffer* is any C-contiguous object of the buffer
-protocol. Every bound is checked before anything is written: a lie is a ValueError, never an overrun. Kernel
-refusals are OSErrors with their errno. Whatever can block or is long runs with the GIL released. No
-function moves the thread that calls it into another namespace, save `setns` and `unshare`, whose purpose
-that is.
+protocol (another one, or one that is not writable where it must be, is a BufferError). Every bound is checked
+before anything is written: a lie is a ValueError, never an overrun. Kernel refusals are OSErrors with their
+errno. Whatever can block or is long runs with the GIL released, so several threads may call at once, as long
+as they share no writable buffer and no socket. No function moves the thread that calls it into another
+namespace, save `setns` and `unshare`, whose purpose that is.
 
 Integers inside buffers are in the host's byte order, unless said otherwise. The framing (nlmsghdr, nlattr,
 nlmsgerr) is that of linux/netlink.h; nothing here knows what a message means.
@@ -115,8 +116,9 @@ if TYPE_CHECKING:
             Gives the number of rows written: fewer than asked for when `out` is full, so go on from `start`
             + that many (a 0 where rows were asked for means that `out` does not hold even one). Of `out`
             nothing is touched beyond the rows written. ValueError: template empty or not a multiple of 4, a
-            column outside the template, data too short for row `stop` - 1, negative numbers, `out`
-            overlapping an input. At most 64 columns. Columns are applied in their order.
+            column outside the template, data too short for row `stop` - 1, negative numbers. At
+            most 64 columns, applied in their order. `out` may share no memory with an input: a ValueError
+            from the shim; the pure twin cannot see it and reads such an input first.
             """
 
         def compile_plan(self, message_type: int, header_size: int, fields: Sequence[Field], /) -> Plan:

@@ -54,15 +54,23 @@ def unshare(flags: int, /) -> None:
         _libc("unshare", flags)
 
 
+def _path(path: str | bytes) -> bytes:
+    """A path as C takes it, where a NUL would end it early."""
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    return encoded
+
+
 def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
     """See `netlinkpy.native.interface.Backend.mount`."""
-    kind = None if fstype is None else os.fsencode(fstype)
-    _libc("mount", os.fsencode(source), os.fsencode(target), kind, flags, None, path=target)
+    kind = None if fstype is None else _path(fstype)
+    _libc("mount", _path(source), _path(target), kind, flags, None, path=target)
 
 
 def umount(target: str | bytes, flags: int, /) -> None:
     """See `netlinkpy.native.interface.Backend.umount`."""
-    _libc("umount2", os.fsencode(target), flags, path=target)
+    _libc("umount2", _path(target), flags, path=target)
 
 
 def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
@@ -86,7 +94,10 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
         finally:
             ended.release()
 
-    _thread.start_new_thread(run, ())
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from None
     interrupted: BaseException | None = None
     while True:
         try:
@@ -142,7 +153,7 @@ def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
     if len(paths) > MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
 
-    def one(path: str | bytes) -> int:
+    def one(path: bytes) -> int:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
         except OSError as error:
@@ -155,4 +166,5 @@ def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
             return error.errno or errno.EIO
         return 0
 
-    return elsewhere(lambda: [one(path) for path in paths])
+    encoded = [_path(path) for path in paths]
+    return elsewhere(lambda: [one(path) for path in encoded])

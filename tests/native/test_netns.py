@@ -157,6 +157,21 @@ def test_a_failed_namespace_leaves_no_file(backend: Backend) -> None:
     assert os.listdir("/run/mine") == []
 
 
+def test_a_path_with_a_nul_is_refused(backend: Backend, tmp_path: Path) -> None:
+    """C would end it there, and make a namespace at another path."""
+    before = os.listdir(tmp_path)
+    for path in (f"{tmp_path}/a\0b", os.fsencode(f"{tmp_path}/a\0b")):
+        with pytest.raises(ValueError):
+            backend.make_netns_at([f"{tmp_path}/c", path])
+        with pytest.raises(ValueError):
+            backend.mount(path, str(tmp_path), None, 0)
+        with pytest.raises(ValueError):
+            backend.mount("none", path, None, 0)
+        with pytest.raises(ValueError):
+            backend.umount(path, 0)
+    assert os.listdir(tmp_path) == before
+
+
 def test_thin_calls(backend: Backend) -> None:
     """setns and unshare move the calling thread, and only that one."""
     before = here()

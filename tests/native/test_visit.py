@@ -6,6 +6,8 @@ import errno
 import os
 import socket
 import struct
+import threading
+import time
 from array import array
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ from tests.native.messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netlinkpy.native.interface import Backend, Step
+    from netlinkpy.native.interface import Backend, Step, Visited
 
 EXCHANGE_INDEX = 20  # ifi_index, from the start of the nlmsghdr
 
@@ -193,6 +195,26 @@ def test_a_refusal_outlives_the_deadline(backend: Backend) -> None:
         assert backend.visit(ints(*fds), [(one, 64, None, (), None)], SECOND // 20) == [
             (errno.ENODEV, 0, 0, b"", 0)
         ]
+
+
+def test_others_go_on_meanwhile(backend: Backend) -> None:
+    """Four threads wait for answers that never come, at the same time, and this one is not held up."""
+    with namespaces(backend, 4) as fds:
+        steps: list[Step] = [(set_up(1, 1, flags=0), 32, None, (), None)]
+        results: list[list[Visited]] = []
+
+        def wait(fd: int) -> None:
+            results.append(backend.visit(ints(fd), steps, SECOND // 2))
+
+        threads = [threading.Thread(target=wait, args=(fd,)) for fd in fds]
+        start = time.monotonic()
+        for thread in threads:
+            thread.start()
+        assert time.monotonic() - start < 0.3
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - start < 1.5
+    assert results == [[(errno.ETIMEDOUT, 0, -1, b"", 0)]] * 4
 
 
 def test_no_rows(backend: Backend) -> None:
