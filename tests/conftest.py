@@ -26,7 +26,7 @@ from tests.namespaces import BareNamespace, Container
 from tests.snapshot import snapshot as take_snapshot
 
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH on Debian lacks them
-LEAVING_TIME = 1.0  # seconds in which threads and descriptors that are being closed may go
+LEAVING_TIME = 3.0  # seconds in which a thread that is ending, or what a machine under load holds up, may go
 
 _failed = pytest.StashKey[bool]()
 _isolated = pytest.StashKey[str]()
@@ -104,6 +104,18 @@ def _children() -> set[str]:
     return found
 
 
+def _described(leaving: str) -> str:
+    """With what a thread waits for, since it cannot be asked later."""
+    kind, _, number = leaving.rpartition(" ")
+    if kind != "thread":
+        return leaving
+    try:
+        with open(f"/proc/self/task/{number}/wchan") as file:
+            return f"{leaving} (in {file.read()})"
+    except OSError:  # ended just now, or not for us to read
+        return leaving
+
+
 def _possessions() -> set[str]:
     return _descriptors() | _threads() | _children()
 
@@ -120,7 +132,7 @@ def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
     while left := _possessions() - before:
         gc.collect()
         if time.monotonic() > deadline:
-            pytest.fail("left behind by the test: " + ", ".join(sorted(left)), pytrace=False)
+            pytest.fail("left behind by the test: " + ", ".join(map(_described, sorted(left))), pytrace=False)
         time.sleep(0.01)
 
 

@@ -140,6 +140,8 @@ def run_pytest(folder: Path, *options: str, **environment: str) -> subprocess.Co
 def test_what_is_left_behind_fails_the_test(tmp_path: Path) -> None:
     text = """
         import os, subprocess, threading, time
+        from tests import conftest
+        conftest.LEAVING_TIME = 0.3
         kept = []
         def test_descriptor(): kept.append(os.open("/dev/null", 0))
         def test_thread(): threading.Thread(target=time.sleep, args=(2,)).start()
