@@ -1,0 +1,89 @@
+"""cli: the commands. `netlinkpy VERB ...`, and `ip` and `brctl` where a link of that name leads here."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+VERBS = {  # verb -> (module, function); each takes the words after it and gives the exit code
+    "attach": ("attach", "main"),
+    "detach": ("attach", "detach_main"),
+    "bench": ("bench", "main"),
+    "brctl": ("brctl", "main"),
+    "completion": ("completion", "main"),
+}
+
+
+def main() -> int:
+    """Run the command line of this process; the exit code."""
+    program = sys.argv[0].rpartition("/")[2]
+    arguments = sys.argv[1:]
+    try:
+        return _run(program, arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # nobody reads on: that is the reader's choice, and no error
+        return 141
+    except (OSError, ValueError, TypeError) as error:
+        from .errors import complain
+
+        complain(f"{program or 'netlinkpy'}: {_sentence(error)}")
+        return 1
+
+
+def _run(program: str, arguments: Sequence[str]) -> int:
+    if program in ("ip", "brctl"):
+        return _load(*VERBS.get(program, ("ip", "main")))(arguments)
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("--version", "-V", "version"):
+        return _say_version()
+    if verb in ("--help", "-h", "help"):
+        return _help(arguments[1] if len(arguments) > 1 else "")
+    if len(arguments) > 1 and arguments[1] in ("--help", "-h") and not verb.startswith("-"):
+        return _help(verb)
+    if verb in VERBS:
+        return _load(*VERBS[verb])(arguments[1:])
+    return _load("ip", "main")(arguments)
+
+
+def _load(module: str, function: str) -> Callable[[Sequence[str]], int]:
+    loaded = __import__(f"{__name__}.{module}", fromlist=[function])
+    found: Callable[[Sequence[str]], int] = getattr(loaded, function)
+    return found
+
+
+def _help(verb: str) -> int:
+    from .help import text
+    from .output import write
+
+    found = text(verb)
+    if found is None:
+        from .errors import complain
+
+        complain(f"netlinkpy has no verb {verb!r}; see netlinkpy --help")
+        return 1
+    write(found)
+    return 0
+
+
+def _say_version() -> int:
+    from .. import __version__
+    from ..native import backend
+    from .output import write
+
+    write(f"netlinkpy {__version__} (backend {backend()})\n")
+    return 0
+
+
+def _sentence(error: Exception) -> str:
+    """An error in one line; an OSError of the system says what it was about."""
+    if isinstance(error, OSError) and error.strerror:
+        from .. import wire
+
+        own = type(error).__module__.startswith(wire.__name__)
+        about = f"{error.filename}: " if error.filename and not own and str(error.filename) not in error.strerror else ""
+        return f"{about}{error.strerror}".replace("\n", " ")
+    return str(error).replace("\n", " ")

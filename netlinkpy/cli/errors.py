@@ -1,0 +1,31 @@
+"""CommandError: how a command says what is wrong, and the exit code it ends with."""
+
+from __future__ import annotations
+
+
+class CommandError(Exception):
+    """text: what goes to stderr (one sentence, more lines where the original has them); code: the exit code; final: it ends
+    a batch too, even with -force (iproute2 exits on the spot when a word makes no sense)."""
+
+    def __init__(self, text: str, code: int = 1, *, final: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+        self.final = final
+
+
+class HelpError(CommandError):
+    """The words ask for help, or leave nothing but help to give."""
+
+    def __init__(self) -> None:
+        super().__init__("", 255, final=True)
+
+
+def complain(text: str) -> None:
+    """Write one message to stderr; a closed stderr is no reason to fail."""
+    import os
+
+    try:
+        os.write(2, f"{text}\n".encode("utf-8", "surrogateescape"))
+    except OSError:
+        return

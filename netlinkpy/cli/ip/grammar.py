@@ -1,0 +1,168 @@
+"""The grammar of `ip`: a cursor over words, abbreviations, numbers, and the sentences for what makes no sense."""
+
+from __future__ import annotations
+
+from ..errors import CommandError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+U32 = 0xFFFFFFFF
+
+
+class Words:
+    """The words of a command, read from left to right. True while there are some left."""
+
+    __slots__ = ("_at", "_words")
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = list(words)
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._words)
+
+    def next(self) -> str:
+        """The next word; where there is none, the command line is not complete."""
+        if self._at >= len(self._words):
+            raise CommandError('Command line is not complete. Try option "help"', 255, final=True)
+        self._at += 1
+        return self._words[self._at - 1]
+
+    def peek(self) -> str:
+        """The next word, which stays; empty where there is none."""
+        return self._words[self._at] if self else ""
+
+    def take(self, word: str) -> bool:
+        """Whether the next word is this one, which is then read."""
+        if self.peek() != word:
+            return False
+        self._at += 1
+        return True
+
+    def rest(self) -> list[str]:
+        """All that is left."""
+        rest = self._words[self._at :]
+        self._at = len(self._words)
+        return rest
+
+
+def matches(word: str, name: str) -> bool:
+    """Whether a word is a name or an abbreviation of it."""
+    return bool(word) and name.startswith(word)
+
+
+def choose(word: str, table: Sequence[tuple[str, T]]) -> T | None:
+    """The first entry that a word abbreviates: the order of the table says who gets `a`."""
+    for name, entry in table:
+        if matches(word, name):
+            return entry
+    return None
+
+
+def wrong(value: str, why: str) -> CommandError:
+    """An argument that cannot be."""
+    return CommandError(f'Error: argument "{value}" is wrong: {why}', 255, final=True)
+
+
+def duplicate(key: str, value: str) -> CommandError:
+    """A key that came twice."""
+    return CommandError(f'Error: duplicate "{key}": "{value}" is the second value.', 255, final=True)
+
+
+def garbage(key: str, value: str) -> CommandError:
+    """A word that is not known, or a second one where only one may be."""
+    return CommandError(f'Error: either "{key}" is duplicate, or "{value}" is a garbage.', 255, final=True)
+
+
+def no_device(name: str) -> CommandError:
+    """A device to be changed that is not there."""
+    return CommandError(f'Cannot find device "{name}"')
+
+
+def not_built(what: str) -> CommandError:
+    """Something that iproute2 has and netlinkpy does not."""
+    return CommandError(f"netlinkpy does not have {what} yet; nothing was done.")
+
+
+def number(text: str, why: str, high: int = U32, *, low: int = 0, base: int = 0) -> int:
+    """A number as C reads it (0x hexadecimal, leading 0 octal) within bounds; `why` is said where it is none."""
+    value = c_number(text, base)
+    if value is None or not low <= value <= high:
+        raise wrong(text, why)
+    return value
+
+
+def c_number(text: str, base: int = 0) -> int | None:
+    """strtol(): a number in C's notation, None where the text is none."""
+    digits = text.strip().removeprefix("+").lower()
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.removeprefix("-")
+    if not digits[:1].isalnum() or "_" in digits or not digits.isascii():
+        return None
+    if not base:
+        base = 16 if digits.startswith("0x") else 8 if digits.startswith("0") and digits != "0" else 10
+    try:
+        return sign * int(digits, base)
+    except ValueError:
+        return None
+
+
+def on_off(words: Words, key: str) -> bool:
+    """The value of a switch: on or off."""
+    value = words.next()
+    if value in ("on", "off"):
+        return value == "on"
+    raise CommandError(f'Error: argument of "{key}" must be "on" or "off", not "{value}"')
+
+
+def on_off_of(words: Words, key: str, code: int) -> bool:
+    """As on_off(), for the words whose sentence and exit code are newer in iproute2."""
+    value = words.next()
+    if value in ("on", "off"):
+        return value == "on"
+    why = f'Error: argument of "{key}" must be one of "off", "on", not "{value}"'
+    raise CommandError(why, code)
+
+
+def check_ifname(name: str, key: str) -> str:
+    """A name that a link may bear; `key` is the word that it follows."""
+    if not _name_fits(name, 16):
+        raise wrong(name, f'"{key}" not a valid ifname')
+    return name
+
+
+def check_altname(name: str, key: str) -> str:
+    """A name that may also be an alternative one (up to 127 bytes)."""
+    if not _name_fits(name, 128):
+        raise wrong(name, f'"{key}" not a valid ifname')
+    return name
+
+
+def _name_fits(name: str, size: int) -> bool:
+    length = len(name.encode("utf-8", "surrogateescape"))
+    return 0 < length < size and not any(letter == "/" or letter in " \t\n\v\f\r" for letter in name)
+
+
+def mac(text: str, length: int = 6) -> bytes:
+    """A hardware address, or (for tunnels) an IPv4 address."""
+    if "." in text and ":" not in text:
+        from .inet import ipv4
+
+        packed = ipv4(text)
+        if packed is None:
+            raise CommandError(f'"{text}" is invalid lladdr.')
+        return packed
+    out = bytearray()
+    for part in text.split(":"):
+        value = c_number(part, 16) if part and len(part) <= 2 else None
+        if value is None or not 0 <= value <= 255:
+            raise CommandError(f'"{text}" is invalid lladdr.')
+        out.append(value)
+    if len(out) != length:
+        raise CommandError(f"Invalid address length {len(out)} - must be {length} bytes")
+    return bytes(out)

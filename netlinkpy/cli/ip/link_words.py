@@ -1,0 +1,301 @@
+"""LinkWords: the words after `ip link add|set|delete` (and after a veth's `peer`), gathered into one link message."""
+
+from __future__ import annotations
+
+from ...wire.rtnetlink.link import IFF_UP
+from ..errors import CommandError, HelpError
+from ..names import LINKMODES, OPERSTATES
+from .filter import read_group, read_master, read_vrf
+from .grammar import (
+    U32,
+    Words,
+    c_number,
+    check_altname,
+    check_ifname,
+    duplicate,
+    garbage,
+    mac,
+    matches,
+    not_built,
+    number,
+    on_off,
+    on_off_of,
+    wrong,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...netns.handle import Netns
+    from ...wire.attributes import Values
+    from .session import Session
+
+# linux/if.h; the words that switch them. Those marked False are named by what they switch off.
+SWITCHES = {
+    "multicast": (0x1000, True),
+    "allmulticast": (0x200, True),
+    "promisc": (0x100, True),
+    "trailers": (0x20, False),
+    "arp": (0x80, False),
+    "dynamic": (0x8000, True),
+}
+NUMBERS = {  # word -> (attribute, what may be written short)
+    "mtu": ("mtu", False),
+    "numtxqueues": ("num_tx_queues", True),
+    "numrxqueues": ("num_rx_queues", True),
+    "gso_max_size": ("gso_max_size", False),
+    "gso_max_segs": ("gso_max_segs", False),
+    "gro_max_size": ("gro_max_size", False),
+}
+IFLA_IFALIAS = 20
+ADDRESS_MODES = {"eui64": 0, "none": 1, "stable_secret": 2, "random": 3}  # IN6_ADDR_GEN_MODE_
+NOT_BUILT = {
+    "vf": "virtual functions (vf)",
+    "xdp": "XDP programs",
+    "xdpgeneric": "XDP programs",
+    "xdpdrv": "XDP programs",
+    "xdpoffload": "XDP programs",
+    "parentdev": "parentdev",
+    "protodown_reason": "protodown_reason",
+}
+
+
+class LinkWords:
+    """One link as words tell of it; `values` is its message. Close it when that is sent: it may hold a namespace open.
+
+    creating, deleting: what the words come after; peer: they describe the other end of a veth."""
+
+    def __init__(
+        self, session: Session, words: Words, *, creating: bool, deleting: bool = False, peer: bool = False
+    ) -> None:
+        self._session = session
+        self._creating = creating
+        self._peer = peer
+        self._header: Values = {}
+        self._attributes: Values = {}
+        self._device: str | None = None
+        self._name: str | None = None
+        self._kind: str | None = None
+        self._group: int | None = None
+        self._lower: str | None = None
+        self._opened: list[Netns] = []
+        self._parts: list[LinkWords] = []
+        try:
+            while words and self._kind is None:
+                self._read(words, words.next())
+            self._complete(creating=creating, deleting=deleting)
+            if self._kind is not None:
+                self._read_kind(words)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def values(self) -> Values:
+        """The message."""
+        return {**self._header, **self._attributes}
+
+    @property
+    def verb(self) -> str:
+        """What is being done, for errors."""
+        return f"{'add' if self._creating else 'change'} link {self._device or self._name or ''}".rstrip()
+
+    def close(self) -> None:
+        """Close the namespaces that the words name."""
+        for part in self._parts:
+            part.close()
+        for netns in self._opened:
+            netns.close()
+
+    # -- word by word -------------------------------------------------------------------------------------------------
+
+    def _read(self, words: Words, word: str) -> None:
+        if word in ("up", "down"):
+            self._flag(IFF_UP, word == "up")
+        elif word == "name":
+            self._read_name(words.next())
+        elif word == "index":
+            self._read_index(words.next())
+        elif matches(word, "link"):
+            self._lower = words.next()
+        elif matches(word, "address"):
+            self._attributes["address"] = mac(words.next())
+        elif matches(word, "broadcast") or word == "brd":
+            self._attributes["broadcast"] = mac(words.next())
+        elif matches(word, "txqueuelen") or word in ("qlen", "txqlen"):
+            self._once("txqlen", number(words.next(), 'Invalid "txqueuelen" value\n'), word)
+        elif word in NUMBERS or any(short and matches(word, name) for name, (_, short) in NUMBERS.items()):
+            self._read_number(words, word)
+        elif word == "netns":
+            self._read_netns(words.next())
+        elif word in SWITCHES:
+            bit, positive = SWITCHES[word]
+            self._flag(bit, on_off(words, word) == positive)
+        elif word in NOT_BUILT:
+            raise not_built(NOT_BUILT[word])
+        else:
+            self._read_more(words, word)
+
+    def _read_more(self, words: Words, word: str) -> None:
+        if word == "carrier":
+            self._attributes["carrier"] = int(on_off_of(words, word, 22))
+        elif word == "protodown":
+            self._attributes["proto_down"] = int(on_off_of(words, word, 22))
+        elif matches(word, "master"):
+            self._attributes["master"] = read_master(self._session, words.next())
+        elif word == "vrf":
+            self._attributes["master"] = read_vrf(self._session, words.next())
+        elif matches(word, "nomaster"):
+            self._attributes["master"] = 0
+        elif matches(word, "type"):
+            self._kind = words.next()
+        elif matches(word, "alias"):
+            self._read_alias(words.next())
+        elif word == "group":
+            self._read_group(words.next())
+        elif word == "mode":
+            self._attributes["linkmode"] = _position(words.next(), LINKMODES, "Invalid link mode\n")
+        elif word == "state":
+            self._attributes["operstate"] = _position(words.next(), OPERSTATES, "Invalid operstate\n")
+        elif matches(word, "addrgenmode"):
+            self._read_addrgenmode(words.next())
+        elif word == "link-netnsid":
+            self._attributes["link_netnsid"] = number(
+                words.next(), 'Invalid "link-netnsid" value\n', 0x7FFFFFFF, low=-0x80000000
+            )
+        elif matches(word, "link-netns"):
+            self._read_link_netns(words.next())
+        else:
+            if matches(word, "help"):
+                raise HelpError()
+            if word == "dev":
+                word = words.next()
+            if self._device is not None:
+                raise garbage("dev", word)
+            check_altname(word, "dev")
+            self._device = word
+
+    def _flag(self, bit: int, on: bool) -> None:
+        flags = self._header.get("ifi_flags", 0)
+        self._header["ifi_flags"] = flags | bit if on else flags & ~bit
+        self._header["ifi_change"] = self._header.get("ifi_change", 0) | bit
+
+    def _once(self, attribute: str, value: int, word: str) -> None:
+        if attribute in self._attributes:
+            raise duplicate(word, word)
+        self._attributes[attribute] = value
+
+    def _read_name(self, word: str) -> None:
+        if self._name is not None:
+            raise duplicate("name", word)
+        self._name = check_ifname(word, "name")
+
+    def _read_index(self, word: str) -> None:
+        if "ifi_index" in self._header:
+            raise duplicate("index", word)
+        self._header["ifi_index"] = number(word, 'Invalid "index" value', 0x7FFFFFFF, low=1)
+
+    def _read_number(self, words: Words, word: str) -> None:
+        name = next(name for name, (_, short) in NUMBERS.items() if word == name or (short and matches(word, name)))
+        attribute = NUMBERS[name][0]
+        value = number(words.next(), f'Invalid "{name}" value\n', U32, low=-0x80000000) & U32
+        self._once(attribute, value, name)
+
+    def _read_netns(self, word: str) -> None:
+        if "net_ns_fd" in self._attributes or "net_ns_pid" in self._attributes:
+            raise duplicate("netns", word)
+        netns = _open_named(word)
+        if netns is not None:
+            self._opened.append(netns)
+            self._attributes["net_ns_fd"] = netns.fileno()
+        else:
+            self._attributes["net_ns_pid"] = number(word, 'Invalid "netns" value\n', 0x7FFFFFFF)
+
+    def _read_link_netns(self, word: str) -> None:
+        netns = _open_named(word)
+        if netns is None:
+            raise wrong(word, 'Invalid "link-netns" value\n')
+        self._opened.append(netns)
+        from ...wire.rtnetlink.nsid import NSID, RTM_GETNSID
+
+        found = self._session.socket.request(NSID, RTM_GETNSID, 0, {"fd": netns.fileno()}, verb="find namespace id")
+        self._attributes["link_netnsid"] = found[0]["nsid"]
+
+    def _read_alias(self, word: str) -> None:
+        if len(word.encode("utf-8", "surrogateescape")) > 255:
+            raise wrong(word, "alias too long\n")
+        # by its number: to clear it the kernel wants an empty attribute, and text would bring its NUL
+        self._attributes[IFLA_IFALIAS] = word.encode("utf-8", "surrogateescape")
+
+    def _read_group(self, word: str) -> None:
+        if self._group is not None:
+            raise duplicate("group", word)
+        self._group = read_group(word)
+
+    def _read_addrgenmode(self, word: str) -> None:
+        mode = ADDRESS_MODES.get(word)
+        if mode is None:
+            raise wrong(word, "Invalid address generation mode\n")
+        self._attributes["af_spec"] = {"inet6": {"addr_gen_mode": mode}}
+
+    # -- the whole ----------------------------------------------------------------------------------------------------
+
+    def _complete(self, *, creating: bool, deleting: bool) -> None:
+        """What is needed besides the words, and what may not be missing."""
+        if self._group is not None:
+            self._attributes["group"] = self._group
+        if self._peer:
+            self._put_name(self._name or self._device)
+        elif creating:
+            if self._kind is None:
+                raise CommandError('Not enough information: "type" argument is required')
+            self._put_name(self._name or self._device)
+            if self._lower is not None:
+                self._attributes["link"] = self._session.index(self._lower)
+        else:
+            self._address_device()
+            self._put_name(self._name)
+
+    def _put_name(self, name: str | None) -> None:
+        if name is not None:
+            self._attributes["ifname"] = check_ifname(name, "name")
+
+    def _address_device(self) -> None:
+        if self._device is None:
+            if self._group is None:
+                raise CommandError('Not enough information: "dev" argument is required.', 255, final=True)
+            return
+        if "ifi_index" in self._header:
+            if "net_ns_fd" not in self._attributes and "net_ns_pid" not in self._attributes:
+                why = "index can be used only when creating devices or when moving device to another netns."
+                raise CommandError(why, 255, final=True)
+            self._attributes["new_ifindex"] = self._header["ifi_index"]
+        self._header["ifi_index"] = self._session.index(self._device)
+
+    def _read_kind(self, words: Words) -> None:
+        from .link_kinds import kind_info
+
+        if self._peer:
+            raise not_built("a type inside peer")
+        info, parts = kind_info(self._session, self._kind or "", words)
+        self._parts = parts
+        self._attributes["linkinfo"] = info
+
+
+def _open_named(word: str) -> Netns | None:
+    """The namespace of a name in /run/netns or of a path, None where there is none."""
+    from ...netns.handle import Netns
+
+    try:
+        return Netns.open(word)
+    except (OSError, ValueError):
+        return None
+
+
+def _position(word: str, names: tuple[str, ...], why: str) -> int:
+    for index, name in enumerate(names):
+        if word.lower() == name.lower():
+            return index
+    index = c_number(word)
+    if index is None or not 0 <= index <= 255:
+        raise wrong(word, why)
+    return index

@@ -1,0 +1,57 @@
+"""`ip route add`, `append`, `prepend`, `change`, `replace`, `test` and `delete`."""
+
+from __future__ import annotations
+
+from ...wire.conversation import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...wire.rtnetlink.route import ROUTE, RTM_DELROUTE, RTM_NEWROUTE
+from ..errors import HelpError
+from .route_words import RouteWords
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .grammar import Words
+    from .session import Session
+
+
+def add(session: Session, words: Words) -> None:
+    """`ip route add ROUTE`."""
+    _modify(session, words, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
+
+
+def append(session: Session, words: Words) -> None:
+    """`ip route append ROUTE`: behind those that there are."""
+    _modify(session, words, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND)
+
+
+def prepend(session: Session, words: Words) -> None:
+    """`ip route prepend ROUTE`: before those that there are."""
+    _modify(session, words, RTM_NEWROUTE, NLM_F_CREATE)
+
+
+def change(session: Session, words: Words) -> None:
+    """`ip route change ROUTE`: one that is there."""
+    _modify(session, words, RTM_NEWROUTE, NLM_F_REPLACE)
+
+
+def replace(session: Session, words: Words) -> None:
+    """`ip route replace ROUTE`: change it, or add it."""
+    _modify(session, words, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
+
+
+def test(session: Session, words: Words) -> None:
+    """`ip route test ROUTE`: asks whether it could be added."""
+    _modify(session, words, RTM_NEWROUTE, NLM_F_EXCL)
+
+
+def delete(session: Session, words: Words) -> None:
+    """`ip route delete ROUTE`: what is not said matches anything."""
+    _modify(session, words, RTM_DELROUTE, 0)
+
+
+def _modify(session: Session, words: Words, type: int, flags: int) -> None:
+    read = RouteWords(session, words)
+    if read.target is None:
+        raise HelpError()
+    values = read.values(deleting=type == RTM_DELROUTE)
+    verb = "delete route" if type == RTM_DELROUTE else "add route"
+    session.socket.request(ROUTE, type, flags, values, verb=verb)

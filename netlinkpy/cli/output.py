@@ -1,0 +1,103 @@
+"""Output: records as text or as JSON, both from one description, laid out as iproute2 lays them out."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, TypeAlias
+
+    #: (key in JSON or None, value in JSON, text): a None key is for text only, an empty text for JSON only.
+    Field: TypeAlias = tuple[str | None, Any, str]
+
+_ENOUGH = 1 << 16  # characters kept before they are written
+_ESCAPES = {ord(plain): escaped for plain, escaped in zip('"\\\n\r\t\f\b', ('\\"', "\\\\", "\\n", "\\r", "\\t", "\\f", "\\b"))}
+
+
+class Output:
+    """One list of records. JSON is one array, pretty or compact; text is whatever the fields say."""
+
+    __slots__ = ("_count", "_parts", "_pretty", "_size", "json")
+
+    def __init__(self, *, json: bool = False, pretty: bool = False) -> None:
+        self.json = json
+        self._pretty = pretty
+        self._parts: list[str] = []
+        self._size = self._count = 0
+
+    def record(self, fields: Iterable[Field]) -> None:
+        """Add one record."""
+        if not self.json:
+            self.text("".join([text for _, _, text in fields]))
+            return
+        if self._count == 0:
+            self.text("[ " if self._pretty else "[")
+        else:
+            self.text(",")
+        self._count += 1
+        self.text(dump(mapping(fields), 1 if self._pretty else None))
+
+    def text(self, text: str) -> None:
+        """Add text as it is."""
+        self._parts.append(text)
+        self._size += len(text)
+        if self._size > _ENOUGH:
+            self.flush()
+
+    def close(self) -> None:
+        """End the list and write what is left."""
+        if self.json:
+            if self._count == 0:
+                self.text("[ ]\n" if self._pretty else "[]\n")
+            else:
+                self.text(" ]\n" if self._pretty else "]\n")
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered. BrokenPipeError where nobody reads any more."""
+        data = "".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        write(data)
+
+
+def write(text: str) -> None:
+    """Write text to standard output, whole, past Python's own buffer."""
+    data = memoryview(text.encode("utf-8", "surrogateescape"))
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def mapping(fields: Iterable[Field]) -> dict[str, Any]:
+    """The JSON object of a record."""
+    return {key: value for key, value, _ in fields if key is not None}
+
+
+def dump(value: Any, depth: int | None) -> str:
+    """JSON as iproute2 writes it (the json module may be missing, and lays it out differently). depth: how deep the value
+    stands, for the pretty layout; None: compact."""
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, str):
+        return '"' + value.translate(_ESCAPES) + '"'
+    if isinstance(value, dict):
+        if depth is None:
+            return "{" + ",".join([f'"{key}":{dump(item, None)}' for key, item in value.items()]) + "}"
+        if not value:
+            return "{}"
+        margin = "    " * (depth + 1)
+        items = [f'{margin}"{key}": {dump(item, depth + 1)}' for key, item in value.items()]
+        return "{\n" + ",\n".join(items) + "\n" + "    " * depth + "}"
+    if isinstance(value, (list, tuple)):
+        if depth is None:
+            return "[" + ",".join([dump(item, None) for item in value]) + "]"
+        if not value:
+            return "[ ]"
+        return "[ " + ",".join([dump(item, depth + 1) for item in value]) + " ]"
+    return str(value)
