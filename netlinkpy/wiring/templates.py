@@ -6,6 +6,8 @@ raises lo and makes ready."""
 
 from __future__ import annotations
 
+import os
+
 from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from .endpoint import Wanted
 
+IPV6_MIN_MTU = 1280
 LOOPBACK_INDEX = 1  # the kernel makes lo first in every namespace (LOOPBACK_IFINDEX, net.h)
 _KEPT = 64  # shapes kept packed
 _NO_IPV6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
@@ -154,7 +157,8 @@ def _configure(wanted: Wanted) -> Template:
     # Without IPv6 addresses of ours the kernel shall make none. The mode may come with IFF_UP, which the
     # kernel applies
     # first: the host end is down still, so there is no carrier, and without carrier no address is made.
-    six = any(len(packed) == 16 for packed, _ in wanted.addresses)
+    # Where the interface has no IPv6 anyway the kernel refuses the mode (EAFNOSUPPORT).
+    six = any(len(packed) == 16 for packed, _ in wanted.addresses) or not _has_ipv6(wanted.mtu)
     index = Slot("index", 4)
     up = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "af_spec": None if six else _NO_IPV6}
     last = len(wanted.addresses) + len(wanted.routes) + len(wanted.gateways or ())
@@ -185,6 +189,12 @@ def _configure(wanted: Wanted) -> Template:
         values = _route(len(address), 0, None, Slot(f"gateway{number}", len(address)), wanted.metric)
         template.add(ROUTE, RTM_NEWROUTE, flags | more(), values)
     return template
+
+
+def _has_ipv6(mtu: int | None) -> bool:
+    """Whether an interface of this MTU gets IPv6: not below 1280 bytes (RFC 8200, section 5), and not where
+    the kernel was started without it."""
+    return (mtu is None or mtu >= IPV6_MIN_MTU) and os.path.exists("/proc/net/if_inet6")
 
 
 def _route(
