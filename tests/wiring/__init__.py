@@ -1,0 +1,1 @@
+"""attach and detach on the real kernel."""

@@ -1,0 +1,92 @@
+"""What all wiring tests use: endpoints, bridges, and the check that an error is clear and changed nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+import netlinkpy as nl
+from tests.namespaces import BareNamespace, Container, Namespace, entered
+from tests.snapshot import snapshot
+
+BRIDGE = "docker0"
+GATEWAY = "172.17.42.1"
+ADDRESS = "172.17.42.99"
+
+Target = Container | BareNamespace | nl.Netns | str | int
+
+
+def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, **options: Any) -> nl.Link:
+    """A bridge with these addresses."""
+    bridge = rt.links.add(name, kind="bridge", up=up, **options)
+    for address in addresses:
+        rt.addresses.add(address, dev=bridge.index, nodad=":" in address)
+    return bridge
+
+
+def endpoint(where: Target, address: str | tuple[str, ...] = f"{ADDRESS}/16", **more: Any) -> nl.Endpoint:
+    """An Endpoint of that container on docker0."""
+    if isinstance(where, Container):
+        where = where.pid
+    elif isinstance(where, BareNamespace):
+        where = where.path
+    return nl.Endpoint(netns=where, **{"bridge": BRIDGE, "addresses": address, **more})
+
+
+def endpoints(places: Sequence[Target], **more: Any) -> list[nl.Endpoint]:
+    """An Endpoint on docker0 for each container, each with an address of its own."""
+    return [endpoint(place, address_of(number), **more) for number, place in enumerate(places)]
+
+
+def address_of(number: int) -> str:
+    """The address of container `number`, one of some 30 000, in the net of docker0."""
+    return f"172.17.{100 + number // 250}.{number % 250 + 1}/16"
+
+
+@contextlib.contextmanager
+def unchanged(*places: Namespace) -> Iterator[None]:
+    """Nothing may change meanwhile in the caller's namespace and in these."""
+    where: tuple[Namespace, ...] = (None, *places)
+    before = [snapshot(place) for place in where]
+    yield
+    assert [snapshot(place) for place in where] == before
+
+
+@contextlib.contextmanager
+def refused(number: int, *words: str, among: Sequence[Namespace] = ()) -> Iterator[None]:
+    """What is done meanwhile is an AttachError with this errno, which holds these words in one clear
+    sentence, and nothing changes."""
+    with unchanged(*among), pytest.raises(nl.AttachError) as caught:
+        yield
+    check(caught.value, number, *words)
+
+
+def check(error: object, number: int, *words: str) -> None:
+    """The error has this errno, and these words in one clear sentence."""
+    assert isinstance(error, nl.AttachError), error
+    text = str(error)
+    assert error.errno == number, text
+    assert len(text) > 20 and "\n" not in text
+    for word in words:
+        assert word in text, text
+
+
+def links_of(namespace: Namespace) -> dict[str, nl.Link]:
+    """The links inside a namespace by their names."""
+    with entered(namespace), nl.RTNetlink() as rt:
+        return {link.name: link for link in rt.links.list()}
+
+
+def addresses_of(namespace: Namespace, dev: str = "eth0") -> list[str]:
+    """The addresses of a link inside a namespace."""
+    with entered(namespace), nl.RTNetlink() as rt:
+        return [address.cidr for address in rt.addresses.list(dev=dev)]
+
+
+def routes_of(namespace: Namespace, family: int = 0) -> dict[tuple[str, int], str]:
+    """The gateways of the main table inside a namespace by destination and metric."""
+    with entered(namespace), nl.RTNetlink() as rt:
+        return {(route.destination, route.metric): route.gateway for route in rt.routes.list(family=family)}
