@@ -33,7 +33,7 @@
 #define NLP_BAD_CHUNK -10011     /* a message longer than a datagram may be */
 #define NLP_BAD_COUNT -10012     /* another number of messages than was said */
 #define NLP_BAD_STEP -10013      /* no steps, or more than NLP_STEPS */
-#define NLP_BAD_PUT -10014       /* a put outside its datagram, or more than NLP_PUTS */
+#define NLP_BAD_PUT -10014       /* a put outside its datagram or before any take, or more than NLP_PUTS */
 
 #define NLP_COLUMNS 64       /* columns of a stamp */
 #define NLP_FIELDS 64        /* fields of a plan */

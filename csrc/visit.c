@@ -211,7 +211,7 @@ int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *step
               int64_t timeout_ns, struct nlp_visited *visited)
 {
     struct visiting visiting = {netns_fds, rows, steps, count, timeout_ns, visited, NULL};
-    int bad;
+    int bad, takes = 0;
 
     if (!count || count > NLP_STEPS)
         return NLP_BAD_STEP;
@@ -219,6 +219,9 @@ int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *step
         bad = check_step(&steps[i], rows);
         if (bad)
             return bad;
+        if (steps[i].puts_count && !takes)
+            return NLP_BAD_PUT;
+        takes |= steps[i].take_type >= 0;
     }
     if (!rows)
         return 0;

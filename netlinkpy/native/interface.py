@@ -221,7 +221,7 @@ if TYPE_CHECKING:
               done: the row ends with ENODATA, so nothing is ever sent with a value that was not kept. A
               later take replaces the kept value. None: keep nothing.
             - `puts` are offsets in the datagram at which the kept value is written before it is sent
-              (`datagrams` must then be writable).
+              (`datagrams` must then be writable, and an earlier step take something).
             - `replies` = (buffer, stride): the last reply (not an error, not an ack) to this step is copied
               to i * stride, cut to stride; untouched if none came. None: not wanted.
 

@@ -39,10 +39,12 @@ def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = 
 def setns(fd: int, nstype: int, /) -> None:
     """See `netlinkpy.native.interface.Backend.setns`."""
     call = getattr(os, "setns", None)  # from Python 3.12 on
-    if call is not None:
-        call(fd, nstype)
-    else:
+    if call is None:
         _libc("setns", fd, nstype)
+    elif fd < 0:  # a ValueError for Python, but what setns(2) says is wanted
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    else:
+        call(fd, nstype)
 
 
 def unshare(flags: int, /) -> None:

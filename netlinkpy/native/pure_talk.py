@@ -211,6 +211,9 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
     if not 1 <= len(steps) <= MAX_STEPS:
         raise ValueError(f"a visit has 1 to {MAX_STEPS} steps")
     flattened = [_checked(step, len(descriptors)) for step in steps]
+    first_take = next((place for place, step in enumerate(steps) if step[2] is not None), len(steps))
+    if any(step[3] for step in steps[: first_take + 1]):
+        raise ValueError("a step has puts, and no step before it takes anything")
 
     def work() -> list[Visited]:
         from _socket import socket

@@ -238,9 +238,11 @@ GOOD = set_up(1, 1)
         (ints(1), [(GOOD + bytes(4), 36, None, (), None)]),
         (ints(1), [(b"\x21" + GOOD[1:], 32, None, (), None)]),
         (ints(1), [(b"\x0f" + GOOD[1:], 32, None, (), None)]),
-        (ints(1), [(bytearray(GOOD), 32, None, (29,), None)]),
-        (ints(1), [(bytearray(GOOD), 32, None, (-1,), None)]),
-        (ints(1), [(bytearray(GOOD), 32, None, (0,) * 65, None)]),
+        (ints(1), [(GOOD, 32, (16, 20), (), None), (bytearray(GOOD), 32, None, (29,), None)]),
+        (ints(1), [(GOOD, 32, (16, 20), (), None), (bytearray(GOOD), 32, None, (-1,), None)]),
+        (ints(1), [(GOOD, 32, (16, 20), (), None), (bytearray(GOOD), 32, None, (0,) * 65, None)]),
+        (ints(1), [(bytearray(GOOD), 32, None, (20,), None)]),
+        (ints(1), [(bytearray(GOOD), 32, (16, 20), (20,), None)]),
         (ints(1), [(GOOD, 32, (-1, 20), (), None)]),
         (ints(1), [(GOOD, 32, (65536, 20), (), None)]),
         (ints(1), [(GOOD, 32, (16, -1), (), None)]),
@@ -254,8 +256,9 @@ def test_lies_are_refused(backend: Backend, fds: bytes, steps: list[Step]) -> No
 
 
 def test_a_put_needs_a_writable_datagram(backend: Backend) -> None:
+    steps: list[Step] = [(GOOD, 32, (16, 20), (), None), (GOOD, 32, None, (20,), None)]
     with pytest.raises((BufferError, ValueError)):
-        backend.visit(ints(1), [(GOOD, 32, None, (20,), None)], SECOND)
+        backend.visit(ints(1), steps, SECOND)
 
 
 def test_a_put_over_the_framing_is_harmless(backend: Backend) -> None:
