@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import errno
 
-from ..netns.handle import Netns
-from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac
-from ..wire.errors import NetlinkError
+from ..wire.errors import NetlinkError, meaning
 from ..wire.rtnetlink.bridge import BR_MAX_PORTS
 from .attachment import Attachment
-from .bridge import Bridge, PrivateGroup, regroup
+from .bridge import Bridge, regroup, remove
 from .endpoint import Endpoint, Wanted, label
-from .errors import AttachError, failure
-from .inside import Group, in_groups, kernel_echoes
-from .inspect import Conflicts
+from .errors import AttachError, Failures, failure
+from .inside import Group, in_groups
+from .making import Maker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Literal, overload
+
+    from ..netns.handle import Netns
 
 
 def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
@@ -96,63 +96,65 @@ class _Call:
         timeout: float,
     ) -> None:
         self._endpoints = endpoints
-        self._whole = whole
         self._progress = progress
         self._timeout = timeout
         self._rows: list[Wanted] = []  # those that are still to be made, or are made
-        self._failed: dict[int, AttachError] = {}  # by position
+        self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
-        self._echo = kernel_echoes()
-        self._ports: dict[int, str] = {}
+        self._committing = False
 
     def run(self) -> None:
         """Every phase in turn. Raises the first failure at once where the call is all or nothing."""
         self._check()
-        self._raise_failure()
-        with Netns.current() as here:
-            conflicts = self._create(self._rows, here, {})
-            if conflicts:
-                self._create_again(conflicts, here)
-        self._raise_failure()
+        self._failures.check()
+        if self._rows:
+            maker = Maker(self._bridges, self._failures, self._timeout, self._tell)
+            self._done = maker.done
+            maker.make(self._rows)
+            self._rows = [row for row in self._rows if row.position not in self._done]
         self._drop_failed()
         for bridge in self._bridges.values():
             self._enslave(bridge)
-        self._raise_failure()
         self._drop_failed()
-        self._fail_all(in_groups(self._rows, self._make_ready))
-        self._raise_failure()
+        self._failures.add(*in_groups(self._rows, self._make_ready))
         self._drop_failed()
         self._commit()
-
-    # -- phases
-    # ----------------------------------------------------------------------------------------------------
+        if (
+            self._failures.by_position
+        ):  # an answer that was lost may have left a pair that we know no index of
+            self._delete_groups()
 
     def _check(self) -> None:
         """Everything that can be known before anything is sent, and the bridges looked up."""
         names: dict[str, int] = {}
+        addresses: dict[tuple[str, bytes], int] = {}
         for position, endpoint in enumerate(self._endpoints):
             try:
                 row = Wanted(position, endpoint)
-                if endpoint.host_ifname is not None:
-                    first = names.setdefault(row.host_ifname, position)
+                if (
+                    endpoint.host_ifname is not None
+                    and names.setdefault(row.host_ifname, position) != position
+                ):
+                    raise ValueError(
+                        f"endpoint {names[row.host_ifname]} has the same host_ifname {row.host_ifname}"
+                    )
+                for packed, _ in row.addresses:
+                    first = addresses.setdefault((row.bridge, packed), position)
                     if first != position:
-                        raise ValueError(f"endpoint {first} has the same host_ifname {row.host_ifname}")
+                        raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
                 row.gateways_from(self._bridge(row).addresses)
                 self._rows.append(row)
             except ValueError as error:
                 where = label(endpoint.netns)
-                self._fail(failure(position, endpoint, errno.EINVAL, "attach", where=where, text=str(error)))
+                self._failures.add(
+                    failure(position, endpoint, errno.EINVAL, "attach", where=where, text=str(error))
+                )
             except NetlinkError as error:
-                self._fail(
-                    failure(
-                        position,
-                        endpoint,
-                        error.errno or errno.EIO,
-                        f"attach {label(endpoint.netns)}: {error.verb}",
-                        text=error.text,
-                        hint=error.hint,
-                    )
+                verb = f"attach {label(endpoint.netns)}: {error.verb}"
+                number = error.errno or errno.EIO
+                self._failures.add(
+                    failure(position, endpoint, number, verb, text=error.text, hint=error.hint)
                 )
         self._check_room()
 
@@ -165,184 +167,71 @@ class _Call:
     def _check_room(self) -> None:
         """Refuse what a bridge has no ports for. (One endpoint alone may as well ask the kernel.)"""
         for name, bridge in self._bridges.items():
-            rows = [row for row in self._rows if row.bridge == name]
+            rows = self._rows_of(bridge)
             if len(rows) < 2:
                 continue
-            room = BR_MAX_PORTS - bridge.count_ports()
-            for row in rows[max(room, 0) :]:
-                text = f"bridge {name} has room for {max(room, 0)} ports more, and {len(rows)} are wanted"
-                self._fail(
-                    failure(row.position, row.endpoint, errno.EXFULL, "attach", where=row.label, text=text)
-                )
-                self._rows.remove(row)
+            room = max(BR_MAX_PORTS - bridge.count_ports(), 0)
+            for row in rows[room:]:
+                text = f"bridge {name} has room for {room} ports more, and {len(rows)} are wanted"
+                self._failures.refuse(row, errno.EXFULL, text)
+        self._rows = self._failures.without(self._rows)
 
-    def _create(self, rows: list[Wanted], here: Netns, seen: dict[object, int]) -> list[AttachError]:
-        """Create the pairs and configure the containers' ends. Gives what was refused because something is in
-        the way."""
-        conflicts: list[AttachError] = []
-        own = here.identity
-
-        def work(rows: list[Wanted], handles: list[Netns]) -> None:
-            good_rows, good_handles = [], []
-            for row, handle in zip(rows, handles, strict=True):
-                identity = handle.identity
-                first = seen.setdefault((identity, row.ifname), row.position)
-                if identity == own:
-                    text = "this is the host's own network namespace"
-                    self._fail(
-                        failure(
-                            row.position, row.endpoint, errno.EINVAL, "attach", where=row.label, text=text
-                        )
-                    )
-                elif first != row.position:
-                    text = f"endpoint {first} is the same container and has the same ifname {row.ifname}"
-                    self._fail(
-                        failure(
-                            row.position, row.endpoint, errno.EEXIST, "attach", where=row.label, text=text
-                        )
-                    )
-                else:
-                    good_rows.append(row)
-                    good_handles.append(handle)
-            self._raise_failure()
-            if not good_rows:
-                return
-            groups = [self._bridges[row.bridge].group.number for row in good_rows]
-            group = Group(good_rows, good_handles, self._timeout)
-            for row, error in zip(good_rows, group.create(groups, here.fileno(), self._echo), strict=True):
-                if error is None:
-                    continue
-                if error.errno == errno.EEXIST and not row.index:
-                    conflicts.append(error)
-                else:
-                    self._fail(error)
-            self._tell()
-            self._raise_failure()
-
-        self._fail_all(in_groups(rows, work, self._echo))
-        self._raise_failure()
-        return conflicts
-
-    def _create_again(self, refused: list[AttachError], here: Netns) -> None:
-        """Look at what is in the way: leave what is complete, remove what a dead call left and try that once
-        more."""
-        by_position = {row.position: row for row in self._rows}
-        again: list[Wanted] = []
-        with RTNetlink() as host:
-            conflicts = Conflicts(host)
-            try:
-                for error in refused:
-                    row = by_position[error.position]
-                    with Netns.open(row.endpoint.netns) as handle:
-                        verdict = conflicts.resolve(row, handle, self._bridges[row.bridge])
-                    if verdict is None:
-                        again.append(row)
-                    elif isinstance(verdict, str):
-                        self._fail(
-                            failure(
-                                row.position,
-                                row.endpoint,
-                                errno.EEXIST,
-                                error.verb,
-                                where=row.label,
-                                text=verdict,
-                            )
-                        )
-                    else:
-                        self._done[row.position] = verdict
-                self._raise_failure()
-                conflicts.remove_leftovers()
-            finally:
-                conflicts.close()
-        self._rows = [row for row in self._rows if row.position not in self._done]
-        self._fail_all(self._create(again, here, {}))
+    def _rows_of(self, bridge: Bridge) -> list[Wanted]:
+        return [row for row in self._rows if row.bridge == bridge.name]
 
     def _enslave(self, bridge: Bridge) -> None:
-        rows = [row for row in self._rows if row.bridge == bridge.name]
+        rows = self._rows_of(bridge)
         if not rows:
             return
         try:
             bridge.enslave_group()
-        except NetlinkError as error:
-            if error.errno is None:
-                raise
-            # The group message stops at the first port that is refused: see which are in.
+        except NetlinkError:
+            # The group message stops at the first port that is refused: ask for each alone, to name those
+            # that are.
             for row in rows:
                 refused = bridge.enslave(row.host_index)
                 if refused is not None:
-                    self._fail(
-                        failure(
-                            row.position,
-                            row.endpoint,
-                            refused.errno or errno.EIO,
-                            f"make {row.host_ifname} a port of {bridge.name}",
-                            path=refused.path,
-                            text=refused.text,
-                        )
-                    )
+                    verb = f"make {row.host_ifname} a port of {bridge.name}"
+                    text = refused.text or meaning(refused.errno or errno.EIO)
+                    self._failures.refuse(row, refused.errno or errno.EIO, text, verb)
 
     def _make_ready(self, rows: list[Wanted], handles: list[Netns]) -> None:
-        for error in Group(rows, handles, self._timeout).make_ready():
-            if error is not None:
-                self._fail(error)
+        group = Group(rows, handles, self._timeout)
+        self._failures.add(*[error for error in group.make_ready() if error is not None])
 
     def _commit(self) -> None:
-        """See that the ports forward, and take the links out of the private groups: from here on they are
-        finished."""
+        """See that the ports forward, and take the links out of the private groups: now they are finished."""
+        ports: dict[int, str] = {}
         for bridge in self._bridges.values():
-            rows = [row for row in self._rows if row.bridge == bridge.name]
-            self._ports.update(bridge.port_states([row.host_index for row in rows]))
+            ports.update(bridge.port_states([row.host_index for row in self._rows_of(bridge)]))
+        self._committing = True
         for bridge in self._bridges.values():
-            rows = [row for row in self._rows if row.bridge == bridge.name]
+            rows = self._rows_of(bridge)
             lost = dict(regroup(bridge.group.socket, [row.host_index for row in rows], 0))
             for row in rows:
                 if row.host_index in lost:
-                    text = "its host end went away meanwhile"
-                    self._fail(
-                        failure(
-                            row.position,
-                            row.endpoint,
-                            lost[row.host_index],
-                            "attach",
-                            where=row.label,
-                            text=text,
-                        )
-                    )
-        self._raise_failure()
+                    self._failures.refuse(row, lost[row.host_index], "its host end went away meanwhile")
         self._drop_failed()
         for row in self._rows:
-            self._done[row.position] = _attachment(row, self._ports[row.host_index])
-
-    # -- failures
-    # --------------------------------------------------------------------------------------------------
-
-    def _fail(self, error: AttachError) -> None:
-        self._failed.setdefault(error.position, error)
-
-    def _fail_all(self, errors: list[AttachError]) -> None:
-        for error in errors:
-            self._fail(error)
-
-    def _raise_failure(self) -> None:
-        if self._whole and self._failed:
-            failures = tuple(self._failed[position] for position in sorted(self._failed))
-            failures[0].failures = failures
-            raise failures[0]
+            self._done[row.position] = _attachment(row, ports[row.host_index])
 
     def _drop_failed(self) -> None:
         """Where each endpoint stands alone: remove what there is of those that failed, and go on with the
         others."""
-        lost = [row for row in self._rows if row.position in self._failed]
-        self._rows = [row for row in self._rows if row.position not in self._failed]
+        self._failures.check()
+        lost = [row for row in self._rows if row.position in self._failures.by_position]
+        self._rows = self._failures.without(self._rows)
         remove([row.host_index for row in lost if row.host_index])
 
     def roll_back(self) -> None:
-        """Remove all that this call made. Never called twice; errors of its own are the kernel's (then it
-        says which)."""
+        """Remove all that this call made."""
+        self._delete_groups()
+        if self._committing:  # some were taken out of their group already
+            remove([row.host_index for row in self._rows if row.host_index])
+
+    def _delete_groups(self) -> None:
         for bridge in self._bridges.values():
             bridge.group.delete_members()
-        if self._ports:  # some were taken out of their group already
-            remove([row.host_index for row in self._rows if row.host_index])
 
     def close(self) -> None:
         """Close the sockets: the groups' numbers are free again."""
@@ -351,27 +240,13 @@ class _Call:
 
     def results(self) -> list[Attachment | AttachError]:
         """What has become of each endpoint, in the order given."""
-        outcome: dict[int, Attachment | AttachError] = {**self._failed, **self._done}
+        outcome: dict[int, Attachment | AttachError] = {**self._failures.by_position, **self._done}
         return [outcome[position] for position in range(len(self._endpoints))]
 
     def _tell(self) -> None:
         if self._progress is not None:
-            made = sum(1 for row in self._rows if row.host_index) + len(self._failed) + len(self._done)
-            self._progress(made, len(self._endpoints))
-
-
-def remove(indices: list[int]) -> int:
-    """Remove links of the caller's namespace by index, all at the price of one wait; gives how many were
-    there."""
-    if not indices:
-        return 0
-    group = PrivateGroup()
-    try:
-        gone = group.take(indices)
-        group.delete_members()
-    finally:
-        group.close()
-    return len(indices) - len(gone)
+            made = sum(1 for row in self._rows if row.host_index)
+            self._progress(made + len(self._failures.by_position) + len(self._done), len(self._endpoints))
 
 
 def _attachment(row: Wanted, port: str) -> Attachment:

@@ -7,7 +7,7 @@ import errno
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
-from .attach import remove
+from .bridge import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

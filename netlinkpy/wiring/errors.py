@@ -6,8 +6,10 @@ from ..wire.errors import NetlinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
+
+    from .endpoint import Wanted
 
 
 class AttachError(NetlinkError):
@@ -39,3 +41,32 @@ def failure(
     error.endpoint = endpoint
     error.failures = (error,)
     return error
+
+
+class Failures:
+    """The failures of one call, by position; `whole`: the first one ends it, else each endpoint stands
+    alone."""
+
+    def __init__(self, whole: bool) -> None:
+        self._whole = whole
+        self.by_position: dict[int, AttachError] = {}
+
+    def add(self, *errors: AttachError) -> None:
+        """Note failures; the first of an endpoint counts."""
+        for error in errors:
+            self.by_position.setdefault(error.position, error)
+
+    def refuse(self, row: Wanted, errno: int, text: str, verb: str = "attach") -> None:
+        """Note that a row is refused, in our own words."""
+        self.add(failure(row.position, row.endpoint, errno, verb, where=row.label, text=text))
+
+    def check(self) -> None:
+        """Raise the first failure, where the call is all or nothing and has one."""
+        if self._whole and self.by_position:
+            ordered = tuple(self.by_position[position] for position in sorted(self.by_position))
+            ordered[0].failures = ordered
+            raise ordered[0]
+
+    def without(self, rows: Iterable[Wanted]) -> list[Wanted]:
+        """The rows that have not failed."""
+        return [row for row in rows if row.position not in self.by_position]

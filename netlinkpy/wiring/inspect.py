@@ -11,7 +11,7 @@ import errno
 from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac
-from ..wire.errors import NetlinkError
+from ..wire.errors import NetlinkError, meaning
 from .attachment import Attachment
 from .bridge import PORT_STATES, PrivateGroup, is_private
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
     from ..rtnl.link import Link
     from .bridge import Bridge
+    from .claims import Refused
     from .endpoint import Wanted
 
 RT_SCOPE_LINK = 253
@@ -116,6 +117,18 @@ class Conflicts:
             kind = outer.kind or "no kind"
             return f"the name {wanted.host_ifname} is taken on the host by link {outer.index} ({kind})"
         return f"{wanted.ifname} or {wanted.host_ifname} was taken, and is free again: try once more"
+
+    def resolve_claim(self, refused: Refused) -> str | None:
+        """As resolve(), for an address: None: a leftover bore it; text: who bears it."""
+        if refused.errno != errno.EEXIST:
+            return meaning(refused.errno)
+        outer = _get(self._host, refused.name)
+        if outer is None:
+            return None  # free again
+        verdict = self._leftover(outer)
+        if verdict is None or verdict:
+            return verdict
+        return f"address {refused.address} is taken on {refused.row.bridge} by {outer.name}"
 
     def _leftover(self, outer: Link) -> str | None:
         """None: it is one, and noted; empty: it is finished; text: somebody is just making it."""

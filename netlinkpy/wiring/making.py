@@ -1,0 +1,136 @@
+"""Making: the pairs of a call's rows created, configured, and their addresses claimed; and the way cleared
+where it is not free.
+
+Until the host ends are made ports of their bridge nothing passes through them, so a claim that is refused
+then has disturbed nobody."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..netns.handle import Netns
+from ..rtnl.netlink import RTNetlink
+from .bridge import remove
+from .claims import claim
+from .errors import AttachError
+from .inside import Group, in_groups, kernel_echoes
+from .inspect import Conflicts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..transport.socket import Socket
+    from .attachment import Attachment
+    from .bridge import Bridge
+    from .claims import Refused
+    from .endpoint import Wanted
+    from .errors import Failures
+
+_ROUNDS = 16  # how often a row is tried again after its way was cleared, or with another free address
+
+
+class Maker:
+    """Makes rows. `done` holds, by position, those that were there already, just as wanted."""
+
+    def __init__(
+        self, bridges: dict[str, Bridge], failures: Failures, timeout: float, tell: Callable[[], None]
+    ) -> None:
+        self._bridges = bridges
+        self._failures = failures
+        self._timeout = timeout
+        self._tell = tell
+        self._echo = kernel_echoes()
+        self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
+        self.done: dict[int, Attachment] = {}
+
+    def make(self, rows: list[Wanted]) -> None:
+        """Make all rows; what fails is noted."""
+        with Netns.current() as here:
+            for _ in range(_ROUNDS):
+                blocked = self._create(rows, here)
+                rows = [row for row in self._failures.without(rows) if row.index]
+                refused = claim(self._any_socket(), rows, self._bridges)
+                if not blocked and not refused:
+                    return
+                rows = self._clear_way(blocked, refused)
+                self._failures.check()
+            for row in rows:
+                self._failures.refuse(row, errno.EAGAIN, "others took its names or addresses first each time")
+
+    def _any_socket(self) -> Socket:
+        return next(iter(self._bridges.values())).group.socket
+
+    def _create(self, rows: list[Wanted], here: Netns) -> list[tuple[Wanted, AttachError]]:
+        """Create the pairs and configure the containers' ends; gives the rows whose way something is in."""
+        blocked: list[tuple[Wanted, AttachError]] = []
+        own = here.identity
+
+        def work(rows: list[Wanted], handles: list[Netns]) -> None:
+            good = [pair for pair in zip(rows, handles, strict=True) if self._may_enter(*pair, own)]
+            self._failures.check()
+            if not good:
+                return
+            rows = [row for row, _ in good]
+            group = Group(rows, [handle for _, handle in good], self._timeout)
+            numbers = [self._bridges[row.bridge].group.number for row in rows]
+            for row, error in zip(rows, group.create(numbers, here.fileno(), self._echo), strict=True):
+                if error is None:
+                    continue
+                if error.errno == errno.EEXIST and not row.index:
+                    blocked.append((row, error))
+                else:
+                    self._failures.add(error)
+            self._tell()
+            self._failures.check()
+
+        self._failures.add(*in_groups(rows, work, self._echo))
+        self._failures.check()
+        return blocked
+
+    def _may_enter(self, row: Wanted, handle: Netns, own: tuple[int, int]) -> bool:
+        identity = handle.identity
+        if identity == own:
+            self._failures.refuse(row, errno.EINVAL, "this is the host's own network namespace")
+            return False
+        first = self._seen.setdefault((identity, row.ifname), row.position)
+        if first != row.position:
+            text = f"endpoint {first} is the same container and has the same ifname {row.ifname}"
+            self._failures.refuse(row, errno.EEXIST, text)
+            return False
+        return True
+
+    def _clear_way(self, blocked: list[tuple[Wanted, AttachError]], refused: list[Refused]) -> list[Wanted]:
+        """Look at what is in the way of each: leave what is complete, remove what a dead call left; gives the
+        rows to be tried again."""
+        again: list[Wanted] = []
+        with RTNetlink() as host:
+            conflicts = Conflicts(host)
+            try:
+                for row, error in blocked:
+                    with Netns.open(row.endpoint.netns) as handle:
+                        verdict = conflicts.resolve(row, handle, self._bridges[row.bridge])
+                    if verdict is None:
+                        again.append(row)
+                    elif isinstance(verdict, str):
+                        self._failures.refuse(row, errno.EEXIST, verdict, error.verb)
+                    else:
+                        self.done[row.position] = verdict
+                for one in refused:
+                    why = conflicts.resolve_claim(one)
+                    if why is None:
+                        again.append(one.row)
+                    else:
+                        self._failures.refuse(one.row, one.errno, why, f"claim {one.address}")
+                self._failures.check()
+                conflicts.remove_leftovers()
+            finally:
+                conflicts.close()
+        again = list({row.position: row for row in again}.values())
+        remove([row.host_index for row in again if row.host_index])
+        for row in again:
+            row.index = row.host_index = 0
+            if row.endpoint.host_ifname is None:
+                row.host_ifname = f"veth{os.urandom(4).hex()}"
+        return again
