@@ -4,7 +4,8 @@
 
 Each contender runs in network and mount namespaces of its own, all of a row in turns (A B C A B C ...), so
 that a machine that is noisy or slow is so for all; what counts is the median of the ratios to the floor in
-the same round. Nothing outside of those namespaces is touched. Ends with 1 where a target was missed.
+the same round. Nothing outside of those namespaces is touched. Ends with 1 where a target was missed or a
+run failed.
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ class Progress:
 
 def sample(
     row: Row, rounds: int, found: dict[str, tuple[list[str], dict[str, str]]], progress: Progress
-) -> Samples:
-    """All runs of a row, in turns. What fails is said and not tried again."""
+) -> tuple[Samples, dict[Run, str]]:
+    """All runs of a row, in turns; and those that failed, each with its reason, which are not tried again."""
     samples: Samples = {}
+    failed: dict[Run, str] = {}
     runs = [run for run in row.runs if run.contender in found]
     wanted = row.rounds or rounds
     for number in range(wanted):
@@ -120,12 +122,11 @@ def sample(
             try:
                 samples.setdefault(run, []).append(measure(*found[run.contender], run))
             except Failed as failure:
-                progress.clear()
-                print(f"failed: {run.contender} {' '.join(run.words)}: {failure}", file=sys.stderr)
+                failed[run] = str(failure)
                 runs.remove(run)
                 samples.pop(run, None)
     progress.clear()
-    return samples
+    return samples, failed
 
 
 # ---- What came out, as data and as a table
@@ -181,9 +182,9 @@ def describe(row: Row, samples: Samples) -> dict[str, Any]:
 
 
 def cells(row: Row, line: dict[str, Any]) -> list[str]:
-    name = line["contender"]
-    if len({(run.task, run.count) for run in row.runs}) > 1:
-        name += f", {line['task']} {line['count']}"
+    usual = row.runs[0]
+    same = (line["task"], line["count"]) == (usual.task, usual.count)
+    name = line["contender"] if same else f"{line['contender']}, {line['task']} {line['count']}"
     made = [name]
     for figure in row.figures:
         value = line["figures"].get(figure.title)
@@ -203,7 +204,7 @@ def check_line(check: Check) -> str:
     return f"  {verdict:6}  {check.what}: {check.measured:.3g} {check.unit} ({way} {check.bound:g})"
 
 
-def show(row: Row, samples: Samples) -> None:
+def show(row: Row, samples: Samples, failed: dict[Run, str]) -> None:
     lines = describe(row, samples)["lines"]
     head = [row.title, *[word for figure in row.figures for word in (figure.title, "by floor")], ""]
     grid = [head, *[cells(row, line) for line in lines]]
@@ -215,8 +216,11 @@ def show(row: Row, samples: Samples) -> None:
             for i, (word, width) in enumerate(zip(line, widths, strict=False))
         ]
         print("  ".join(text).rstrip())
+    for run, why in failed.items():
+        print(f"  FAILED  {run.contender} {' '.join(run.words)}: {why}")
     for check in row.checks(samples):
         print(check_line(check))
+    sys.stdout.flush()
 
 
 def arguments(words: list[str] | None) -> argparse.Namespace:
@@ -256,21 +260,21 @@ def main(words: list[str] | None = None) -> int:
         "rounds": rounds,
         "rows": [],
     }
-    missed = 0
+    missed = failures = 0
     for row in every:
         if row.key not in keys:
             continue
-        samples = sample(row, rounds, found, progress)
-        show(row, samples)
-        sys.stdout.flush()
+        samples, failed = sample(row, rounds, found, progress)
+        show(row, samples, failed)
         report["rows"].append(describe(row, samples))
         missed += sum(not check.met for check in row.checks(samples))
-    print(f"\n{missed} targets missed" if missed else "\nall targets met")
+        failures += len(failed)
+    print(f"\n{missed} targets missed, {failures} runs failed")
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     if options.chart:
         draw(report, options.chart)
-    return 1 if missed else 0
+    return 1 if missed or failures else 0
 
 
 def draw(report: dict[str, Any], target: Path) -> None:

@@ -1,4 +1,4 @@
-"""One attach into an existing namespace, and one detach: netlinkpy beside the floor, pyroute2 and ip, in turns.
+"""One attach into an existing namespace, and one detach: netlinkpy, the floor, pyroute2 and ip, in turns.
 
 python benchmarks/one.py [any option of compare.py]
 """
