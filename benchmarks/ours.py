@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ground import Contender, Place, enter, make_namespaces, on_a_throwaway_thread, prepare, run
+from ground import Contender, Place, enter, make_namespaces, on_a_throwaway_thread, prepare, run, seconds
 
 import netlinkpy as nl
 
+ROOT = sys.path[0]
 made: dict[int, nl.Attachment] = {}
 
 
@@ -39,7 +43,12 @@ def detach(places: list[Place]) -> None:
         nl.detach_many([made.pop(place.netns) for place in places])
 
 
-CONTENDER = Contender(attach, detach)
+def links(count: int) -> dict[str, object]:
+    with nl.RTNetlink() as rt:
+        return {"seconds": seconds(lambda: rt.links.list())}
+
+
+CONTENDER = Contender(attach, detach, links=links)
 
 
 def warm_up() -> None:
@@ -51,10 +60,41 @@ def warm_up() -> None:
         places = prepare(1)
         attach(places)
         detach(places)
+        links(1)
 
     on_a_throwaway_thread(wire_one)
 
 
+# ---- The whole process: `netlinkpy attach`, beside an interpreter that does nothing
+
+COMMAND = f"import sys; sys.path.insert(0, {ROOT!r}); from netlinkpy.cli import main; sys.exit(main())"
+
+
+def process_seconds(code: str, *words: str) -> float:
+    """From spawn to exit."""
+
+    def spawn_and_wait() -> None:
+        process = os.posix_spawn(sys.executable, [sys.executable, "-I", "-c", code, *words], os.environ)
+        if os.waitpid(process, 0)[1]:
+            sys.exit(f"{' '.join(words)} failed")
+
+    return seconds(spawn_and_wait)
+
+
+def whole_process(count: int) -> None:
+    """One container a process. In turns with the bare interpreter."""
+    bare, attached = [], []
+    for place in prepare(count, named=True):
+        bare.append(process_seconds("pass"))
+        words = ["attach", place.name, "--quiet", "--bridge", place.bridge, "--ip", f"{place.address}/16"]
+        attached.append(process_seconds(COMMAND, *words))
+    medians = {"bare": median(bare), "attach": median(attached)}
+    print(json.dumps({"what": "process", "n": count, "median": medians}))
+
+
 if __name__ == "__main__":
-    warm_up()
-    run(CONTENDER, sys.argv[1:])
+    if sys.argv[1] == "process":
+        whole_process(int(sys.argv[2]))
+    else:
+        warm_up()
+        run(CONTENDER, sys.argv[1:])

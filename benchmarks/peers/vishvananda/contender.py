@@ -7,12 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from ground import Contender, Place, run  # noqa: E402
+from ground import Contender, Place, run
 
-PROGRAM = HERE.parent.parent / "bin" / "vishvananda"
+PROGRAM = Path(sys.path[0], "bin", "vishvananda")
 
 
 def tell(verb: str, places: list[Place]) -> None:
