@@ -105,6 +105,7 @@ LINK_ATTRIBUTES = Attributes(
     min_mtu=(50, U32),
     max_mtu=(51, U32),
     prop_list=(52, PROPERTIES),
+    alt_ifname=(53, STRING),
     perm_address=(54, RAW),
     proto_down_reason=(55, RAW),
     parent_dev_name=(56, STRING),
