@@ -203,6 +203,7 @@ def report(error: CommandError, topic: str) -> int:
 
 def kernel_message(error: NetlinkError) -> str:
     """A refusal of the kernel as iproute2 says it, with a second line where that says too little."""
+    from errno import EEXIST
     from os import strerror
 
     if error.text:
@@ -213,7 +214,7 @@ def kernel_message(error: NetlinkError) -> str:
 
         line = f"RTNETLINK answers: {strerror(error.errno or 0)}"
         hint = error.hint or meaning(error.errno or 0)
-        if hint == strerror(error.errno or 0):
+        if hint in (strerror(error.errno or 0), meaning(EEXIST)):
             hint = ""
         if error.path:
             hint += f" (attribute {error.path})"

@@ -129,17 +129,18 @@ class Filter:
         """Whether a link is among those asked for, as far as the kernel has filtered."""
         if self.master is not None and link.get("master", 0) != self.master:
             return False
-        if self.kind is None:
+        if self.kind is None or self.kind.endswith("_slave"):
             return True
-        info = link.get("linkinfo", {})
-        if self.kind.endswith("_slave"):
-            return bool(info.get("slave_kind") == self.kind.removesuffix("_slave"))
-        return bool(info.get("kind") == self.kind)
+        return bool(link.get("linkinfo", {}).get("kind") == self.kind)
 
     def shows_link(self, link: Values) -> bool:
         """Whether a link is to be shown, in what the kernel does not filter."""
         if self.up and not link["ifi_flags"] & IFF_UP:
             return False
+        if self.kind is not None and self.kind.endswith("_slave"):
+            slave_kind = link.get("linkinfo", {}).get("slave_kind")
+            if slave_kind != self.kind.removesuffix("_slave"):
+                return False
         return self.group is None or link.get("group", 0) == self.group
 
     # -- addresses ----------------------------------------------------------------------------------------------------

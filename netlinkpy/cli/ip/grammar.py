@@ -148,8 +148,8 @@ def _name_fits(name: str, size: int) -> bool:
     return 0 < length < size and not any(letter == "/" or letter in " \t\n\v\f\r" for letter in name)
 
 
-def mac(text: str, length: int = 6) -> bytes:
-    """A hardware address, or (for tunnels) an IPv4 address."""
+def mac(text: str) -> bytes:
+    """A hardware address of whatever length, or (for tunnels) an IPv4 address."""
     if "." in text and ":" not in text:
         from .inet import ipv4
 
@@ -163,6 +163,4 @@ def mac(text: str, length: int = 6) -> bytes:
         if value is None or not 0 <= value <= 255:
             raise CommandError(f'"{text}" is invalid lladdr.')
         out.append(value)
-    if len(out) != length:
-        raise CommandError(f"Invalid address length {len(out)} - must be {length} bytes")
     return bytes(out)

@@ -99,6 +99,7 @@ def link_fields(session: Session, link: Values, *, alone: bool, family: int = 0)
         yield "group", group, f"group {group} "
     length = get("txqlen") if "txqlen" in link else (session.link(link["ifi_index"]) or {}).get("txqlen")
     if length:
+        length -= (length & 0x80000000) << 1  # iproute2 takes it for a signed number
         yield "txqlen", length, f"qlen {length}"
     if family in (0, AF_PACKET):
         yield from _hardware_fields(session, link)

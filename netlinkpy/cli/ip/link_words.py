@@ -122,7 +122,7 @@ class LinkWords:
         elif matches(word, "broadcast") or word == "brd":
             self._attributes["broadcast"] = mac(words.next())
         elif matches(word, "txqueuelen") or word in ("qlen", "txqlen"):
-            self._once("txqlen", number(words.next(), 'Invalid "txqueuelen" value\n'), word)
+            self._once("txqlen", _signed(words.next(), "txqueuelen"), word)
         elif word in NUMBERS or any(short and matches(word, name) for name, (_, short) in NUMBERS.items()):
             self._read_number(words, word)
         elif word == "netns":
@@ -197,8 +197,7 @@ class LinkWords:
     def _read_number(self, words: Words, word: str) -> None:
         name = next(name for name, (_, short) in NUMBERS.items() if word == name or (short and matches(word, name)))
         attribute = NUMBERS[name][0]
-        value = number(words.next(), f'Invalid "{name}" value\n', U32, low=-0x80000000) & U32
-        self._once(attribute, value, name)
+        self._once(attribute, _signed(words.next(), name), name)
 
     def _read_netns(self, word: str) -> None:
         if "net_ns_fd" in self._attributes or "net_ns_pid" in self._attributes:
@@ -244,20 +243,16 @@ class LinkWords:
         if self._group is not None:
             self._attributes["group"] = self._group
         if self._peer:
-            self._put_name(self._name or self._device)
+            self._attributes["ifname"] = self._name or self._device
         elif creating:
             if self._kind is None:
                 raise CommandError('Not enough information: "type" argument is required')
-            self._put_name(self._name or self._device)
+            self._attributes["ifname"] = self._name or self._device
             if self._lower is not None:
                 self._attributes["link"] = self._session.index(self._lower)
         else:
             self._address_device()
-            self._put_name(self._name)
-
-    def _put_name(self, name: str | None) -> None:
-        if name is not None:
-            self._attributes["ifname"] = check_ifname(name, "name")
+            self._attributes["ifname"] = self._name
 
     def _address_device(self) -> None:
         if self._device is None:
@@ -270,6 +265,16 @@ class LinkWords:
                 raise CommandError(why, 255, final=True)
             self._attributes["new_ifindex"] = self._header["ifi_index"]
         self._header["ifi_index"] = self._session.index(self._device)
+        self._check_address_length()
+
+    def _check_address_length(self) -> None:
+        address = self._attributes.get("address")
+        if address is None:
+            return
+        link = self._session.link(self._header["ifi_index"]) or {}
+        length = len(link.get("address", b""))
+        if length and len(address) != length:
+            raise CommandError(f"Invalid address length {len(address)} - must be {length} bytes")
 
     def _read_kind(self, words: Words) -> None:
         from .link_kinds import kind_info
@@ -279,6 +284,11 @@ class LinkWords:
         info, parts = kind_info(self._session, self._kind or "", words)
         self._parts = parts
         self._attributes["linkinfo"] = info
+
+
+def _signed(word: str, name: str) -> int:
+    """A number that may be negative, as the kernel will see it."""
+    return number(word, f'Invalid "{name}" value\n', 0x7FFFFFFF, low=-0x80000000) & U32
 
 
 def _open_named(word: str) -> Netns | None:

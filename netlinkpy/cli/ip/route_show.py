@@ -72,7 +72,7 @@ class RouteFilter:
             self.cached = True
         elif word == "tos" or matches(word, "dsfield"):
             self._equal("rtm_tos", read_dsfield(words.next(), "TOS value is invalid\n"), "tos")
-        elif matches(word, "metric") or matches(word, "priority") or matches(word, "preference"):
+        elif matches(word, "metric") or matches(word, "priority") or word == "preference":
             self._equal("priority", number(words.next(), '"metric" value is invalid\n'), "metric")
         elif matches(word, "protocol"):
             self._read_named("rtm_protocol", "proto", words.next(), read_protocol, 'invalid "protocol"\n')

@@ -159,7 +159,7 @@ class RouteWords:
             self.header["rtm_tos"] = read_dsfield(words.next(), '"tos" value is invalid\n')
         elif word == "expires":
             self.attributes["expires"] = number(words.next(), '"expires" value is invalid\n')
-        elif matches(word, "metric") or matches(word, "priority") or matches(word, "preference"):
+        elif matches(word, "metric") or matches(word, "priority") or word == "preference":
             self.attributes["priority"] = number(words.next(), '"metric" value is invalid\n')
         elif word == "scope":
             word = words.next()
@@ -231,7 +231,7 @@ class RouteWords:
             self.attributes["oif"] = self._session.index(words.next())
         elif word in ("encap", "ttl-propagate"):
             raise not_built(word)
-        elif word == "pref":
+        elif matches(word, "pref"):
             word = words.next()
             self.attributes["pref"] = _preference(word)
         else:
