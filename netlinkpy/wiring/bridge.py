@@ -59,20 +59,23 @@ class PrivateGroup:
                 if error.errno != errno.EADDRINUSE:
                     raise
                 continue
-            if self._is_empty():
+            empty = False
+            try:
+                empty = self._is_empty()
+            finally:
+                if not empty:
+                    self.socket.close()
+            if empty:
                 return
-            self.socket.close()
 
     def _is_empty(self) -> bool:
         """An address of one byte is invalid for every member (EINVAL), and nobody's business without
         members."""
+        values = {"group": self.number, "address": b"\0"}
         try:
-            self.socket.request(
-                LINK, RTM_NEWLINK, 0, {"group": self.number, "address": b"\0"}, verb="probe a group"
-            )
+            self.socket.request(LINK, RTM_NEWLINK, 0, values, verb="probe a group")
         except NetlinkError as error:
             if error.errno != errno.EINVAL:
-                self.socket.close()
                 raise
             return False
         return True

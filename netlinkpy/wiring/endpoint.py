@@ -129,6 +129,16 @@ class Wanted:
         self.gateways = list(found.values())
         self._check_reach()
 
+    @property
+    def address_texts(self) -> tuple[str, ...]:
+        """The addresses as the kernel's are shown."""
+        return tuple([f"{format_ip(packed)}/{length}" for packed, length in self.addresses])
+
+    @property
+    def gateway_texts(self) -> tuple[str, ...]:
+        """The gateways as the kernel's are shown."""
+        return tuple([format_ip(gateway) for gateway in self.gateways or ()])
+
     def _check_reach(self) -> None:
         """Every gateway must be in the net of an address, and none may be the container's own."""
         gateways = self.gateways or []

@@ -7,6 +7,7 @@ dead maker left half made is removed, anything else is the caller's to sort out.
 from __future__ import annotations
 
 import errno
+from _socket import AF_INET6
 
 from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
@@ -19,11 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..netns.handle import Target
     from ..rtnl.link import Link
+    from ..rtnl.route import Route
     from .bridge import Bridge
     from .claims import Refused
     from .endpoint import Wanted
 
 RT_SCOPE_LINK = 253
+RT6_METRIC = 1024  # of an IPv6 route that was given none (IP6_RT_PRIO_USER, net/ip6_route.h)
 
 
 def find(netns: Target, ifname: str) -> Attachment:
@@ -105,10 +108,11 @@ class Conflicts:
                 verdict = self._leftover(outer)
                 if verdict is None or verdict:
                     return verdict
-                attachment = _attachment(wanted.label, link, outer, inside, self._host)
-                if why := _difference(wanted, link, outer, attachment, bridge):
+                if why := _difference(wanted, link, outer, inside, bridge):
                     return f"{wanted.ifname} is there already, but {why}"
-                return attachment
+                return _attachment(wanted.label, link, outer, inside, self._host).replace(
+                    addresses=wanted.address_texts, gateways=wanted.gateway_texts
+                )
         outer = _get(self._host, wanted.host_ifname)
         if outer is not None:
             verdict = self._leftover(outer)
@@ -168,8 +172,8 @@ def _get(rt: RTNetlink, name: str) -> Link | None:
         return None
 
 
-def _difference(wanted: Wanted, link: Link, outer: Link, found: Attachment, bridge: Bridge) -> str:
-    """What of a complete attachment is not as wanted, in words; empty where it is identical."""
+def _difference(wanted: Wanted, link: Link, outer: Link, inside: RTNetlink, bridge: Bridge) -> str:
+    """What of a complete attachment is not as wanted, in words; empty where all that is wanted is there."""
     if not (link.up and outer.up):
         return "one of its ends is down"
     if outer.master != bridge.index:
@@ -180,10 +184,30 @@ def _difference(wanted: Wanted, link: Link, outer: Link, found: Attachment, brid
         return f"its MAC is {link.address}, not {format_mac(wanted.mac)}"
     if wanted.mtu is not None and link.mtu != wanted.mtu:
         return f"its MTU is {link.mtu}, not {wanted.mtu}"
-    addresses = {f"{format_ip(packed)}/{length}" for packed, length in wanted.addresses}
-    if addresses != set(found.addresses):
-        return f"its addresses are {', '.join(found.addresses) or 'none'}"
-    gateways = {format_ip(gateway) for gateway in wanted.gateways or ()}
-    if gateways != set(found.gateways):
-        return f"its default gateways are {', '.join(found.gateways) or 'none'}"
+    addresses = set(wanted.address_texts)
+    found = [
+        address.cidr
+        for address in inside.addresses.list(dev=link.index)
+        if address.scope < RT_SCOPE_LINK or address.cidr in addresses  # the kernel makes link-local ones
+    ]
+    if addresses != set(found):
+        return f"its addresses are {', '.join(found) or 'none'}"
+    return _route_difference(wanted, inside.routes.list(dev=link.index))
+
+
+def _route_difference(wanted: Wanted, routes: list[Route]) -> str:
+    defaults = [route for route in routes if route.destination == "default"]
+    if set(wanted.gateway_texts) != {route.gateway for route in defaults}:
+        return f"its default gateways are {', '.join(route.gateway for route in defaults) or 'none'}"
+    for route in defaults:
+        usual = RT6_METRIC if route.family == AF_INET6 else 0
+        metric = usual if wanted.metric is None else wanted.metric
+        if route.metric != metric:
+            return f"the metric of its default route is {route.metric}, not {metric}"
+    present = {(route.destination, route.gateway) for route in routes}
+    for packed, length, via in wanted.routes:
+        destination = f"{format_ip(packed)}/{length}" if length else "default"
+        gateway = "" if via is None else format_ip(via)
+        if (destination, gateway) not in present:
+            return f"it has no route {destination}{f' via {gateway}' if gateway else ''}"
     return ""
