@@ -90,3 +90,27 @@ def routes_of(namespace: Namespace, family: int = 0) -> dict[tuple[str, int], st
     """The gateways of the main table inside a namespace by destination and metric."""
     with entered(namespace), nl.RTNetlink() as rt:
         return {(route.destination, route.metric): route.gateway for route in rt.routes.list(family=family)}
+
+
+def check_complete(host: nl.RTNetlink, wanted: Sequence[nl.Endpoint]) -> None:
+    """All these endpoints are attached, wholly and rightly, and nothing else is: no veth, no group, no
+    claim more."""
+    outers = {link.index: link for link in host.links.list(kind="veth")}
+    assert len(outers) == len(wanted)
+    bridges = {bridge.name: bridge.index for bridge in host.links.list(kind="bridge")}
+    for one in wanted:
+        attachment = nl.Attachment.find(one.netns, one.ifname)
+        outer = outers.pop(attachment.host_index)
+        assert outer.master == bridges[one.bridge] and outer.up and outer.group == 0
+        assert one.host_ifname in (None, outer.name)
+        addresses = [one.addresses] if isinstance(one.addresses, str) else list(one.addresses)
+        claims = [f"ip:{outer.master}:{address.partition('/')[0]}" for address in addresses]
+        assert sorted(outer.altnames) == sorted(claims)
+        assert list(attachment.addresses) == addresses
+        with nl.RTNetlink(one.netns) as rt:
+            links = {link.name: link for link in rt.links.list()}
+            assert links["lo"].up and links[one.ifname].up
+            assert links[one.ifname].operstate == "up"
+            if one.gateways is None:
+                assert [route.gateway for route in rt.routes.list() if route.destination == "default"]
+    assert not outers
