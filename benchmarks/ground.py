@@ -168,10 +168,9 @@ def name_namespace(place: Place) -> None:
 def prepare(count: int, bridges: int = 1, *, named: bool = False) -> list[Place]:
     """The namespaces and bridges (172.17.42.1/16 and so on, one net for each), and the places: as in
     floor.c."""
-    wanted = 2 * count + 1024
+    wanted = count + 2048
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < wanted or soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
     with open_netlink() as sock:
         for number in range(bridges):
             make_bridge(sock, f"br{number}", f"172.{17 + number}.42.1")

@@ -20,7 +20,7 @@ made: dict[int, nl.Attachment] = {}
 
 def endpoint(place: Place) -> nl.Endpoint:
     return nl.Endpoint(
-        netns=nl.Netns.from_fd(place.netns),
+        netns=f"/proc/self/fd/{place.netns}",
         bridge=place.bridge,
         addresses=f"{place.address}/16",
         mac=place.mac,
