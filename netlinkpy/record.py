@@ -86,17 +86,17 @@ class Record(_Base, metaclass=RecordType):
         return type(self)(**{**self.as_dict(), **changes})
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items() if name != "attributes")
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items() if name != "body")
         return f"{type(self).__name__}({fields})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and _values(self) == _values(other)
+        return type(self) is type(other) and _compared(self) == _compared(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(_values(self))
+        return hash(_compared(self))
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return _values(self)
@@ -107,3 +107,8 @@ _new: Any = tuple.__new__
 
 def _values(record: Any) -> tuple[Any, ...]:
     return tuple(tuple.__iter__(record))
+
+
+def _compared(record: Any) -> tuple[Any, ...]:
+    values = _values(record)
+    return values[:-1] if type(record)._fields[-1:] == ("body",) else values

@@ -1,36 +1,19 @@
-"""Links: network interfaces. Record `Link`, and the verbs to add, find, change and remove them."""
+"""Link and Peer: the records of network interfaces, and how they are read from the kernel's messages."""
 
 from __future__ import annotations
 
-import errno
-
 from ..record import Record
-from ..transport.socket import answer
-from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
-from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.bridge import BRIDGE
-from ..wire.rtnetlink.link import (
-    IFF_UP,
-    IFNAMSIZ,
-    LINK,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_DELLINK,
-    RTM_DELLINKPROP,
-    RTM_GETLINK,
-    RTM_NEWLINK,
-    RTM_NEWLINKPROP,
-)
-from .values import check_altname, check_ifname, check_number, format_mac, parse_mac
+from ..wire.message import frame
+from ..wire.rtnetlink.link import IFF_UP, IFNAMSIZ, LINK, RTM_NEWLINK
+from ..wire.table import Field, Plan, Table, number
+from .values import format_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Iterable
     from typing import Any
 
-    from ..netns.handle import Netns, Target
-    from ..wire.attributes import Values
-    from .netlink import RTNetlink
+    from ..netns.handle import Target
 
 OPERSTATES = (
     "unknown",
@@ -41,15 +24,16 @@ OPERSTATES = (
     "dormant",
     "up",
 )  # RFC 2863, linux/if.h
+_ADDRESS_ROOM = 32  # MAX_ADDR_LEN, linux/netdevice.h
+_KIND_ROOM = 32  # no kind of the kernel has a longer name
 
 
 class Link(Record):
     """What the kernel tells of an interface (RTM_NEWLINK).
 
-    kind: "veth", "bridge" ..., empty for hardware and lo; master and peer: indices, None without; peer_nsid:
-    the id of the namespace that the peer is in, None where it is this one; mtu and the rest: as `ip -d link`
-    shows; data and port: what its kind, and its master's kind, tell of it; attributes: the whole message, by
-    the kernel's names, unknown ones by number."""
+    kind: "veth", "bridge" ..., empty for hardware and lo; address, broadcast: hardware addresses; master and
+    peer: indices, None without; peer_nsid: the id of the namespace that the peer is in, None where it is this
+    one; mtu and the rest: as `ip -d link` shows; body: the message."""
 
     index: int
     name: str
@@ -64,44 +48,47 @@ class Link(Record):
     operstate: str
     group: int
     txqueuelen: int
-    altnames: tuple[str, ...]
-    alias: str
-    data: dict[str, Any]
-    port: dict[str, Any]
-    attributes: dict[Any, Any]
+    body: bytes
 
     @property
     def up(self) -> bool:
         """Whether it is administratively up (IFF_UP)."""
         return bool(self.flags & IFF_UP)
 
+    @property
+    def attributes(self) -> dict[Any, Any]:
+        """The whole message by the kernel's names, unknown attributes by number."""
+        return LINK.parse(self.body)
+
+    @property
+    def altnames(self) -> tuple[str, ...]:
+        """Its alternative names."""
+        return tuple(self.attributes.get("prop_list", {}).get("alt_ifname", ()))
+
+    @property
+    def alias(self) -> str:
+        """What somebody noted of it (`ip link set alias`)."""
+        return str(self.attributes.get("ifalias", ""))
+
+    @property
+    def data(self) -> dict[Any, Any]:
+        """What its kind tells of it, by the kernel's names (a bridge: stp_state, ageing_time ...)."""
+        found: dict[Any, Any] = self.attributes.get("linkinfo", {}).get("data", {})
+        return found
+
+    @property
+    def port(self) -> dict[Any, Any]:
+        """What its master's kind tells of it (a port of a bridge: state, cost ...)."""
+        found: dict[Any, Any] = self.attributes.get("linkinfo", {}).get("slave_data", {})
+        return found
+
     @classmethod
-    def from_values(cls, values: Values) -> Link:
-        """The record of a parsed link message."""
-        get = values.get
-        info = get("linkinfo", {})
-        return cls.from_row(
-            (
-                values["ifi_index"],
-                get("ifname", ""),
-                info.get("kind", ""),
-                values["ifi_flags"],
-                get("mtu", 0),
-                format_mac(get("address", b"")),
-                format_mac(get("broadcast", b"")),
-                get("master"),
-                get("link"),
-                get("link_netnsid"),
-                _operstate(get("operstate", 0)),
-                get("group", 0),
-                get("txqlen", 0),
-                tuple(get("prop_list", {}).get("alt_ifname", ())),
-                get("ifalias", ""),
-                info.get("data", {}),
-                info.get("slave_data", {}),
-                values,
-            )
-        )
+    def from_body(cls, body: bytes) -> Link:
+        """The record of one link message without its nlmsghdr."""
+        table = Table(plan(), 2, keep=True)
+        message = frame(RTM_NEWLINK, 0, 0, body)
+        table.feed(message, len(message))
+        return read(table)[0]
 
 
 class Peer(Record):
@@ -118,248 +105,72 @@ class Peer(Record):
     index: int | None = None
 
 
-class Links:
-    """The links of one namespace: `rt.links`."""
+def columns() -> Plan:
+    """The columns of links."""
+    return _plans.get("columns") or _plans.setdefault("columns", Plan(LINK, RTM_NEWLINK, _fields()))
 
-    def __init__(self, rt: RTNetlink) -> None:
-        self._rt = rt
-        self._socket = rt.socket
 
-    def get(self, dev: str | int) -> Link:
-        """A link by index, name or alternative name. NetlinkError (ENODEV) where there is none."""
-        verb = f"find link {dev}"
-        values = {**_named(dev), "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        return Link.from_values(answer(self._socket.request(LINK, RTM_GETLINK, 0, values, verb=verb), verb))
+def plan() -> Plan:
+    """What a Link is read from."""
+    if "records" not in _plans:
+        lengths = {
+            "address_length": Field("address", 2, "H", length=True),
+            "broadcast_length": Field("broadcast", 2, "H", length=True),
+        }
+        _plans["records"] = Plan(LINK, RTM_NEWLINK, {**_fields(), **lengths})
+    return _plans["records"]
 
-    def list(self, *, master: str | int | None = None, kind: str | None = None) -> builtins.list[Link]:
-        """All links, or the ports of one bridge, or those of one kind: the kernel filters."""
-        values: Values = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
-        if master is not None:
-            values["master"] = self._rt.index(master)
-        if kind is not None:
-            values["linkinfo"] = {"kind": kind}
-        found = self._socket.dump(LINK, RTM_GETLINK, values, verb="list links")
-        return [Link.from_values(link) for link in found]
 
-    def add(
-        self,
-        name: str,
-        *,
-        kind: str,
-        up: bool = False,
-        address: str | None = None,
-        mtu: int | None = None,
-        master: str | int | None = None,
-        peer: Peer | str | None = None,
-        index: int | None = None,
-        group: int | None = None,
-        txqueuelen: int | None = None,
-        tx_queues: int | None = None,
-        rx_queues: int | None = None,
-        alias: str | None = None,
-        altnames: Iterable[str] = (),
-        **options: Any,
-    ) -> Link:
-        """Make a link and give it as the kernel has it.
+_plans: dict[str, Plan] = {}
+_NAMES = ("index", "name", "kind", "flags", "mtu", "address", "broadcast", "master", "peer", "peer_nsid")
+_MASTER, _PEER, _PEER_NSID = (1 << _NAMES.index(name) for name in ("master", "peer", "peer_nsid"))
 
-        kind: "bridge", "veth" (with `peer`), or any kind that needs no options. address: hardware address;
-        mtu: bytes; master: a bridge by name or index. options: those of the kind, by the kernel's names
-        without prefix and in its units (bridge: ageing_time=30000 hundredths of a second, stp_state=1,
-        mcast_snooping=0 ...). Alias and alternative names, which the kernel ignores in a create, are set in
-        messages of their own; when they are refused the link is removed again.
 
-        NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
-        zero address ..."""
-        values: Values = {"ifi_index": index or 0}
-        if up:
-            values["ifi_flags"] = values["ifi_change"] = IFF_UP
-        values["ifname"] = check_ifname(name)
-        values.update(_settings(address, mtu, group, txqueuelen))
-        if tx_queues is not None:
-            values["num_tx_queues"] = check_number(tx_queues, 1, 4096, "tx_queues")
-        if rx_queues is not None:
-            values["num_rx_queues"] = check_number(rx_queues, 1, 4096, "rx_queues")
-        if master is not None:
-            values["master"] = self._rt.index(master)
-        altnames = [check_altname(altname) for altname in altnames]
-        opened: Netns | None = None
-        try:
-            data, opened = _kind_data(kind, peer, options)
-            values["linkinfo"] = {"kind": kind, **({"data": data} if data else {})}
-            made = self._create(values, f"add link {name}")
-        finally:
-            if opened is not None:
-                opened.close()
-        if not altnames and alias is None:
-            return made
-        try:
-            if alias is not None:
-                self.set(made.index, alias=alias)
-            if altnames:
-                self.add_altnames(made.index, altnames)
-        except BaseException:
-            self.delete(made.index)
-            raise
-        return self.get(made.index)
+def _fields() -> dict[str, Field]:
+    return {
+        "index": number(LINK, "ifi_index"),
+        "name": Field("ifname", IFNAMSIZ),
+        "kind": Field("linkinfo.kind", _KIND_ROOM),
+        "flags": number(LINK, "ifi_flags"),
+        "mtu": number(LINK, "mtu"),
+        "address": Field("address", _ADDRESS_ROOM),
+        "broadcast": Field("broadcast", _ADDRESS_ROOM),
+        "master": number(LINK, "master"),
+        "peer": number(LINK, "link"),
+        "peer_nsid": Field("link_netnsid", 4, "i"),
+        "operstate": number(LINK, "operstate"),
+        "group": number(LINK, "group"),
+        "txqueuelen": number(LINK, "txqlen"),
+    }
 
-    def _create(self, values: Values, verb: str) -> Link:
-        """The create; the echo (since 6.2) is the link before its master is applied, so that is looked up
-        again."""
-        flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO
-        try:
-            echo = self._socket.request(LINK, RTM_NEWLINK, flags, values, verb=verb)
-        except NetlinkError as error:
-            if error.errno == errno.EEXIST and not error.text:
-                error = NetlinkError(
-                    errno.EEXIST, verb, where=error.where, path=error.path, hint=self._taken(values)
+
+def read(table: Table) -> builtins.list[Link]:
+    """The links of a table that was made with plan() and keep=True."""
+    links = []
+    new = Link.from_row
+    names = (*_NAMES, "operstate", "group", "txqueuelen", "address_length", "broadcast_length")
+    columns = [table.values(name) for name in names]
+    for bits, body, *row in zip(table.presence(), table.bodies, *columns, strict=True):
+        index, name, kind, flags, mtu, address, broadcast, master, peer, peer_nsid = row[:10]
+        operstate, group, txqueuelen, address_length, broadcast_length = row[10:]
+        links.append(
+            new(
+                (
+                    index,
+                    name.rstrip(b"\0").decode("utf-8", "surrogateescape"),
+                    kind.rstrip(b"\0").decode("utf-8", "surrogateescape"),
+                    flags,
+                    mtu,
+                    format_mac(address[:address_length]),
+                    format_mac(broadcast[:broadcast_length]),
+                    master if bits & _MASTER else None,
+                    peer if bits & _PEER else None,
+                    peer_nsid if bits & _PEER_NSID else None,
+                    OPERSTATES[operstate] if operstate < len(OPERSTATES) else str(operstate),
+                    group,
+                    txqueuelen,
+                    body,
                 )
-            raise error from None
-        return self.get(echo[0]["ifi_index"] if echo else values["ifname"])
-
-    def _taken(self, values: Values) -> str:
-        """What EEXIST, which has no text, means: ask who holds the name."""
-        wanted = [values["ifname"]]
-        peer = values["linkinfo"].get("data", {}).get("peer", {})
-        if "net_ns_fd" not in peer and "ifname" in peer:
-            wanted.append(peer["ifname"])
-        for name in wanted:
-            try:
-                holder = self.get(name)
-            except OSError:
-                continue
-            return f"the name {name} is taken by link {holder.index} ({holder.kind or 'no kind'})"
-        return "the name of its peer, or the index, is taken"
-
-    def set(
-        self,
-        dev: str | int,
-        *,
-        up: bool | None = None,
-        name: str | None = None,
-        address: str | None = None,
-        mtu: int | None = None,
-        master: str | int | None = None,
-        netns: Target | None = None,
-        group: int | None = None,
-        txqueuelen: int | None = None,
-        alias: str | None = None,
-        addrgenmode: int | None = None,
-        **options: Any,
-    ) -> None:
-        """Change a link; what is None stays. master: 0 takes it out of its bridge; netns moves it (about 20
-        ms: better create it where it belongs); addrgenmode: IN6_ADDR_GEN_MODE_ of linux/if_link.h; options:
-        those of a bridge, as in add()."""
-        verb = f"set link {dev}"
-        values = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
-        if up is not None:
-            values["ifi_flags"], values["ifi_change"] = (IFF_UP if up else 0), IFF_UP
-        if name is not None:
-            values["ifname"] = check_ifname(name)
-        values.update(_settings(address, mtu, group, txqueuelen))
-        if alias is not None:
-            if len(alias.encode()) > 255:
-                raise ValueError("an alias has at most 255 bytes")
-            values["ifalias"] = alias
-        if master is not None:
-            values["master"] = self._rt.index(master)
-        if options:
-            values["linkinfo"] = {"kind": "bridge", "data": _bridge_options(options)}
-        if netns is None:
-            self._set(values, addrgenmode, verb)
-        else:
-            from ..netns.handle import Netns
-
-            with Netns.open(netns) as handle:
-                values["net_ns_fd"] = handle.fileno()
-                self._set(values, addrgenmode, verb)
-
-    def _set(self, values: Values, addrgenmode: int | None, verb: str) -> None:
-        # The kernel heeds the address generation mode only after the flags of the same message, so it goes
-        # first.
-        if addrgenmode is not None:
-            named = {name: values[name] for name in ("ifi_index", "ifname", "alt_ifname") if name in values}
-            mode = {**named, "af_spec": {"inet6": {"addr_gen_mode": addrgenmode}}}
-            self._socket.request(LINK, RTM_NEWLINK, 0, mode, verb=verb)
-        self._socket.request(LINK, RTM_NEWLINK, 0, values, verb=verb)
-
-    def delete(self, dev: str | int) -> None:
-        """Remove a link (about 20 ms for a veth pair, whose other end goes with it). NetlinkError (ENODEV)
-        where there is none."""
-        self._socket.request(LINK, RTM_DELLINK, 0, _named(dev), verb=f"delete link {dev}")
-
-    def add_altnames(self, dev: str | int, names: Iterable[str]) -> None:
-        """Give a link alternative names. NetlinkError (EEXIST) where one is any link's name already."""
-        self._properties(dev, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, names, "add alternative names to")
-
-    def delete_altnames(self, dev: str | int, names: Iterable[str]) -> None:
-        """Take alternative names away."""
-        self._properties(dev, RTM_DELLINKPROP, 0, names, "delete alternative names of")
-
-    def _properties(self, dev: str | int, type: int, flags: int, names: Iterable[str], verb: str) -> None:
-        properties = {"alt_ifname": [check_altname(name) for name in names]}
-        values = {**_named(dev), "prop_list": properties}
-        self._socket.request(LINK, type, flags | NLM_F_ACK, values, verb=f"{verb} link {dev}")
-
-
-def _named(dev: str | int) -> Values:
-    """What names a link in a message: its index, its name, or (longer than a name can be) an alternative
-    name."""
-    if isinstance(dev, int):
-        return {"ifi_index": check_number(dev, 1, 0x7FFFFFFF, "an interface index")}
-    check_altname(dev)
-    return {"ifname" if len(dev.encode()) < IFNAMSIZ else "alt_ifname": dev}
-
-
-def _settings(address: str | None, mtu: int | None, group: int | None, txqueuelen: int | None) -> Values:
-    values: Values = {}
-    if address is not None:
-        values["address"] = parse_mac(address)
-    if mtu is not None:
-        values["mtu"] = check_number(mtu, 0, 0x7FFFFFFF, "mtu")
-    if group is not None:
-        values["group"] = check_number(group, 0, 0x7FFFFFFF, "group")
-    if txqueuelen is not None:
-        values["txqlen"] = check_number(txqueuelen, 0, 0x7FFFFFFF, "txqueuelen")
-    return values
-
-
-def _kind_data(kind: str, peer: Peer | str | None, options: dict[str, Any]) -> tuple[Values, Netns | None]:
-    """The kind's part of a create, and the namespace to be closed once it is sent."""
-    if kind == "veth":
-        if options:
-            raise TypeError(f"a veth has no option {next(iter(options))!r}")
-        if peer is None:
-            raise TypeError("a veth needs a peer")
-        return _peer_data(Peer(peer) if isinstance(peer, str) else peer)
-    if peer is not None:
-        raise TypeError(f"a {kind} has no peer")
-    if kind == "bridge":
-        return _bridge_options(options), None
-    if options:
-        raise TypeError(f"the options of kind {kind!r} are not known here: {', '.join(options)}")
-    return {}, None
-
-
-def _peer_data(peer: Peer) -> tuple[Values, Netns | None]:
-    values: Values = {"ifi_index": peer.index or 0, "ifname": check_ifname(peer.name)}
-    values.update(_settings(peer.address, peer.mtu, None, None))
-    opened = None
-    if peer.netns is not None:
-        from ..netns.handle import Netns
-
-        opened = Netns.open(peer.netns)
-        values["net_ns_fd"] = opened.fileno()
-    return {"peer": values}, opened
-
-
-def _bridge_options(options: dict[str, Any]) -> Values:
-    for name in options:
-        try:
-            BRIDGE.type_of(name)
-        except KeyError:
-            raise TypeError(f"a bridge has no option {name!r}") from None
-    return {name: int(value) if isinstance(value, bool) else value for name, value in options.items()}
-
-
-def _operstate(number: int) -> str:
-    return OPERSTATES[number] if number < len(OPERSTATES) else str(number)
+            )
+        )
+    return links

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
     from ..netns.handle import Target
     from .address import Addresses
-    from .link import Links
+    from .links import Links
     from .neighbour import Neighbours
     from .nsid import NamespaceIds
-    from .route import Routes
+    from .routes import Routes
 
 _PLACES = {
-    "links": ("link", "Links"),
+    "links": ("links", "Links"),
     "addresses": ("address", "Addresses"),
-    "routes": ("route", "Routes"),
+    "routes": ("routes", "Routes"),
     "neighbours": ("neighbour", "Neighbours"),
     "nsids": ("nsid", "NamespaceIds"),
 }

@@ -8,21 +8,34 @@ import errno
 import os
 from time import monotonic
 
-from ..wire.conversation import NLM_F_ACK, NLM_F_DUMP, Ack, Conversation, Done, Overrun, Reply
-from ..wire.errors import DeadlineError, DumpInterruptedError, NetlinkError, OverrunError
+from ..wire.conversation import (
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
+    Ack,
+    Conversation,
+    Done,
+    Overrun,
+    Reply,
+)
+from ..wire.errors import DeadlineError, DumpInterruptedError, MalformedError, NetlinkError, OverrunError
 from ..wire.extack import decode
+from ..wire.message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Self
 
     from ..wire.attributes import Values
     from ..wire.message import Message
+    from ..wire.table import Table
 
 AF_NETLINK = 16
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 SOL_NETLINK = 270
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
 
 RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
@@ -81,9 +94,19 @@ class Socket:
 
     @property
     def answer_room(self) -> int:
-        """How many acks and errors the receive buffer surely holds. Read back, since the kernel may give less than was
-        asked; it charges less than 1 KiB for each (the default of 208 KiB held 256 when measured)."""
+        """How many acks and errors the receive buffer surely holds. Read back, since the kernel may give less
+        than was asked; it charges less than 1 KiB for each (the default of 208 KiB held 256 when
+        measured)."""
         return max(self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF) // 1024, 1)
+
+    def enlarge(self) -> None:
+        """Ask for a receive buffer of 1 MiB, so that a datagram may hold more messages. It is refused in a
+        user namespace (SO_RCVBUFFORCE needs CAP_NET_ADMIN in the first one): answer_room tells what there
+        is."""
+        try:
+            self._socket.setsockopt(_socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
+        except PermissionError:
+            return
 
     @property
     def datagram_room(self) -> int:
@@ -110,9 +133,14 @@ class Socket:
 
         verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError
         where the values do not fit the message; then nothing was sent."""
-        body = message.pack(values)
-        replies, _ = self._talk(message, type, flags | NLM_F_ACK, body, verb, hint)
+        replies = self.request_bodies(message, type, flags, values, verb=verb, hint=hint)
         return [message.parse(reply.body) for reply in replies]
+
+    def request_bodies(
+        self, message: Message, type: int, flags: int, values: Values, *, verb: str = "", hint: str = ""
+    ) -> list[Reply]:
+        """As request(), the replies not yet parsed."""
+        return self._talk(message, type, flags | NLM_F_ACK, message.pack(values), verb, hint)[0]
 
     def dump(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Values]:
         """All entries the kernel has for a GET; begun again (8 times at most) when changes interrupt it.
@@ -131,14 +159,55 @@ class Socket:
         error.partial = [message.parse(reply.body) for reply in replies]
         raise error
 
+    def gather(self, message: Message, type: int, values: Values, table: Table, *, verb: str = "") -> None:
+        """As dump(), into a table. It is begun again, empty, each time changes interrupt the dump."""
+        body = message.pack(values)
+        for _ in range(DUMP_TRIES):
+            table.clear()
+            if not self._gather(message, type, body, table, verb):
+                return
+        raise DumpInterruptedError(errno.EINTR, verb, where=self.where)
+
+    def _gather(self, message: Message, type: int, body: bytes, table: Table, verb: str) -> bool:
+        """One dump; whether it was interrupted. Each datagram is one request's, so its first message tells
+        whose."""
+        deadline = self._begin()
+        sequence, data = self._conversation.request(type, NLM_F_DUMP, body)
+        buffer = bytearray(RECEIVE_SIZE)
+        seen = 0
+        try:
+            self._send(data, verb, deadline)
+            while True:
+                length = self._receive_into(buffer, verb, deadline)
+                if NLMSGHDR.unpack_from(buffer)[3] != sequence:
+                    continue
+                try:
+                    stopped, flags = table.feed(buffer, length)
+                except ValueError as error:
+                    raise MalformedError(str(error)) from None
+                seen |= flags
+                for event in self._conversation.receive(bytes(memoryview(buffer)[stopped:length])):
+                    if isinstance(event, Overrun):
+                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
+                    if isinstance(event, (Ack, Done)):
+                        if event.errno:
+                            raise self._refusal(event, message, body, verb, "")
+                        interrupted = isinstance(event, Done) and event.interrupted
+                        return interrupted or bool(seen & NLM_F_DUMP_INTR)
+        finally:
+            self._conversation.forget(sequence)
+
+    def _begin(self) -> float:
+        """The deadline of a request that begins now; refuses one in a forked child."""
+        if os.getpid() != self._pid:
+            text = f"this socket belongs to process {self._pid}; a forked child opens its own"
+            raise OSError(errno.EPERM, text)
+        return monotonic() + self.timeout
+
     def _talk(
         self, message: Message, type: int, flags: int, body: bytes, verb: str, hint: str
     ) -> tuple[list[Reply], bool]:
-        if os.getpid() != self._pid:
-            raise OSError(
-                errno.EPERM, f"this socket belongs to process {self._pid}; a forked child opens its own"
-            )
-        deadline = monotonic() + self.timeout
+        deadline = self._begin()
         sequence, data = self._conversation.request(type, flags, body)
         replies: list[Reply] = []
         try:
@@ -169,13 +238,24 @@ class Socket:
 
     def _receive(self, verb: str, deadline: float) -> bytes:
         """One datagram of the kernel's, whole."""
+        data: bytes = self._wait(lambda: self._socket.recvfrom(RECEIVE_SIZE), verb, deadline)
+        return data
+
+    def _receive_into(self, buffer: bytearray, verb: str, deadline: float) -> int:
+        """One datagram of the kernel's, into `buffer`; gives its length, which is a message's at least."""
+        while True:
+            length: int = self._wait(lambda: self._socket.recvfrom_into(buffer), verb, deadline)
+            if length >= NLMSG_HDRLEN:
+                return length
+
+    def _wait(self, receive: Callable[[], tuple[Any, Any]], verb: str, deadline: float) -> Any:
         while True:
             left = deadline - monotonic()
             if left <= 0:
                 raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
             self._socket.settimeout(left)
             try:
-                data, sender = self._socket.recvfrom(RECEIVE_SIZE)
+                received, sender = receive()
             except TimeoutError:
                 continue  # the deadline is past, or nearly
             except OSError as error:
@@ -183,7 +263,7 @@ class Socket:
                     raise OverrunError(errno.ENOBUFS, verb, where=self.where) from None
                 raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
             if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
-                return data
+                return received
 
     def _refusal(
         self, event: Ack | Done, message: Message, body: bytes, verb: str, hint: str

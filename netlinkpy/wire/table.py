@@ -1,0 +1,147 @@
+"""Table: the messages of a dump turned into columns of plain buffers, by a plan made from the message's
+description.
+
+A column is a memoryview, one fixed-width value a row, in the host's byte order; addresses stay as on the
+wire. numpy wraps one without a copy: numpy.frombuffer(column, ...) or numpy.asarray(column)."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..native import load
+from ..record import Record
+from .message import NLMSG_HDRLEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .message import Message
+
+_FIRST_ROWS = 1024
+_HEAD = Struct("=IH")  # of nlmsghdr: length, type
+_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+class Field(Record):
+    """A column to be read: the dotted path of its value in the message ("oif", "linkinfo.kind"), its width in
+    bytes, and the struct letter its values have ("I"; empty: bytes, `width` of them a row). length: the
+    payload's own length as "H" instead of its bytes (4 for an IPv4 address, 16 for an IPv6 one)."""
+
+    path: str
+    width: int
+    form: str = ""
+    length: bool = False
+
+
+def number(message: Message, path: str) -> Field:
+    """The field of an unsigned number whose width the description knows."""
+    width = message.plan(path)[2]
+    return Field(path, width, _FORMATS[width])
+
+
+class Plan:
+    """Which columns are read of which messages: compiled once, for any number of dumps."""
+
+    __slots__ = ("compiled", "fields", "names", "type")
+
+    def __init__(self, message: Message, type: int, fields: Mapping[str, Field]) -> None:
+        self.type = type
+        self.names = tuple(fields)
+        self.fields = tuple(fields.values())
+        entries = []
+        for field in self.fields:
+            types, offset, _ = message.plan(field.path)
+            entries.append((types, offset, field.width, int(field.length)))
+        self.compiled = load().compile_plan(type, message.header.struct.size, entries)
+
+
+class Table:
+    """Columns that grow as datagrams are fed in."""
+
+    __slots__ = ("_buffers", "_capacity", "_keep", "_plan", "_present", "bodies", "rows")
+
+    def __init__(self, plan: Plan, rows: int = _FIRST_ROWS, *, keep: bool = False) -> None:
+        """rows: room to begin with; keep: the bodies of the messages are kept too, in `bodies`."""
+        self._plan = plan
+        self._keep = keep
+        self.bodies: list[bytes] = []
+        self._capacity = rows
+        self._buffers = [bytearray(field.width * rows) for field in plan.fields]
+        self._present = bytearray(8 * rows)
+        self.rows = 0
+
+    def feed(self, data: bytes | bytearray | memoryview, length: int, start: int = 0) -> tuple[int, int]:
+        """Take the messages of one received datagram. Gives where it stopped (its end, or a DONE or ERROR,
+        which is the caller's to read) and the flags of all messages. ValueError where a length lies."""
+        gather = load().gather
+        flags, begin = 0, start
+        while True:
+            added, start, seen = gather(
+                data,
+                length,
+                self._plan.compiled,
+                self._buffers,
+                self._present,
+                self.rows,
+                self._capacity,
+                start,
+            )
+            self.rows += added
+            flags |= seen
+            if self.rows < self._capacity:
+                if self._keep:
+                    self._keep_bodies(data, begin, start)
+                return start, flags
+            self._grow()
+
+    def _keep_bodies(self, data: bytes | bytearray | memoryview, at: int, end: int) -> None:
+        """gather() has checked every length."""
+        whole = bytes(memoryview(data)[at:end])
+        bodies, unpack, wanted = self.bodies, _HEAD.unpack_from, self._plan.type
+        at, end = 0, len(whole)
+        while end - at >= NLMSG_HDRLEN:
+            length, type = unpack(whole, at)
+            if type == wanted:
+                bodies.append(whole[at + NLMSG_HDRLEN : at + length])
+            at += (length + 3) & ~3
+
+    def _grow(self) -> None:
+        self._capacity *= 2
+        for buffer, field in zip(self._buffers, self._plan.fields, strict=True):
+            buffer.extend(bytes(field.width * self._capacity - len(buffer)))
+        self._present.extend(bytes(8 * self._capacity - len(self._present)))
+
+    def clear(self) -> None:
+        """Forget the rows, keep the room."""
+        self.rows = 0
+        self.bodies.clear()
+
+    def column(self, name: str) -> memoryview:
+        """The values of a column; zero where absent."""
+        position = self._plan.names.index(name)
+        field = self._plan.fields[position]
+        view = memoryview(self._buffers[position])[: field.width * self.rows]
+        return view.cast(field.form) if field.form else view
+
+    def columns(self) -> dict[str, memoryview]:
+        """All columns by name, and `present`: for each row a u64 whose bit i says that column i was there."""
+        found = {name: self.column(name) for name in self._plan.names}
+        found["present"] = memoryview(self._present)[: 8 * self.rows].cast("Q")
+        return found
+
+    def values(self, name: str) -> Sequence[Any]:
+        """The values of a column as Python objects: numbers, or bytes of its width."""
+        position = self._plan.names.index(name)
+        field = self._plan.fields[position]
+        column = self.column(name)
+        if field.form:
+            return column.tolist()
+        width = field.width
+        whole = column.tobytes()
+        return [whole[at : at + width] for at in range(0, len(whole), width)]
+
+    def presence(self) -> list[int]:
+        """For each row the bits of the columns that were there."""
+        return memoryview(self._present)[: 8 * self.rows].cast("Q").tolist()
