@@ -70,6 +70,38 @@ out:
     return result;
 }
 
+static PyObject *native_prctl(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    unsigned long words[4];
+    int option, result;
+
+    (void)module;
+    if (!native_has_count("prctl", count, 5, 5) || !native_to_int(arguments[0], &option))
+        return NULL;
+    for (int i = 0; i < 4; i++) {
+        words[i] = PyLong_AsUnsignedLong(arguments[i + 1]);
+        if (words[i] == (unsigned long)-1 && PyErr_Occurred())
+            return NULL;
+    }
+    result = nlp_prctl(option, words[0], words[1], words[2], words[3]);
+    return result < 0 ? native_refuse(result, NULL) : PyLong_FromLong(result);
+}
+
+static PyObject *native_capset(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    unsigned long long sets[3];
+
+    (void)module;
+    if (!native_has_count("capset", count, 3, 3))
+        return NULL;
+    for (int i = 0; i < 3; i++) {
+        sets[i] = PyLong_AsUnsignedLongLong(arguments[i]);
+        if (sets[i] == (unsigned long long)-1 && PyErr_Occurred())
+            return NULL;
+    }
+    return none_or_refuse(nlp_capset(sets[0], sets[1], sets[2]), NULL);
+}
+
 static PyObject *native_open_socket(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     int numbers[4], fd;
@@ -166,6 +198,8 @@ static PyMethodDef methods[] = {
     {"unshare", native_unshare, METH_O, NULL},
     FAST(mount),
     FAST(umount),
+    FAST(prctl),
+    FAST(capset),
     FAST(open_socket),
     {"make_netns", native_make_netns, METH_O, NULL},
     {"make_netns_at", native_make_netns_at, METH_O, NULL},

@@ -3,8 +3,12 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 const char *nlp_sentence(int code)
 {
@@ -46,4 +50,25 @@ int nlp_mount(const char *source, const char *target, const char *fstype, unsign
 int nlp_umount(const char *target, int flags)
 {
     return umount2(target, flags) ? -errno : 0;
+}
+
+int nlp_prctl(int option, unsigned long second, unsigned long third, unsigned long fourth,
+              unsigned long fifth)
+{
+    int result = prctl(option, second, third, fourth, fifth);
+
+    return result < 0 ? -errno : result;
+}
+
+int nlp_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct halves[2];
+
+    for (int i = 0; i < 2; i++) {
+        halves[i].effective = (uint32_t)(effective >> 32 * i);
+        halves[i].permitted = (uint32_t)(permitted >> 32 * i);
+        halves[i].inheritable = (uint32_t)(inheritable >> 32 * i);
+    }
+    return syscall(SYS_capset, &header, halves) ? -errno : 0;
 }

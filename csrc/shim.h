@@ -53,6 +53,13 @@ int nlp_unshare(int flags);
 int nlp_mount(const char *source, const char *target, const char *fstype, unsigned long flags);
 int nlp_umount(const char *target, int flags);
 
+/* prctl(2) on the calling thread: what it gives, or -errno. */
+int nlp_prctl(int option, unsigned long second, unsigned long third, unsigned long fourth,
+              unsigned long fifth);
+
+/* capset(2) on the calling thread: a bit for each capability of linux/capability.h. 0 or -errno. */
+int nlp_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
 /* Open a close-on-exec socket inside the network namespace of netns_fd. The descriptor, or -errno. */
 int nlp_open_socket(int netns_fd, int family, int type, int protocol);
 

@@ -44,6 +44,8 @@ setns = _native.setns
 unshare = _native.unshare
 mount = _native.mount
 umount = _native.umount
+prctl = _native.prctl
+capset = _native.capset
 open_socket = _native.open_socket
 make_netns = _native.make_netns
 make_netns_at = _native.make_netns_at
@@ -75,6 +77,7 @@ def exchange(
 
 __all__ = [
     "NAME",
+    "capset",
     "compile_plan",
     "exchange",
     "gather",
@@ -82,6 +85,7 @@ __all__ = [
     "make_netns_at",
     "mount",
     "open_socket",
+    "prctl",
     "setns",
     "stamp",
     "umount",

@@ -73,6 +73,18 @@ def umount(target: str | bytes, flags: int, /) -> None:
     _refuse(lib.nlp_umount(_path(target), flags), target)
 
 
+def prctl(option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
+    """See `netlinkpy.native.interface.Backend.prctl`."""
+    result: int = lib.nlp_prctl(option, second, third, fourth, fifth)
+    _refuse(result)
+    return result
+
+
+def capset(effective: int, permitted: int, inheritable: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.capset`."""
+    _refuse(lib.nlp_capset(effective, permitted, inheritable))
+
+
 def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
     """See `netlinkpy.native.interface.Backend.open_socket`."""
     fd: int = lib.nlp_open_socket(netns_fd, family, type, protocol)
@@ -248,6 +260,7 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
 
 __all__ = [
     "NAME",
+    "capset",
     "compile_plan",
     "exchange",
     "gather",
@@ -255,6 +268,7 @@ __all__ = [
     "make_netns_at",
     "mount",
     "open_socket",
+    "prctl",
     "setns",
     "stamp",
     "umount",

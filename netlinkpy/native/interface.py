@@ -63,6 +63,13 @@ if TYPE_CHECKING:
         def umount(self, target: str | bytes, flags: int, /) -> None:
             """umount2(2). OSError with `target` as its file name."""
 
+        def prctl(self, option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
+            """prctl(2) on the calling thread, unused arguments 0; gives what it gives. OSError."""
+
+        def capset(self, effective: int, permitted: int, inheritable: int, /) -> None:
+            """Set the calling thread's capabilities (capset(2)): a bit for each, by its number in
+            linux/capability.h. OSError, EPERM for one that is not permitted now."""
+
         # -- namespaces by throw-away threads ----------------------------------------------------------
 
         def open_socket(self, netns_fd: int, family: int, type: int, protocol: int, /) -> int:

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 MS_BIND = 0x1000  # linux/mount.h
+CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 THREAD_NETNS = "/proc/thread-self/ns/net"  # /proc/self would be the main thread's
 
 
-def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = None) -> None:
-    """Call a libc function that gives 0 or errno. OSError, ENOSYS where ctypes is missing."""
+def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = None) -> int:
+    """Call a libc function; gives what it gives. OSError where that is -1, ENOSYS where ctypes is missing."""
     try:
         import ctypes
     except ImportError:
@@ -31,9 +32,11 @@ def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = 
         ) from None
     function: Any = getattr(ctypes.CDLL(None, use_errno=True), name)
     words = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
-    if function(*words) != 0:
+    result: int = function(*words)
+    if result == -1:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), path)
+    return result
 
 
 def setns(fd: int, nstype: int, /) -> None:
@@ -73,6 +76,24 @@ def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, 
 def umount(target: str | bytes, flags: int, /) -> None:
     """See `netlinkpy.native.interface.Backend.umount`."""
     _libc("umount2", _path(target), flags, path=target)
+
+
+def prctl(option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
+    """See `netlinkpy.native.interface.Backend.prctl`."""
+    if min(second, third, fourth, fifth) < 0:
+        raise OverflowError("an argument of prctl() is not negative")
+    return _libc("prctl", option, second, third, fourth, fifth)
+
+
+def capset(effective: int, permitted: int, inheritable: int, /) -> None:
+    """See `netlinkpy.native.interface.Backend.capset`."""
+    from struct import pack
+
+    sets = (effective, permitted, inheritable)
+    if min(sets) < 0 or max(sets) > 0xFFFFFFFFFFFFFFFF:
+        raise OverflowError("a set of capabilities has 64 bits")
+    halves = pack("=6I", *(word & 0xFFFFFFFF for word in sets), *(word >> 32 for word in sets))
+    _libc("capset", pack("=Ii", CAPABILITY_VERSION_3, 0), halves)
 
 
 def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:

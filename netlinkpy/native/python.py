@@ -4,13 +4,24 @@ built."""
 from __future__ import annotations
 
 from netlinkpy.native.pure_bytes import compile_plan, gather, stamp
-from netlinkpy.native.pure_netns import make_netns, make_netns_at, mount, open_socket, setns, umount, unshare
+from netlinkpy.native.pure_netns import (
+    capset,
+    make_netns,
+    make_netns_at,
+    mount,
+    open_socket,
+    prctl,
+    setns,
+    umount,
+    unshare,
+)
 from netlinkpy.native.pure_talk import exchange, visit
 
 NAME = "python"
 
 __all__ = [
     "NAME",
+    "capset",
     "compile_plan",
     "exchange",
     "gather",
@@ -18,6 +29,7 @@ __all__ = [
     "make_netns_at",
     "mount",
     "open_socket",
+    "prctl",
     "setns",
     "stamp",
     "umount",

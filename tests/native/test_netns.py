@@ -213,3 +213,48 @@ def test_mount_and_umount(backend: Backend, tmp_path: Path) -> None:
         backend.mount("none", target, "no-such-thing", 0)
     assert (unmounted.value.errno, unmounted.value.filename) == (errno.EINVAL, target)
     assert (unknown.value.errno, unknown.value.filename) == (errno.ENODEV, target)
+
+
+def test_prctl(backend: Backend) -> None:
+    """On the calling thread; what it gives, and what the kernel refuses."""
+    set_name, get_securebits, capbset_read = 15, 27, 23  # linux/prctl.h
+    assert backend.prctl(capbset_read, 0, 0, 0, 0) in (0, 1)
+    assert backend.prctl(get_securebits, 0, 0, 0, 0) >= 0
+    for option in (-1, capbset_read):
+        with pytest.raises(OSError) as caught:
+            backend.prctl(option, 10_000, 0, 0, 0)
+        assert caught.value.errno == errno.EINVAL
+    with pytest.raises(OverflowError):
+        backend.prctl(set_name, -1, 0, 0, 0)
+
+
+def capabilities() -> tuple[int, int, int]:
+    """The effective, permitted and inheritable set of this thread."""
+    with open("/proc/thread-self/status") as status:
+        words = dict(line.split(":", 1) for line in status)
+    return int(words["CapEff"], 16), int(words["CapPrm"], 16), int(words["CapInh"], 16)
+
+
+def test_capset(backend: Backend) -> None:
+    """A thread gives up capabilities, the upper half of the set too, and does not get them back."""
+    kept = 1 | 1 << 13 | 1 << 38  # CAP_CHOWN, CAP_NET_RAW, CAP_PERFMON
+    outcome: list[object] = []
+
+    def elsewhere() -> None:
+        _, permitted, _ = capabilities()
+        wanted = permitted & kept
+        backend.capset(wanted & ~1, wanted, wanted & 1)
+        outcome.append(capabilities() == (wanted & ~1, wanted, wanted & 1))
+        try:
+            backend.capset(permitted, permitted, 0)
+        except PermissionError as error:
+            outcome.append(error.errno)
+
+    before = capabilities()
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert outcome == [True, errno.EPERM]
+    assert capabilities() == before
+    with pytest.raises(OverflowError):
+        backend.capset(1 << 64, 0, 0)
