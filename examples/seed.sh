@@ -47,7 +47,10 @@ sudo ip netns exec $pid ip link set eth0 up
 sudo ip netns exec $pid ip addr add 172.17.42.99/16 dev eth0
 sudo ip netns exec $pid ip route add default via 172.17.42.1
 
-# From here on the container can use the network as usual:
+# From here on the container can use the network as usual. (A look at an interface by its name makes the kernel
+# finish its carrier change at once, however busy it is.)
+ip netns exec $pid ip link show eth0
+ip link show A
 ip netns exec $pid ip a
 ip netns exec $pid ip route
 ip netns exec $pid ping -c 2 172.17.42.1
