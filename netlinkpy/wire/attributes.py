@@ -302,16 +302,16 @@ class Select(Codec):
     """A payload whose meaning hangs on a value beside it (IFLA_INFO_DATA on IFLA_INFO_KIND). Unknown: kept as
     bytes."""
 
-    __slots__ = ("_cases", "_key", "nested")
+    __slots__ = ("_key", "cases", "nested")
 
     def __init__(self, key: str, cases: dict[Any, Codec], *, flagged: bool = False) -> None:
         self._key = key
-        self._cases = cases
+        self.cases = cases
         self.nested = NLA_F_NESTED if flagged else 0
 
     def case(self, around: Values) -> Codec:
         """The codec that holds beside these values."""
-        return self._cases.get(around.get(self._key, 0), RAW)
+        return self.cases.get(around.get(self._key, 0), RAW)
 
     def parse(self, payload: bytes, around: Values) -> Any:
         return self.case(around).parse(payload, around)

@@ -120,21 +120,25 @@ class Message(Codec):
         return f"{path}.{codec.name_of(number)}" if path else codec.name_of(number)
 
     def plan(self, path: str) -> tuple[tuple[int, ...], int, int]:
-        """Where the gather finds the value at a dotted path such as "oif" or "linkinfo.kind": the attribute
-        types that lead there (none: the fixed header), the offset inside, and the width (0 where it
-        varies)."""
+        """Where the gather finds the value at a dotted path: the attribute types that lead there (none: the
+        fixed header), the offset inside, and the width (0 where it varies). Paths are such as "oif" or
+        "linkinfo.kind"; where what is in a nest hangs on a value beside it, that value is named:
+        "linkinfo.data[bridge].stp_state"."""
         if path in self.header.names:
             position = self.header.names.index(path)
             ends = (*self.header.offsets[1:], self.header.struct.size)
             return (), self.header.offsets[position], ends[position] - self.header.offsets[position]
         types = []
         codec: Codec = self
-        for name in path.split("."):
+        for step in path.split("."):
+            name, _, case = step.rstrip("]").partition("[")
             if isinstance(codec, Message):
                 codec = codec.attributes
             if not isinstance(codec, Attributes):
                 raise ValueError(f"{self.name} has no attribute {path!r} with one place")
             number, codec = codec.type_of(name)
+            if isinstance(codec, Select) and case:
+                codec = codec.cases[case]
             types.append(number)
         if isinstance(codec, (Repeated, Select)):
             raise ValueError(f"{path!r} of {self.name} has no single value")

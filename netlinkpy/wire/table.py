@@ -10,7 +10,7 @@ from struct import Struct
 
 from ..native import load
 from ..record import Record
-from .message import NLMSG_HDRLEN
+from .message import NLMSG_HDRLEN, frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,3 +145,13 @@ class Table:
     def presence(self) -> list[int]:
         """For each row the bits of the columns that were there."""
         return memoryview(self._present)[: 8 * self.rows].cast("Q").tolist()
+
+
+def pick(plan: Plan, body: bytes) -> list[Any]:
+    """The values of a plan's columns in one message (without its nlmsghdr), in their order; None where
+    absent."""
+    table = Table(plan, 2)
+    message = frame(plan.type, 0, 0, body)
+    table.feed(message, len(message))
+    bits = table.presence()[0]
+    return [table.values(name)[0] if bits >> at & 1 else None for at, name in enumerate(plan.names)]

@@ -26,13 +26,13 @@ from ..wire.rtnetlink.link import (
     RTM_GETLINK,
     RTM_NEWLINK,
 )
+from ..wire.table import Field, Plan, number, pick
 from ..wire.template import Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..wire.attributes import Values
 
 _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
 _LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than in a dump of all
@@ -139,10 +139,9 @@ class Bridge:
     """One bridge of the caller's namespace, as it is at the beginning of a call, and the call's group for its
     new ports.
 
-    index; mac: six bytes; up, learning: whether it is, and whether STP makes its ports learn before they
-    forward; addresses: (bytes, prefix length)."""
+    index; up: whether it is; addresses: (bytes, prefix length)."""
 
-    __slots__ = ("_mac", "_stp", "addresses", "group", "index", "name", "up")
+    __slots__ = ("_mac", "addresses", "group", "index", "name", "up")
 
     def __init__(self, name: str) -> None:
         """NetlinkError (ENODEV) where there is no such link, (EINVAL) where it is no bridge."""
@@ -158,16 +157,12 @@ class Bridge:
         verb = f"find bridge {self.name}"
         socket = self.group.socket
         asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        link: Values = answer(socket.request(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
-        info = link.get("linkinfo", {})
-        if info.get("kind") != "bridge":
-            raise NetlinkError(
-                errno.EINVAL, verb, text=f"{self.name} is {_a(info.get('kind'))}, not a bridge"
-            )
-        self.index: int = link["ifi_index"]
-        self.up = bool(link["ifi_flags"] & IFF_UP)
-        self._mac: bytes = link["address"]
-        self._stp = bool(info["data"].get("stp_state"))
+        found = answer(socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        self.index, flags, self._mac, kind = pick(_facts(), found.body)
+        kind = (kind or b"").rstrip(b"\0").decode()
+        if kind != "bridge":
+            raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {_a(kind)}, not a bridge")
+        self.up = bool(flags & IFF_UP)
         asked = {"ifa_index": self.index}
         found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
         self.addresses = [(entry.get("local") or entry["address"], entry["ifa_prefixlen"]) for entry in found]
@@ -217,8 +212,9 @@ class Bridge:
     def _port_state(self, index: int) -> int:
         asked = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         verb = f"look at port {index} of {self.name}"
-        link: Values = answer(self.group.socket.request(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
-        return int(link.get("linkinfo", {}).get("slave_data", {}).get("state", -1))
+        found = answer(self.group.socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        (state,) = pick(_port_facts(), found.body)
+        return -1 if state is None else int(state)
 
     def _dump_port_states(self) -> dict[int, int]:
         asked = {"ifi_family": AF_BRIDGE}
@@ -228,6 +224,30 @@ class Bridge:
     def close(self) -> None:
         """Give the group's number back."""
         self.group.close()
+
+
+def _facts() -> Plan:
+    """What is to be known of a bridge."""
+    if "bridge" not in _plans:
+        fields = {
+            "index": number(LINK, "ifi_index"),
+            "flags": number(LINK, "ifi_flags"),
+            "address": Field("address", 6),
+            "kind": Field("linkinfo.kind", 16),
+        }
+        _plans["bridge"] = Plan(LINK, RTM_NEWLINK, fields)
+    return _plans["bridge"]
+
+
+def _port_facts() -> Plan:
+    """What is to be known of a port."""
+    if "port" not in _plans:
+        state = number(LINK, "linkinfo.slave_data[bridge].state")
+        _plans["port"] = Plan(LINK, RTM_NEWLINK, {"state": state})
+    return _plans["port"]
+
+
+_plans: dict[str, Plan] = {}
 
 
 def _a(kind: str | None) -> str:

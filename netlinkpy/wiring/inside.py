@@ -11,7 +11,8 @@ from ..native import load
 from ..netns.handle import Netns
 from ..wire.extack import decode
 from ..wire.message import NLMSG_HDRLEN
-from ..wire.rtnetlink.link import IFINFOMSG, LINK, RTM_NEWLINK
+from ..wire.rtnetlink.link import LINK, RTM_NEWLINK
+from ..wire.table import Plan, number
 from .errors import failure
 from .templates import shape_of, step_names, values_of
 
@@ -66,10 +67,10 @@ class Group:
             names = ["create", "find", "configure"]
         steps.append((*configure, None, shape.configure.offsets("index"), None))
         visited = load().visit(self._fds, steps, self._timeout)
-        for number, (row, outcome) in enumerate(zip(self._rows, visited, strict=True)):
+        for place, (row, outcome) in enumerate(zip(self._rows, visited, strict=True)):
             row.index = outcome[4]
             if row.index:
-                row.host_index = _peer_index(replies, number * _REPLY_ROOM)
+                row.host_index = _peer_index(replies, place * _REPLY_ROOM)
         return self._failures(visited, names, [step[0] for step in steps], shape_templates(shape, names))
 
     def make_ready(self) -> list[AttachError | None]:
@@ -90,9 +91,9 @@ class Group:
         self, visited: list[Visited], names: list[str], datagrams: Iterable[object], templates: list[Template]
     ) -> list[AttachError | None]:
         found: list[AttachError | None] = [None] * len(visited)
-        for number, outcome in enumerate(visited):
+        for place, outcome in enumerate(visited):
             if outcome[0]:
-                found[number] = _failure(self._rows[number], outcome, names, templates)
+                found[place] = _failure(self._rows[place], outcome, names, templates)
         return found
 
 
@@ -141,13 +142,13 @@ def in_groups(
 
 
 def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Template]) -> AttachError:
-    number, step, message, tlvs, _ = outcome
+    refusal, step, message, tlvs, _ = outcome
     if step < 0:
         hint = {
             errno.EPERM: "not permitted to enter the namespace: it belongs to another user namespace",
             errno.EINVAL: "it is no network namespace",
-        }.get(number, "")
-        return failure(row.position, row.endpoint, number, f"enter {row.label}", hint=hint)
+        }.get(refusal, "")
+        return failure(row.position, row.endpoint, refusal, f"enter {row.label}", hint=hint)
     verbs = step_names(row)[names[step]]
     verb = verbs[message] if 0 <= message < len(verbs) else verbs[0]
     told = decode(tlvs)
@@ -155,11 +156,11 @@ def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Te
         description, start = templates[step].messages[message]
         body = templates[step].data[start + NLMSG_HDRLEN :]
         told = decode(tlvs, description, body)
-    hint = _hint(row, names[step], verb, number)
+    hint = _hint(row, names[step], verb, refusal)
     return failure(
         row.position,
         row.endpoint,
-        number,
+        refusal,
         verb,
         where=row.label,
         path=told.path,
@@ -183,7 +184,14 @@ def _peer_index(replies: bytearray, start: int) -> int:
     """IFLA_LINK of the link message at `start`: the index of the other end."""
     found = bytearray(4)
     end = start + _NUMBER.unpack_from(replies, start)[0]
-    backend = load()
-    plan = backend.compile_plan(RTM_NEWLINK, IFINFOMSG.struct.size, [(*LINK.plan("link"), 0)])
-    backend.gather(replies, end, plan, [found], None, 0, 1, start)
+    load().gather(replies, end, _peer_plan().compiled, [found], None, 0, 1, start)
     return int(_NUMBER.unpack(found)[0])
+
+
+_peer_plans: list[Plan] = []
+
+
+def _peer_plan() -> Plan:
+    if not _peer_plans:
+        _peer_plans.append(Plan(LINK, RTM_NEWLINK, {"peer": number(LINK, "link")}))
+    return _peer_plans[0]
