@@ -46,6 +46,9 @@ class RecordType(type):
         return type.__new__(meta, name, bases, namespace)
 
 
+_QUIET = ("body", "attributes")
+
+
 class Record(_Base, metaclass=RecordType):
     """Base of all records: `class Link(Record): index: int; name: str`. Fields are read by name; two records
     are equal when they are of one class and hold the same values."""
@@ -86,7 +89,9 @@ class Record(_Base, metaclass=RecordType):
         return type(self)(**{**self.as_dict(), **changes})
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items() if name != "body")
+        fields = ", ".join(
+            f"{name}={value!r}" for name, value in self.as_dict().items() if name not in _QUIET
+        )
         return f"{type(self).__name__}({fields})"
 
     def __eq__(self, other: object) -> bool:

@@ -16,7 +16,9 @@ from ..wire.rtnetlink.address import (
     RTM_GETADDR,
     RTM_NEWADDR,
 )
-from .values import FAMILY_OF_LENGTH, check_ifname, check_number, format_ip, parse_ip, parse_prefix
+from ..wire.table import Field, Plan, Table, number
+from . import bulk
+from .values import BITS, FAMILY_OF_LENGTH, check_ifname, check_number, format_ip, parse_ip, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..wire.attributes import Values
+    from .bulk import RowError
     from .netlink import RTNetlink
 
 
@@ -131,9 +134,7 @@ class Addresses:
             raise ValueError("only IPv4 has broadcast addresses")
         if label is not None:
             values["label"] = check_ifname(label.replace(":", "_")) and label
-        flags = (IFA_F_NODAD if nodad else 0) | (0 if prefix_route else IFA_F_NOPREFIXROUTE)
-        if nodad and family != AF_INET6:
-            raise ValueError("nodad is for IPv6: IPv4 has no duplicate address detection in the kernel")
+        flags = _flags(family, nodad, prefix_route)
         if flags:
             values["flags"] = flags
         if metric is not None:
@@ -150,6 +151,78 @@ class Addresses:
         verb = f"delete address {address} of {dev}"
         self._socket.request(ADDRESS, RTM_DELADDR, 0, values, verb=verb)
 
+    def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
+        """Give links many addresses, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses,
+        prefix_length (default: whole addresses), dev (an index for each row, or one name or index for all).
+        One value for all: scope, nodad, prefix_route, family (AF_INET), on_error (as in
+        routes.add_many())."""
+        return self._many(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, "add", addresses, **columns)
+
+    def replace_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
+        """As add_many(), changing those that are there."""
+        return self._many(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, "replace", addresses, **columns)
+
+    def delete_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
+        """Take many addresses away: addresses, prefix_length and dev as in add_many()."""
+        return self._many(RTM_DELADDR, 0, "delete", addresses, **columns)
+
+    def _many(
+        self,
+        message_type: int,
+        flags: int,
+        verb: str,
+        addresses: Any,
+        *,
+        dev: Any,
+        prefix_length: Any = None,
+        scope: int = 0,
+        nodad: bool = False,
+        prefix_route: bool = True,
+        family: int = AF_INET,
+        on_error: str = "raise",
+    ) -> builtins.list[RowError]:
+        width = BITS[family] // 8
+        columns = [
+            bulk.addresses("addresses", addresses, width),
+            bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
+            bulk.numbers("prefix_length", width * 8 if prefix_length is None else prefix_length, 1),
+        ]
+        values: Values = {
+            "ifa_family": family,
+            "ifa_prefixlen": bulk.slot(columns[2]),
+            "ifa_scope": check_number(scope, 0, 255, "scope"),
+            "ifa_index": bulk.slot(columns[1]),
+            "local": bulk.slot(columns[0]),
+            "address": bulk.slot(columns[0]),
+        }
+        how = _flags(family, nodad, prefix_route)
+        if how:
+            values["flags"] = how
+        return bulk.send(
+            self._socket, ADDRESS, message_type, flags, values, columns, f"{verb} addresses", on_error
+        )
+
+    def columns(self, *, dev: str | int | None = None, family: int = AF_INET) -> dict[str, memoryview]:
+        """The addresses of one family as columns of plain buffers, which numpy wraps without a copy: address
+        and local (the same but on point-to-point links; IPv6 has no local without a peer; 4 or 16 bytes a
+        row), prefix_length, index, scope, flags; and present: for each row a number whose bit i says that
+        column i was there."""
+        width = BITS[family] // 8
+        fields = {
+            "address": Field("address", width),
+            "local": Field("local", width),
+            "prefix_length": number(ADDRESS, "ifa_prefixlen"),
+            "index": number(ADDRESS, "ifa_index"),
+            "scope": number(ADDRESS, "ifa_scope"),
+            "flags": number(ADDRESS, "flags"),
+        }
+        table = Table(Plan(ADDRESS, RTM_NEWADDR, fields))
+        values: Values = {"ifa_family": family}
+        if dev is not None:
+            values["ifa_index"] = self._rt.index(dev)
+        self._socket.gather(ADDRESS, RTM_GETADDR, values, table, verb="list addresses")
+        return table.columns()
+
     def _values(self, address: str, dev: str | int, peer: str | None) -> Values:
         packed, length = parse_prefix(address)
         other = packed
@@ -164,6 +237,12 @@ class Addresses:
             "local": packed,
             "address": other,
         }
+
+
+def _flags(family: int, nodad: bool, prefix_route: bool) -> int:
+    if nodad and family != AF_INET6:
+        raise ValueError("nodad is for IPv6: IPv4 has no duplicate address detection in the kernel")
+    return (IFA_F_NODAD if nodad else 0) | (0 if prefix_route else IFA_F_NOPREFIXROUTE)
 
 
 def _lifetimes(valid: int | None, preferred: int | None) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _socket import AF_INET
+
 from ..record import Record
 from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..wire.rtnetlink.neighbour import (
@@ -11,7 +13,9 @@ from ..wire.rtnetlink.neighbour import (
     RTM_GETNEIGH,
     RTM_NEWNEIGH,
 )
-from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, parse_ip, parse_mac
+from ..wire.table import Field, Plan, Table, number
+from . import bulk
+from .values import BITS, FAMILY_OF_LENGTH, check_number, format_ip, format_mac, parse_ip, parse_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..wire.attributes import Values
+    from .bulk import RowError
     from .netlink import RTNetlink
 
 
@@ -86,6 +91,68 @@ class Neighbours:
         """Forget a neighbour. NetlinkError (ENOENT) where it is not known."""
         verb = f"delete neighbour {address} of {dev}"
         self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(address, dev), verb=verb)
+
+    def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
+        """Add many neighbours, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses, mac, dev
+        (an index for each row, or one name or index for all). One value for all: state (NUD_PERMANENT),
+        family (AF_INET), on_error (as in routes.add_many())."""
+        return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, "add", addresses, **columns)
+
+    def replace_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
+        """As add_many(), changing those that are known."""
+        return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, "replace", addresses, **columns)
+
+    def delete_many(self, addresses: Any, *, dev: Any, **columns: Any) -> builtins.list[RowError]:
+        """Forget many neighbours: addresses and dev as in add_many()."""
+        return self._many(RTM_DELNEIGH, 0, "delete", addresses, dev=dev, mac=None, state=0, **columns)
+
+    def _many(
+        self,
+        message_type: int,
+        flags: int,
+        verb: str,
+        addresses: Any,
+        *,
+        mac: Any,
+        dev: Any,
+        state: int = NUD_PERMANENT,
+        family: int = AF_INET,
+        on_error: str = "raise",
+    ) -> builtins.list[RowError]:
+        columns = [
+            bulk.addresses("addresses", addresses, BITS[family] // 8),
+            bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
+        ]
+        values: Values = {
+            "ndm_family": family,
+            "ndm_ifindex": bulk.slot(columns[1]),
+            "ndm_state": check_number(state, 0, 0xFFFF, "state"),
+            "dst": bulk.slot(columns[0]),
+        }
+        if mac is not None:
+            columns.append(bulk.macs("mac", mac))
+            values["lladdr"] = bulk.slot(columns[2])
+        return bulk.send(
+            self._socket, NEIGHBOUR, message_type, flags, values, columns, f"{verb} neighbours", on_error
+        )
+
+    def columns(self, *, dev: str | int | None = None, family: int = AF_INET) -> dict[str, memoryview]:
+        """The neighbours of one family as columns of plain buffers, which numpy wraps without a copy: address
+        (4 or 16 bytes a row), mac (6 bytes a row), index, state, flags; and present: for each row a number
+        whose bit i says that column i was there."""
+        fields = {
+            "address": Field("dst", BITS[family] // 8),
+            "mac": Field("lladdr", 6),
+            "index": number(NEIGHBOUR, "ndm_ifindex"),
+            "state": number(NEIGHBOUR, "ndm_state"),
+            "flags": number(NEIGHBOUR, "ndm_flags"),
+        }
+        table = Table(Plan(NEIGHBOUR, RTM_NEWNEIGH, fields))
+        values: Values = {"ndm_family": family}
+        if dev is not None:
+            values["ifindex"] = self._rt.index(dev)
+        self._socket.gather(NEIGHBOUR, RTM_GETNEIGH, values, table, verb="list neighbours")
+        return table.columns()
 
     def _values(self, address: str, dev: str | int) -> Values:
         packed = parse_ip(address)

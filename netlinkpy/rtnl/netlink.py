@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ..netns.handle import Target
     from .address import Addresses
+    from .fdb import ForwardingEntries
     from .links import Links
     from .neighbour import Neighbours
     from .nsid import NamespaceIds
@@ -21,12 +22,14 @@ _PLACES = {
     "addresses": ("address", "Addresses"),
     "routes": ("routes", "Routes"),
     "neighbours": ("neighbour", "Neighbours"),
+    "fdb": ("fdb", "ForwardingEntries"),
     "nsids": ("nsid", "NamespaceIds"),
 }
 
 
 class RTNetlink:
-    """The links, addresses, routes, neighbours and namespace ids of one network namespace.
+    """The links, addresses, routes, neighbours, forwarding entries and namespace ids of one network
+    namespace.
 
     netns: None is the caller's; a str a name in /run/netns, or a path; an int a process id; or a Netns. The
     calling thread never leaves its own namespace. timeout: seconds for each request.
@@ -39,6 +42,7 @@ class RTNetlink:
     addresses: Addresses
     routes: Routes
     neighbours: Neighbours
+    fdb: ForwardingEntries
     nsids: NamespaceIds
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:

@@ -1,0 +1,150 @@
+"""Forwarding entries of bridges: which port a hardware address is behind. Record `ForwardingEntry`, and its
+verbs."""
+
+from __future__ import annotations
+
+from ..record import Record
+from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.rtnetlink.link import AF_BRIDGE
+from ..wire.rtnetlink.neighbour import (
+    NEIGHBOUR,
+    NTF_MASTER,
+    NTF_SELF,
+    NUD_NOARP,
+    NUD_PERMANENT,
+    RTM_DELNEIGH,
+    RTM_GETNEIGH,
+    RTM_NEWNEIGH,
+)
+from ..wire.table import Field, Plan, Table, number
+from . import bulk
+from .values import format_mac, parse_mac
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    from typing import Any
+
+    from ..wire.attributes import Values
+    from .bulk import RowError
+    from .netlink import RTNetlink
+
+STATES = {
+    "permanent": NUD_PERMANENT,
+    "static": NUD_NOARP,
+    "dynamic": 0x2,
+}  # as `bridge fdb` names them; NUD_REACHABLE
+
+
+class ForwardingEntry(Record):
+    """What the kernel tells of a forwarding entry (RTM_NEWNEIGH of family AF_BRIDGE).
+
+    index: the port; bridge: the bridge's index, None for an entry of the port's own; state: NUD_ bits
+    (permanent: an address of the bridge itself); attributes: the whole message by the kernel's names."""
+
+    mac: str
+    index: int
+    bridge: int | None
+    state: int
+    flags: int
+    attributes: dict[Any, Any]
+
+
+class ForwardingEntries:
+    """The forwarding entries of one namespace's bridges: `rt.fdb`."""
+
+    def __init__(self, rt: RTNetlink) -> None:
+        self._rt = rt
+        self._socket = rt.socket
+
+    def list(self, *, bridge: str | int | None = None) -> builtins.list[ForwardingEntry]:
+        """All entries, or those of one bridge: the kernel filters."""
+        values = self._filter(bridge)
+        found = self._socket.dump(NEIGHBOUR, RTM_GETNEIGH, values, verb="list forwarding entries")
+        return [
+            ForwardingEntry(
+                format_mac(entry.get("lladdr", b"")),
+                entry["ndm_ifindex"],
+                entry.get("master"),
+                entry["ndm_state"],
+                entry["ndm_flags"],
+                entry,
+            )
+            for entry in found
+        ]
+
+    def add(self, mac: str, *, dev: str | int, state: str = "static", replace: bool = False) -> None:
+        """Say that a hardware address is behind a port of a bridge. NetlinkError (EEXIST) where it is known,
+        unless replace."""
+        how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
+        values = {**self._values(state), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
+        verb = f"add forwarding entry {mac} to {dev}"
+        self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
+
+    def delete(self, mac: str, *, dev: str | int) -> None:
+        """Forget an address behind a port. NetlinkError (ENOENT) where it is not known."""
+        values = {**self._values("static"), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
+        verb = f"delete forwarding entry {mac} of {dev}"
+        self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, values, verb=verb)
+
+    def add_many(
+        self, macs: Any, *, dev: Any, state: str = "static", on_error: str = "raise"
+    ) -> builtins.list[RowError]:
+        """Add many entries, from columns (what a column may be: netlinkpy.rtnl.bulk): macs, dev (an index for
+        each row, or one name or index for all); state and on_error (as in routes.add_many()) are one value
+        for all."""
+        return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, "add", macs, dev, state, on_error)
+
+    def replace_many(
+        self, macs: Any, *, dev: Any, state: str = "static", on_error: str = "raise"
+    ) -> builtins.list[RowError]:
+        """As add_many(), changing those that are known."""
+        return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, "replace", macs, dev, state, on_error)
+
+    def delete_many(self, macs: Any, *, dev: Any, on_error: str = "raise") -> builtins.list[RowError]:
+        """Forget many entries: macs and dev as in add_many()."""
+        return self._many(RTM_DELNEIGH, 0, "delete", macs, dev, "static", on_error)
+
+    def columns(self, *, bridge: str | int | None = None) -> dict[str, memoryview]:
+        """Forwarding entries as columns of plain buffers, which numpy wraps without a copy: mac (6 bytes a
+        row), index, bridge, state, flags; and present: for each row a number whose bit i says that column i
+        was there."""
+        fields = {
+            "mac": Field("lladdr", 6),
+            "index": number(NEIGHBOUR, "ndm_ifindex"),
+            "bridge": number(NEIGHBOUR, "master"),
+            "state": number(NEIGHBOUR, "ndm_state"),
+            "flags": number(NEIGHBOUR, "ndm_flags"),
+        }
+        table = Table(Plan(NEIGHBOUR, RTM_NEWNEIGH, fields))
+        self._socket.gather(
+            NEIGHBOUR, RTM_GETNEIGH, self._filter(bridge), table, verb="list forwarding entries"
+        )
+        return table.columns()
+
+    def _filter(self, bridge: str | int | None) -> Values:
+        values: Values = {"ndm_family": AF_BRIDGE}
+        if bridge is not None:
+            values["master"] = self._rt.index(bridge)
+        return values
+
+    def _many(
+        self, message_type: int, flags: int, verb: str, macs: Any, dev: Any, state: str, on_error: str
+    ) -> builtins.list[RowError]:
+        columns = [
+            bulk.macs("macs", macs),
+            bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
+        ]
+        values = {
+            **self._values(state),
+            "ndm_ifindex": bulk.slot(columns[1]),
+            "lladdr": bulk.slot(columns[0]),
+        }
+        what = f"{verb} forwarding entries"
+        return bulk.send(self._socket, NEIGHBOUR, message_type, flags, values, columns, what, on_error)
+
+    def _values(self, state: str) -> Values:
+        if state not in STATES:
+            raise ValueError(f"{state!r} is no state of a forwarding entry: {', '.join(STATES)}")
+        how = NTF_SELF if state == "permanent" else NTF_MASTER
+        return {"ndm_family": AF_BRIDGE, "ndm_state": STATES[state], "ndm_flags": how}
