@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, ELOOP, ENODEV
+from errno import EBUSY, ELOOP, ENODEV, EOPNOTSUPP
 from os import strerror
 
 from ..transport.socket import Socket
@@ -143,7 +143,10 @@ def _add_ports(bridges: Bridges, words: Sequence[str]) -> None:
                 return f"device {port} is a bridge device itself; can't add a bridge device to a bridge device."
             return f"can't add {port} to bridge {name}: {strerror(errno)}"
 
-        if is_bridge(bridge) and link.get("master"):  # netlink would move it from one bridge to the other
+        # Netlink would take a port out of its bridge first, and then perhaps refuse to put it into the other.
+        if not is_bridge(bridge):
+            raise CommandError(refusal(EOPNOTSUPP))
+        if link.get("master"):
             raise CommandError(refusal(EBUSY))
         values = {"ifi_index": link["ifi_index"], "master": bridge["ifi_index"]}
         bridges.send(RTM_NEWLINK, 0, values, refusal)
@@ -177,9 +180,12 @@ def _switch(word: str) -> int:
 def _number(text: str, what: str) -> float:
     """A number as strtod() reads it, hexadecimal too."""
     try:
-        return float(int(text, 16)) if text.lower().startswith("0x") else float(text)
+        number = float(int(text, 16)) if text.lower().startswith("0x") else float(text)
     except ValueError:
-        raise CommandError(f"bad {what}") from None
+        number = -1
+    if not 0 <= number < 1 << 32:
+        raise CommandError(f"bad {what}")
+    return number
 
 
 def _hundredths(text: str, what: str) -> int:

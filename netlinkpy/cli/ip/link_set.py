@@ -70,7 +70,7 @@ def change_properties(session: Session, words: Words) -> None:
     if matches(word, "add"):
         type, flags = RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND
     elif matches(word, "delete"):
-        type, flags = RTM_DELLINKPROP, NLM_F_EXCL
+        type, flags = RTM_DELLINKPROP, 0
     elif matches(word, "help"):
         raise HelpError()
     else:

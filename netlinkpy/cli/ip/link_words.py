@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 from ...wire.rtnetlink.link import IFF_UP
 from ..errors import CommandError, HelpError
 from ..names import LINKMODES, OPERSTATES
@@ -55,7 +57,6 @@ NOT_BUILT = {
     "xdpdrv": "XDP programs",
     "xdpoffload": "XDP programs",
     "parentdev": "parentdev",
-    "protodown_reason": "protodown_reason",
 }
 
 
@@ -77,6 +78,7 @@ class LinkWords:
         self._kind: str | None = None
         self._group: int | None = None
         self._lower: str | None = None
+        self._reasons = (0, 0)  # mask, bits
         self._opened: list[Netns] = []
         self._parts: list[LinkWords] = []
         try:
@@ -140,6 +142,8 @@ class LinkWords:
             self._attributes["carrier"] = int(on_off_of(words, word, 22))
         elif word == "protodown":
             self._attributes["proto_down"] = int(on_off_of(words, word, 22))
+        elif word == "protodown_reason":
+            self._read_protodown_reason(words)
         elif matches(word, "master"):
             self._attributes["master"] = read_master(self._session, words.next())
         elif word == "vrf":
@@ -229,6 +233,13 @@ class LinkWords:
         if self._group is not None:
             raise duplicate("group", word)
         self._group = read_group(word)
+
+    def _read_protodown_reason(self, words: Words) -> None:
+        bit = 1 << number(words.next(), "invalid protodown reason\n", 31)
+        mask, bits = self._reasons
+        self._reasons = mask | bit, bits | bit if on_off_of(words, "protodown_reason", 22) else bits & ~bit
+        # a nest: IFLA_PROTO_DOWN_REASON_MASK is 1, _VALUE 2
+        self._attributes["proto_down_reason"] = pack("=HHIHHI", 8, 1, self._reasons[0], 8, 2, self._reasons[1])
 
     def _read_addrgenmode(self, word: str) -> None:
         mode = ADDRESS_MODES.get(word)

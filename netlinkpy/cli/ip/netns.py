@@ -203,7 +203,8 @@ def identify(session: Session, words: Words) -> None:
         wanted = _identity(f"/proc/{pid}/ns/net") if given or session.netns is None else session.netns.identity
     except OSError as error:
         raise CommandError(f"Cannot open network namespace: {os.strerror(error.errno or 0)}") from None
-    name = next((name for name in names() if _identity_or_none(f"{RUN_DIRECTORY}/{name}") == wanted), "")
+    found = [name for name in names() if _identity_or_none(f"{RUN_DIRECTORY}/{name}") == wanted]
+    name = found[-1] if found else ""  # of several names iproute2 tells the last
     out = session.output()
     out.text(f"{name}\n")
     out.flush()
