@@ -8,12 +8,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = {  # verb -> (module, function); each takes the words after it and gives the exit code
-    "attach": ("attach", "main"),
-    "detach": ("attach", "detach_main"),
-    "bench": ("bench", "main"),
-    "brctl": ("brctl", "main"),
-    "completion": ("completion", "main"),
+VERBS = {  # verb -> the module whose main() takes the words after it and gives the exit code
+    "attach": "attach",
+    "detach": "detach",
+    "run": "run",
+    "bench": "bench",
+    "brctl": "brctl",
+    "completion": "completion",
 }
 
 
@@ -22,21 +23,38 @@ def main() -> int:
     program = sys.argv[0].rpartition("/")[2]
     arguments = sys.argv[1:]
     try:
-        return _run(program, arguments)
+        code = _run(program, arguments)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # nobody reads on: that is the reader's choice, and no error
+        _discard_output()
         return 141
-    except (OSError, ValueError, TypeError) as error:
-        from .errors import complain
+    except Exception as error:
+        from .errors import CommandError, complain
 
+        if isinstance(error, CommandError):
+            complain(error.text)
+            return error.code
+        if not isinstance(error, (OSError, ValueError, TypeError, ImportError)):
+            raise
         complain(f"{program or 'netlinkpy'}: {_sentence(error)}")
         return 1
 
 
+def _discard_output() -> None:
+    """What Python still holds for standard output goes nowhere, or it would complain at its end."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
 def _run(program: str, arguments: Sequence[str]) -> int:
     if program in ("ip", "brctl"):
-        return _load(*VERBS.get(program, ("ip", "main")))(arguments)
+        return _load(program)(arguments)
     verb = arguments[0] if arguments else "--help"
     if verb in ("--version", "-V", "version"):
         return _say_version()
@@ -45,14 +63,14 @@ def _run(program: str, arguments: Sequence[str]) -> int:
     if len(arguments) > 1 and arguments[1] in ("--help", "-h") and not verb.startswith("-"):
         return _help(verb)
     if verb in VERBS:
-        return _load(*VERBS[verb])(arguments[1:])
-    return _load("ip", "main")(arguments)
+        return _load(VERBS[verb])(arguments[1:])
+    return _load("ip")(arguments)
 
 
-def _load(module: str, function: str) -> Callable[[Sequence[str]], int]:
-    loaded = __import__(f"{__name__}.{module}", fromlist=[function])
-    found: Callable[[Sequence[str]], int] = getattr(loaded, function)
-    return found
+def _load(module: str) -> Callable[[Sequence[str]], int]:
+    loaded = __import__(f"{__name__}.{module}", fromlist=["main"])
+    main: Callable[[Sequence[str]], int] = loaded.main
+    return main
 
 
 def _help(verb: str) -> int:

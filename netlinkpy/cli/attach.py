@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from .options import Command, Option, misused, number
+from .signals import interrupt_on_terminate
 from .targets import HELP, read_target
 
 TYPE_CHECKING = False
@@ -61,6 +62,7 @@ def main(arguments: list[str]) -> int:
     if parsed is None:
         return 0
     values, targets = parsed
+    interrupt_on_terminate()
     source = values["from"]
     if source is not None:
         if targets or values["bridge"]:

@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> int:
     from ..bench.ground import enter_own_host
     from ..bench.run import Bench
     from .progress import Progress
+    from .signals import interrupt_on_terminate
 
+    interrupt_on_terminate()
     enter_own_host()
     bench = Bench(values["containers"], Progress)
     try:

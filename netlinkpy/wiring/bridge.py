@@ -73,7 +73,7 @@ class PrivateGroup:
         members."""
         values = {"group": self.number, "address": b"\0"}
         try:
-            self.socket.request(LINK, RTM_NEWLINK, 0, values, verb="probe a group")
+            self.socket.request(LINK, RTM_NEWLINK, 0, values, verb="make links on the host")
         except NetlinkError as error:
             if error.errno != errno.EINVAL:
                 raise

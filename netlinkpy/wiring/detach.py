@@ -6,7 +6,7 @@ import errno
 
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ..wire.rtnetlink.link import IFNAMSIZ
 from .bridge import remove
 
 TYPE_CHECKING = False
@@ -34,13 +34,20 @@ def detach_many(attachments: Iterable[Attachment]) -> int:
         if len(wanted) <= _LOOK_ONE_BY_ONE:
             present = [attachment.host_index for attachment in wanted if _is_there(rt, attachment)]
         else:
-            asked = {"ext_mask": RTEXT_FILTER_SKIP_STATS, "linkinfo": {"kind": "veth"}}
-            links = rt.socket.dump(LINK, RTM_GETLINK, asked, verb="list links")
-            names = {link["ifi_index"]: link["ifname"] for link in links}
-            present = [one.host_index for one in wanted if names.get(one.host_index) == one.host_ifname]
+            links = rt.links.columns(kind="veth")
+            raw = links["name"].tobytes()
+            padded = [raw[at : at + IFNAMSIZ] for at in range(0, len(raw), IFNAMSIZ)]
+            names = dict(zip(links["index"], padded, strict=True))
+            present = [
+                one.host_index for one in wanted if names.get(one.host_index) == _padded(one.host_ifname)
+            ]
         if len(present) == 1:
             return _delete(rt, present[0])
     return remove(list(dict.fromkeys(present)))
+
+
+def _padded(name: str) -> bytes:
+    return name.encode().ljust(IFNAMSIZ, b"\0")
 
 
 def _is_there(rt: RTNetlink, attachment: Attachment) -> bool:

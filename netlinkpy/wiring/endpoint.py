@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ..netns.handle import Netns, Target
 
 
+IPV6_MIN_MTU = 1280  # bytes (RFC 8200, section 5)
+
+
 class Endpoint(Record):
     """One interface of one container, to be made by attach().
 
@@ -82,11 +85,11 @@ class Wanted:
         self.netns: Netns | None = None
         self.label = label(endpoint.netns)
         self.bridge = check_ifname(endpoint.bridge)
-        self.ifname = check_ifname(endpoint.ifname)
+        self.ifname = _name(endpoint.ifname)
         named = endpoint.host_ifname
-        self.host_ifname = f"veth{os.urandom(4).hex()}" if named is None else check_ifname(named)
+        self.host_ifname = f"veth{os.urandom(4).hex()}" if named is None else _name(named)
         self.addresses = [_host_address(text) for text in _several(endpoint.addresses)]
-        self.routes = [_route(*route) for route in endpoint.routes]
+        self.routes = [_route(route) for route in endpoint.routes]
         self.gateways: list[bytes] | None = None
         if endpoint.gateways is not None:
             self.gateways = [parse_ip(text) for text in _several(endpoint.gateways)]
@@ -98,9 +101,18 @@ class Wanted:
             None if endpoint.metric is None else check_number(endpoint.metric, 1, 0xFFFFFFFF, "metric")
         )
         self.queues = check_number(endpoint.queues, 1, 4096, "queues")
+        self._check_addresses()
         self.index = 0
         self.host_index = 0
         self._check_reach()
+
+    def _check_addresses(self) -> None:
+        packed = [packed for packed, _ in self.addresses]
+        for place, one in enumerate(packed):
+            if one in packed[:place]:
+                raise ValueError(f"address {format_ip(one)} is given twice")
+            if len(one) == 16 and self.mtu is not None and self.mtu < IPV6_MIN_MTU:
+                raise ValueError(f"mtu {self.mtu} is too small for IPv6, which needs {IPV6_MIN_MTU}")
 
     def gateways_from(self, bridge_addresses: list[tuple[bytes, int]]) -> None:
         """Where no gateways were given: take the bridge's addresses in the nets of ours. ValueError where it
@@ -165,13 +177,22 @@ def label(target: Target) -> str:
     """A namespace in words, for errors: "process 2778", "namespace blue"."""
     if isinstance(target, int):
         return f"process {target}"
-    return f"namespace {target}" if isinstance(target, str) else str(target.label)
+    if isinstance(target, str):
+        return f"namespace {target}"
+    return str(getattr(target, "label", repr(target)))
 
 
 def mac_from_ipv4(packed: bytes) -> bytes:
     """02:42 and the four bytes of the address: locally administered (IEEE 802, second bit), the scheme of
     Docker's bridge."""
     return b"\x02\x42" + packed
+
+
+def _name(name: str) -> str:
+    """A name that a link gets as it is: of one with `%d` the kernel would make another (dev_alloc_name())."""
+    if "%" in check_ifname(name):
+        raise ValueError(f"{name!r} cannot be the name of an interface here: no percent sign")
+    return name
 
 
 def _several(values: str | Iterable[str]) -> list[str]:
@@ -195,7 +216,11 @@ def _host_address(text: str) -> tuple[bytes, int]:
     return packed, length
 
 
-def _route(destination: str, gateway: str | None) -> tuple[bytes, int, bytes | None]:
+def _route(route: tuple[str, str | None]) -> tuple[bytes, int, bytes | None]:
+    try:
+        destination, gateway = route
+    except (TypeError, ValueError):
+        raise TypeError(f"a route is (destination, gateway or None), not {route!r}") from None
     packed, length = parse_prefix(destination)
     if network(packed, length) != packed:
         raise ValueError(f"route {destination} has bits set behind its prefix length")

@@ -119,13 +119,13 @@ def in_groups(
                 for row in alike[start : start + AT_A_TIME]:
                     try:
                         opened.append(Netns.open(row.endpoint.netns))
-                    except OSError as error:
-                        text = error.strerror or str(error)
+                    except (OSError, ValueError) as error:
+                        text = getattr(error, "strerror", "") or str(error)
                         failed.append(
                             failure(
                                 row.position,
                                 row.endpoint,
-                                error.errno or errno.EIO,
+                                getattr(error, "errno", errno.EINVAL) or errno.EIO,
                                 "attach",
                                 where=row.label,
                                 text=text,

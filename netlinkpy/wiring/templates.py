@@ -31,6 +31,7 @@ from ..wire.rtnetlink.route import (
     RTPROT_BOOT,
 )
 from ..wire.template import Template
+from .endpoint import IPV6_MIN_MTU
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from .endpoint import Wanted
 
-IPV6_MIN_MTU = 1280
 LOOPBACK_INDEX = 1  # the kernel makes lo first in every namespace (LOOPBACK_IFINDEX, net.h)
 _KEPT = 64  # shapes kept packed
 _NO_IPV6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
@@ -84,8 +84,8 @@ def shape_of(wanted: Wanted, echo: bool) -> Shape:
 def values_of(wanted: Wanted) -> dict[str, bytes]:
     """What goes into the slots for one endpoint (but for group and host_netns, which are the call's)."""
     values = {
-        "ifname": wanted.ifname.encode().ljust(IFNAMSIZ, b"\0"),
-        "host_ifname": wanted.host_ifname.encode().ljust(IFNAMSIZ, b"\0"),
+        "ifname": os.fsencode(wanted.ifname).ljust(IFNAMSIZ, b"\0"),
+        "host_ifname": os.fsencode(wanted.host_ifname).ljust(IFNAMSIZ, b"\0"),
         "mac": wanted.mac,
     }
     for number, (packed, _) in enumerate(wanted.addresses):
@@ -192,8 +192,8 @@ def _configure(wanted: Wanted) -> Template:
 
 
 def _has_ipv6(mtu: int | None) -> bool:
-    """Whether an interface of this MTU gets IPv6: not below 1280 bytes (RFC 8200, section 5), and not where
-    the kernel was started without it."""
+    """Whether an interface of this MTU gets IPv6: not below 1280 bytes, and not where the kernel was started
+    without it."""
     return (mtu is None or mtu >= IPV6_MIN_MTU) and os.path.exists("/proc/net/if_inet6")
 
 
