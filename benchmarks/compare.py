@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -208,14 +209,14 @@ def show(row: Row, samples: Samples, failed: dict[Run, str]) -> None:
     lines = describe(row, samples)["lines"]
     head = [row.title, *[word for figure in row.figures for word in (figure.title, "by floor")], ""]
     grid = [head, *[cells(row, line) for line in lines]]
-    widths = [max(len(line[i]) if i < len(line) else 0 for line in grid) for i in range(len(head))]
+    columns = [list(column) for column in zip_longest(*grid, fillvalue="")]
+    columns = [column for column in columns if any(column[1:])]  # a row without the floor has no ratios
+    widths = [max(map(len, column)) for column in columns]
     print()
-    for line in grid:
-        text = [
-            word.ljust(width) if not i else word.rjust(width)
-            for i, (word, width) in enumerate(zip(line, widths, strict=False))
-        ]
-        print("  ".join(text).rstrip())
+    for line in zip(*columns, strict=True):
+        name, *figures = line
+        padded = [figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True)]
+        print("  ".join([name.ljust(widths[0]), *padded]).rstrip())
     for run, why in failed.items():
         print(f"  FAILED  {run.contender} {' '.join(run.words)}: {why}")
     for check in row.checks(samples):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from array import array
 from pathlib import Path
 from statistics import median
 
@@ -48,7 +50,54 @@ def links(count: int) -> dict[str, object]:
         return {"seconds": seconds(lambda: rt.links.list())}
 
 
-CONTENDER = Contender(attach, detach, links=links)
+# Run by an interpreter of its own, so that its memory is that of the dump alone. No route leads to lo.
+DUMP = f"""
+import sys, time
+sys.path.insert(0, {ROOT!r})
+import netlinkpy
+verb, expected = sys.argv[1], int(sys.argv[2])
+with netlinkpy.RTNetlink() as rt:
+    dump = getattr(rt.routes, verb)
+    dump(dev="lo", family=2)
+    start = time.perf_counter()
+    got = dump(family=2)
+    took = time.perf_counter() - start
+rows = len(got["index"]) if verb == "columns" else len(got)
+assert rows > expected, rows
+"""
+SAY = """
+took = globals().get("took", 0)
+with open("/proc/self/status") as status:
+    print(took, next(line.split()[1] for line in status if line.startswith("VmHWM:")))
+"""
+
+
+def apart(code: str, *words: str) -> tuple[float, int]:
+    """Seconds and peak memory (KiB) of code in an interpreter of its own."""
+    command = [sys.executable, "-I", "-c", code + SAY, *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr.splitlines()[-1])
+    took, peak = done.stdout.split()
+    return float(took), int(peak)
+
+
+def routes(count: int) -> dict[str, object]:
+    destinations = array("I", range(10 << 24, (10 << 24) + count))
+    with nl.RTNetlink() as rt:
+        rt.routes.add_many([], dev="br0")
+        add = seconds(lambda: rt.routes.add_many(destinations, dev="br0"))
+    columns, columns_kib = apart(DUMP, "columns", str(count))
+    objects, objects_kib = apart(DUMP, "list", str(count))
+    return {
+        "phases": {"add": add, "columns": columns, "objects": objects},
+        "columns_kib": columns_kib,
+        "objects_kib": objects_kib,
+        "bare_kib": apart("")[1],
+    }
+
+
+CONTENDER = Contender(attach, detach, routes, links)
 
 
 def warm_up() -> None:
