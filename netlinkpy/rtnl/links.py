@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from ..transport.socket import answer
 from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
@@ -184,7 +185,7 @@ class Links:
             values["ifname"] = check_ifname(name)
         values.update(_settings(address, mtu, group, txqueuelen))
         if alias is not None:
-            if len(alias.encode()) > 255:
+            if len(os.fsencode(alias)) > 255:
                 raise ValueError("an alias has at most 255 bytes")
             values["ifalias"] = alias
         if master is not None:
@@ -234,7 +235,7 @@ def _named(dev: str | int) -> Values:
     if isinstance(dev, int):
         return {"ifi_index": check_number(dev, 1, 0x7FFFFFFF, "an interface index")}
     check_altname(dev)
-    return {"ifname" if len(dev.encode()) < IFNAMSIZ else "alt_ifname": dev}
+    return {"ifname" if len(os.fsencode(dev)) < IFNAMSIZ else "alt_ifname": dev}
 
 
 def _settings(address: str | None, mtu: int | None, group: int | None, txqueuelen: int | None) -> Values:

@@ -8,21 +8,24 @@ from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from ..wire.rtnetlink.link import ALTIFNAMSIZ, IFNAMSIZ
 
 FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+_NOT_IN_NAMES = frozenset(b"/\0\t\n\v\f\r \xa0")  # the kernel's isspace() takes Latin-1's blank for one
 BITS = {AF_INET: 32, AF_INET6: 128}
 
 
 def parse_ip(text: str) -> bytes:
     """An IPv4 or IPv6 address in network order, 4 or 16 bytes; ValueError where it is none."""
-    family = AF_INET6 if ":" in text else AF_INET
+    _check_text(text, "an IP address")
     try:
-        return inet_pton(family, text)
-    except (OSError, TypeError, ValueError):
+        return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+    except (OSError, ValueError):
         raise ValueError(f"{text!r} is no IP address") from None
 
 
 def parse_prefix(text: str) -> tuple[bytes, int]:
     """("172.17.0.0/16") -> address bytes and prefix length; without a slash the whole length. ValueError
     where it is none."""
+    _check_text(text, "an IP address")
     address, slash, length = text.partition("/")
     packed = parse_ip(address)
     bits = len(packed) * 8
@@ -47,14 +50,11 @@ def network(packed: bytes, length: int) -> bytes:
 
 def parse_mac(text: str) -> bytes:
     """A hardware address of six bytes, "02:42:ac:11:00:02"; ValueError where it is none."""
+    _check_text(text, "a hardware address")
     parts = text.split(":")
-    try:
-        packed = bytes(int(part, 16) for part in parts if 0 < len(part) <= 2)
-    except ValueError:
-        packed = b""
-    if len(parts) != 6 or len(packed) != 6:
+    if len(parts) != 6 or not all(0 < len(part) <= 2 and _HEXADECIMAL.issuperset(part) for part in parts):
         raise ValueError(f"{text!r} is no hardware address (six bytes, as 02:42:ac:11:00:02)")
-    return packed
+    return bytes([int(part, 16) for part in parts])
 
 
 def format_mac(packed: bytes) -> str:
@@ -73,19 +73,25 @@ def check_altname(name: str) -> str:
 
 
 def _check_name(name: str, size: int, *, colon: bool = False) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"an interface name is text, not {name!r}")
-    if not name or name in (".", ".."):
+    _check_text(name, "an interface name")
+    try:
+        packed = os.fsencode(name)
+    except UnicodeEncodeError:
+        packed = b""
+    if not packed or name in (".", ".."):
         raise ValueError(f"{name!r} cannot name an interface")
-    if len(os.fsencode(name)) >= size:
+    if len(packed) >= size:
         raise ValueError(f"{name!r} is too long to name an interface: {size - 1} bytes are the most")
-    if any(
-        character in "/\0" or character.isspace() or (character == ":" and not colon) for character in name
-    ):
+    if not _NOT_IN_NAMES.isdisjoint(packed) or (b":" in packed and not colon):
         raise ValueError(
             f"{name!r} cannot name an interface: no slash, {'' if colon else 'colon, '}blank or NUL"
         )
     return name
+
+
+def _check_text(value: str, what: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is text, not {value!r}")
 
 
 def check_number(value: int, low: int, high: int, what: str) -> int:
