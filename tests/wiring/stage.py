@@ -52,7 +52,10 @@ def unchanged(*places: Namespace) -> Iterator[None]:
     where: tuple[Namespace, ...] = (None, *places)
     before = [snapshot(place) for place in where]
     yield
-    assert [snapshot(place) for place in where] == before
+    for place, was in zip(where, before, strict=True):
+        now = snapshot(place)
+        for table in was:
+            assert now[table] == was[table], (place, table)
 
 
 @contextlib.contextmanager

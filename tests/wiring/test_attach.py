@@ -140,7 +140,9 @@ def test_the_host_name_is_veth_and_eight_random_digits(host: nl.RTNetlink, conta
     assert all(host.links.get(name).kind == "veth" for name in names)
 
 
-@pytest.mark.parametrize("name", ["e", "eth0", "fifteen-letters", "ünïcode", "a.b-c_d@e", "0"])
+@pytest.mark.parametrize(
+    "name", ["e", "eth0", "fifteen-letters", "ünïcode", "a.b-c_d@e", "0", "\u2003", "\udcff"], ids=ascii
+)
 def test_names_may_be_given(host: nl.RTNetlink, container: Container, name: str) -> None:
     one = nl.attach(endpoint(container, ifname=name, host_ifname=f"h{name[:10]}"))
     assert (one.ifname, one.host_ifname) == (name, f"h{name[:10]}")
