@@ -12,6 +12,11 @@ VERBS = {  # verb -> the module whose main() takes the words after it and gives 
     "attach": "attach",
     "detach": "detach",
     "run": "run",
+    "ps": "ps",
+    "exec": "exec",
+    "port": "port",
+    "stop": "stop",
+    "kill": "kill",
     "bench": "bench",
     "brctl": "brctl",
     "completion": "completion",
@@ -102,6 +107,10 @@ def _sentence(error: Exception) -> str:
         from .. import wire
 
         own = type(error).__module__.startswith(wire.__name__)
-        about = f"{error.filename}: " if error.filename and not own and str(error.filename) not in error.strerror else ""
+        about = (
+            f"{error.filename}: "
+            if error.filename and not own and str(error.filename) not in error.strerror
+            else ""
+        )
         return f"{about}{error.strerror}".replace("\n", " ")
     return str(error).replace("\n", " ")

@@ -1,0 +1,71 @@
+"""netlinkpy ps: what runs, as its holders tell it."""
+
+from __future__ import annotations
+
+from .options import Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..run.names import Running
+
+COMMAND = Command(
+    usage="netlinkpy ps [--json] [-q]",
+    summary="List what `netlinkpy run` has running here, with the addresses that it has now.",
+    options=(
+        Option(("--json",), "", "one JSON object a line"),
+        Option(("-q", "--quiet"), "", "names only"),
+    ),
+)
+
+_HEADINGS = ("NAME", "PID", "NETWORK", "ADDRESSES", "PORTS", "UP", "COMMAND")
+
+
+def main(arguments: list[str]) -> int:
+    """Exit codes: 0; 2 the words do not fit."""
+    parsed = COMMAND.parse(arguments)
+    if parsed is None:
+        return 0
+    values, _ = parsed
+    from ..run.names import listing
+
+    found = listing()
+    if values["json"]:
+        from .output import dump
+
+        for one in found:
+            print(dump(one.as_dict(), None))
+    elif values["quiet"]:
+        for one in found:
+            print(one.name)
+    else:
+        _table([_HEADINGS, *map(_row, found)])
+    return 0
+
+
+def _row(one: Running) -> tuple[str, ...]:
+    from time import time
+
+    command = " ".join(one.command)
+    return (
+        one.name,
+        str(one.pid),
+        one.net,
+        ",".join(one.addresses) or "-",
+        ",".join(one.ports) or "-",
+        _duration(int(time()) - one.started),
+        command if len(command) <= 40 else f"{command[:37]}...",
+    )
+
+
+def _table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _duration(seconds: int) -> str:
+    """In the largest unit that gives at least two: 90 seconds, 2 hours ..."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{max(seconds, 0)}s"

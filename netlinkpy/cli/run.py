@@ -1,0 +1,162 @@
+"""netlinkpy run: a command in namespaces of its own, its network in one of Docker's four modes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .options import Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..run.options import Options
+    from ..wiring.attachment import Attachment
+
+COMMAND = Command(
+    usage="netlinkpy run [OPTIONS] [--net=MODE] [--] COMMAND [ARGUMENT]...",
+    summary="""Run a command in namespaces of its own (network, processes, mounts, host name, IPC), wired
+    before its first
+instruction. When it ends, or netlinkpy is killed, everything of it is gone. The file system is the host's.
+MODE: bridge, or the name of a network; host, the host's network itself, which is no isolation; none, lo
+alone; container:TARGET, the network of another one: a run by its name, pid:N, netns:NAME, docker:NAME,
+podman:NAME.""",
+    options=(
+        Option(("-i", "--interactive"), "", "pass standard input on"),
+        Option(("-t", "--tty"), "", "give it a terminal of its own"),
+        Option(("-d", "--detach"), "", "go on in the background, and print the name"),
+        Option(("--rm",), "", "leave nothing behind: always so, taken for docker's sake"),
+        Option(("--network", "--net"), "MODE", "its network (default: bridge)", default="bridge"),
+        Option(("--bridge",), "BRIDGE", "this bridge in place of a network's; needs --ip"),
+        Option(("--name",), "NAME", "for ps, exec, port and container:NAME"),
+        Option(("--ip",), "IP", "its IPv4 address (with --bridge: with its prefix length)"),
+        Option(("--ip6",), "IP", "its IPv6 address (the same)"),
+        Option(("--mac-address",), "MAC", "its MAC, or random (default: 02:42 and the IPv4 address)"),
+        Option(("--default-gateway",), "IP", "of the default route (default: the bridge's)", many=True),
+        Option(("-p", "--publish"), "[ADDR:]HOST:PORT[/udp]", "a port of the host, leading to its own", many=True),
+        Option(("--dns",), "IP", "a name server, in a resolv.conf of its own; may be given again", many=True),
+        Option(("--hostname",), "NAME", "its host name (default: its name)"),
+        Option(("--privileged",), "", "keep every capability: it may then reconfigure the network"),
+    ),
+    least=1,
+    most=None,
+    examples=(
+        "netlinkpy run -i -t --rm --net=none -- /bin/bash",
+        "netlinkpy run -d --name web --bridge br0 --ip 172.17.0.5/16 -- python3 -m http.server",
+        "netlinkpy run --net=container:web -- wget -O - http://127.0.0.1:8000/",
+    ),
+    stop_at_argument=True,
+)  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Exit codes: the command's; 128 and the signal's number where one ended it; 127 no such command, 126 it
+    cannot be executed, 125 it was not started for another reason; 2 the words do not fit."""
+    parsed = COMMAND.parse(arguments)
+    if parsed is None:
+        return 0
+    values, words = parsed
+    try:
+        options = _options(values, words)
+        warn_of_host(options)
+        return _detached(options) if values["detach"] else _hold(options, _say_port)
+    except (OSError, ValueError) as error:
+        return complain(error)
+
+
+def _options(values: dict[str, Any], words: list[str]) -> Options:
+    from ..run.options import Options, checked
+
+    options = Options(
+        command=tuple(words),
+        net=values["net"],
+        name=values["name"],
+        bridge=values["bridge"],
+        ip=values["ip"],
+        ip6=values["ip6"],
+        mac=values["mac_address"],
+        gateways=tuple(values["default_gateway"]),
+        ports=tuple(values["publish"]),
+        dns=tuple(values["dns"]),
+        hostname=values["hostname"],
+        privileged=values["privileged"],
+        interactive=values["interactive"],
+        tty=values["tty"],
+    )
+    return checked(options)
+
+
+def _hold(options: Options, announce: Any) -> int:
+    from ..run.holder import hold
+
+    return hold(options, announce)
+
+
+def _say_port(_pid: int, attachment: Attachment | None) -> None:
+    """Say why the first packet does not pass yet, where that is so."""
+    if attachment is not None and not attachment.ready:
+        from ..wiring.attachment import warn
+
+        print(f"netlinkpy: {warn(attachment)}", file=sys.stderr)
+
+
+def warn_of_host(options: Options) -> None:
+    """--net=host is no isolation, and the seed of this project says so."""
+    if options.mode == "host":
+        more = " and, privileged, may reconfigure its network" if options.privileged else ""
+        print(
+            "netlinkpy: warning: --net=host is no isolation: the command reaches everything that listens on "
+            f"the host, D-Bus for one{more}",
+            file=sys.stderr,
+        )
+
+
+def complain(error: Exception) -> int:
+    """One sentence, and the exit code that goes with it."""
+    from ..run.line import OURS
+    from . import errors
+
+    sentence = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    errors.complain(f"netlinkpy: {sentence}")
+    return int(getattr(error, "exit_code", OURS))
+
+
+def _detached(options: Options) -> int:
+    """Hold it in a process of its own, in a session of its own; print its name when it runs."""
+    told, teller = os.pipe()
+    if not os.fork():
+        os.close(told)
+        _hold_in_background(options, teller)
+    os.close(teller)
+    with open(told, "rb") as pipe:
+        if pipe.read(1):
+            print(options.name)
+            return 0
+    from ..run.signals import exit_code
+
+    return exit_code(os.wait()[1])
+
+
+def _hold_in_background(options: Options, teller: int) -> None:
+    """The other process: never returns."""
+    code = 125
+
+    def announce(pid: int, attachment: Attachment | None) -> None:
+        _say_port(pid, attachment)
+        sys.stderr.flush()
+        os.dup2(nothing, 2)
+        os.write(teller, b"1")
+        os.close(teller)
+
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        code = _hold(options, announce)
+    except (OSError, ValueError) as error:
+        code = complain(error)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)

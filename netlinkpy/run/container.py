@@ -1,0 +1,168 @@
+"""start(): a container from a program that goes on, by a holder process of its own; and the Container it
+gives."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
+
+from .line import start_error
+from .options import Options, checked
+from .signals import SIGKILL, exit_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
+    from ..wiring.attachment import Attachment
+
+_OWNER_FD = 3  # where the holder finds its owner's line
+_MOST = 1 << 17  # bytes of what is said over it
+_CODE = "import sys; sys.path.insert(0, {!r}); from netlinkpy.run.container import serve; sys.exit(serve())"
+
+
+class Container:
+    """A container that was started here. It ends when its command ends, when it is killed, and when the
+    program that started it dies.
+
+    name; pid: of its first process; attachment: its interface, None without one of its own. Use `with`, or
+    wait(): both leave nothing behind."""
+
+    def __init__(self, holder: int, line: socket, name: str, pid: int, attachment: Attachment | None) -> None:
+        self.name = name
+        self.pid = pid
+        self.attachment = attachment
+        self._holder = holder
+        self._line = line
+        self._code: int | None = None
+
+    def wait(self) -> int:
+        """Wait for its end, and give its exit code: 128 and the signal's number where one ended it. Nothing
+        of it is left then."""
+        if self._code is None:
+            self._code = exit_code(os.waitpid(self._holder, 0)[1])
+            self._line.close()
+        return self._code
+
+    def poll(self) -> int | None:
+        """Its exit code where it has ended, None while it runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self._holder, os.WNOHANG)
+            if pid:
+                self._code = exit_code(status)
+                self._line.close()
+        return self._code
+
+    def kill(self, number: int = SIGKILL) -> None:
+        """Send its command a signal; SIGKILL ends all of it. Nothing where it has ended."""
+        try:
+            self._line.send(f"kill {int(number)}".encode())
+            answer = self._line.recv(64)
+        except OSError:
+            return
+        if answer == b"refused":
+            raise ValueError(f"{number} is no signal that a container takes")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self.wait()
+
+    def __repr__(self) -> str:
+        return f"<Container {self.name}, process {self.pid}{'' if self._code is None else ', ended'}>"
+
+
+def start(
+    *command: str,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    **options: Any,
+) -> Container:
+    """Start a command in namespaces of its own, wired before its first instruction; return when it runs.
+
+    options: those of Options, "net" first among them. stdin, stdout, stderr: descriptors for the command in
+    place of the caller's own (stdin is read only with interactive=True). It works in a program of many
+    threads: a small fresh process makes and holds the container (some 30 ms).
+
+    StartError (an OSError with `exit_code`) or ValueError where it cannot be."""
+    wanted = checked(Options(command=command, **options))
+    ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    try:
+        holder = _spawn(theirs.fileno(), (stdin, stdout, stderr))
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    try:
+        return _introduce(holder, ours, wanted)
+    except BaseException:
+        ours.close()  # its end ends the container
+        os.waitpid(holder, 0)
+        raise
+
+
+def _introduce(holder: int, line: socket, wanted: Options) -> Container:
+    """Tell the holder what to run, and hear what became of it."""
+    from marshal import dumps, loads
+
+    line.send(dumps(wanted.as_dict()))
+    answer = line.recv(_MOST)
+    if not answer:
+        raise start_error(errno.EPIPE, "the container's holder died while it was made")
+    told: dict[str, Any] = loads(answer)
+    if "error" in told:
+        kind, number, sentence, code = told["error"]
+        raise ValueError(sentence) if kind == "ValueError" else start_error(number, sentence, code)
+    attachment = told["attachment"]
+    if attachment is not None:
+        from ..wiring.attachment import Attachment
+
+        attachment = Attachment(**attachment)
+    return Container(holder, line, wanted.name or "", told["pid"], attachment)
+
+
+def _spawn(line: int, streams: tuple[int | None, ...]) -> int:
+    """A fresh interpreter that runs serve(). It needs no site packages unless cffi's door is in use."""
+    from ..native import backend
+
+    root = __file__.rsplit("/", 3)[0]
+    options = ["-I"] if backend() == "cffi" and "NETLINKPY_BACKEND" in os.environ else ["-I", "-S"]
+    actions: list[Any] = [
+        (os.POSIX_SPAWN_DUP2, fd, stream) for stream, fd in enumerate(streams) if fd is not None
+    ]
+    actions.append((os.POSIX_SPAWN_DUP2, line, _OWNER_FD))
+    arguments = [sys.executable, *options, "-c", _CODE.format(root)]
+    return os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions)
+
+
+def serve() -> int:
+    """The holder's side: take the options from the owner's line, hold, answer."""
+    from marshal import dumps, loads
+
+    from .holder import hold
+
+    owner = socket(fileno=_OWNER_FD)
+    os.set_inheritable(_OWNER_FD, False)
+    told = owner.recv(_MOST)
+    if not told:
+        return 125
+
+    def announce(pid: int, attachment: Attachment | None) -> None:
+        owner.send(dumps({"pid": pid, "attachment": attachment and attachment.as_dict()}))
+
+    try:
+        return hold(Options(**loads(told)), announce, owner)
+    except (OSError, ValueError) as error:
+        kind = "ValueError" if isinstance(error, ValueError) else "OSError"
+        number = getattr(error, "errno", None) or errno.EIO
+        owner.send(dumps({"error": (kind, number, str(error), getattr(error, "exit_code", 125))}))
+        return 125

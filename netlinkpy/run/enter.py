@@ -1,0 +1,118 @@
+"""Entering: a further command inside a container that runs, in all of its namespaces."""
+
+from __future__ import annotations
+
+import errno
+import os
+from fcntl import ioctl
+
+from ..native import load
+from ..netns.handle import CLONE_NEWNET
+from .birth import bear, die_with_parent
+from .inside import Command, become, drop_unless
+from .names import Call
+from .signals import exit_code
+from .watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .line import Line
+    from .terminal import Terminal
+
+NS_GET_USERNS = 0xB701  # linux/nsfs.h
+CLONE_NEWUSER = 0x10000000  # linux/sched.h
+_KINDS = ("net", "uts", "ipc", "pid", "mnt")  # the mounts last: the paths are the container's then
+
+
+def execute(
+    name: str,
+    words: tuple[str, ...],
+    *,
+    interactive: bool = False,
+    tty: bool = False,
+    privileged: bool = False,
+) -> int:
+    """Run one more command in a running container, to its end, and give its exit code. It dies with us, and
+    with the container. The process must have one thread.
+
+    ProcessLookupError where no container of that name runs; StartError where the command cannot be
+    started."""
+    directory = os.getcwd()
+    descriptors: list[int] = []
+    terminal: Terminal | None = None
+    try:
+        with Call(name) as call:
+            pid = call.tell().pid
+            user = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            descriptors.append(user)
+            for kind in _KINDS:
+                descriptors.append(os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC))
+            call.check_alive()
+        if tty:
+            from .terminal import Terminal
+
+            terminal = Terminal(interactive)
+        command = Command(
+            words, 0 if interactive else None, None if terminal is None else terminal.slave, privileged
+        )
+
+        def enter() -> None:
+            enter_user(user)
+            for descriptor in descriptors[1:]:
+                load().setns(descriptor, 0)
+
+        def live(line: Line) -> NoReturn:
+            die_with_parent(line)
+            try:
+                os.chdir(directory)
+            except OSError:  # the container does not see it
+                os.chdir("/")
+            drop_unless(privileged)
+            become(line, command)
+
+        child = bear(enter, live)
+        try:
+            child.line.hear()
+            with Watch(child.pid, terminal) as watch:
+                watch.wait()
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            child.line.close()
+            code = exit_code(os.waitpid(child.pid, 0)[1])
+        return code
+    finally:
+        if terminal is not None:
+            terminal.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def enter_user(fd: int) -> None:
+    """Into a user namespace, as its root; nothing where we are in it already."""
+    own = os.stat("/proc/self/ns/user")
+    if os.path.samestat(own, os.fstat(fd)):
+        return
+    load().setns(fd, CLONE_NEWUSER)
+    os.setgid(0)
+    os.setuid(0)
+
+
+def enter_network(fd: int) -> None:
+    """Into a network namespace; where that is not for us, by way of the user namespace it belongs to."""
+    setns = load().setns
+    try:
+        setns(fd, CLONE_NEWNET)
+    except PermissionError:
+        owner = ioctl(fd, NS_GET_USERNS)
+        try:
+            enter_user(owner)
+            setns(fd, CLONE_NEWNET)
+        except OSError as error:
+            sentence = "not permitted to share that network: it belongs to another user namespace"
+            raise OSError(error.errno or errno.EPERM, sentence) from None
+        finally:
+            os.close(owner)

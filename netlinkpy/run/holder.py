@@ -1,0 +1,252 @@
+"""The holder: the process that a container hangs on. It makes it, bears its name, passes signals on, answers
+who it is, and takes everything down when it ends. When the holder dies, the kernel does that."""
+
+from __future__ import annotations
+
+import os
+from time import time
+
+from ..native import load
+from ..netns.handle import CLONE_NEWNET
+from .birth import Child, bear
+from .inside import Command, Inside, be_first
+from .names import Running, claim, peer_of
+from .options import checked
+from .signals import PASSED_ON, SIGKILL, exit_code
+from .watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Callable
+
+    from ..wiring.attachment import Attachment
+    from .options import Options
+    from .target import Shared
+    from .terminal import Terminal
+
+# linux/sched.h
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+
+BACKLOG = 16
+RT_SCOPE_LINK = 253
+
+
+def hold(
+    options: Options, announce: Callable[[int, Attachment | None], None], owner: socket | None = None
+) -> int:
+    """Run a container from its making to its end, and give its exit code: that of its command, 128 and the
+    signal's number where one ended it. The process must have one thread.
+
+    announce(pid, attachment) is called when the command runs. owner: a connection that asks as every
+    other may, and whose end ends the container. StartError, another OSError or ValueError where it could not
+    be started; then nothing of it is left."""
+    options = checked(options)
+    holder = _Holder(options, owner)
+    try:
+        holder.start()
+        announce(holder.pid, holder.attachment)
+        holder.watch()
+    finally:
+        code = holder.end()
+    return code
+
+
+class _Holder:
+    """One container: what it was asked to be, what there is of it."""
+
+    def __init__(self, options: Options, owner: socket | None) -> None:
+        self._options = options
+        self._owner = owner
+        self._name = options.name or ""
+        self._listener = claim(self._name)
+        self._callers: dict[int, socket] = {}
+        self._child: Child | None = None
+        self._terminal: Terminal | None = None
+        self._stdin: tuple[int, int] | None = None  # a pipe that nobody writes to
+        self._shared: Shared | None = None
+        self._watch: Watch | None = None
+        self.attachment: Attachment | None = None
+        self._hostname = options.hostname or ""
+        self._dns = options.dns
+        self._started = int(time())
+
+    def start(self) -> None:
+        """Make the namespaces, wire them, and only then let the command start."""
+        options = self._options
+        if options.mode == "container":
+            from .target import open_target
+
+            self._shared = open_target(options.target)
+            self._hostname, self._dns = self._shared.hostname or "", self._shared.dns
+        if not self._hostname and options.mode in ("none", "network"):
+            self._hostname = self._name
+        if options.tty:
+            from .terminal import Terminal
+
+            self._terminal = Terminal(options.interactive)
+        own = options.mode != "host"
+        inside = Inside(own, options.mode == "none", self._hostname or None, self._dns)
+        command = Command(
+            options.command,
+            0 if options.interactive else None,
+            None if self._terminal is None else self._terminal.slave,
+            options.privileged,
+        )
+        child = self._child = bear(self._enter, lambda line: be_first(line, inside, command))
+        if options.mode == "network":
+            from .connect import connect
+
+            self.attachment = connect(options.net, child.pid, options)
+        child.line.expect("ready")
+        child.line.say("go")
+        child.line.hear()  # its end: the command runs
+        self._listener.listen(BACKLOG)
+
+    def _enter(self) -> None:
+        """In the process in the middle: into the namespaces that the container shall have."""
+        flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
+        if self._options.mode in ("none", "network"):
+            flags |= CLONE_NEWNET
+        if self._shared is not None:
+            from .enter import enter_network
+
+            enter_network(self._shared.netns.fileno())
+        try:
+            load().unshare(flags)
+        except PermissionError:
+            enter_own_user_namespace(flags)
+
+    @property
+    def pid(self) -> int:
+        """Of its first process, 0 before there is one."""
+        return self._child.pid if self._child is not None else 0
+
+    def running(self) -> Running:
+        """Who it is, now."""
+        options = self._options
+        net = options.net if options.bridge is None else f"{options.net} --bridge {options.bridge}"
+        size = sum(map(len, options.command))
+        return Running(
+            name=self._name,
+            pid=self.pid,
+            net=net,
+            started=self._started,
+            hostname=self._hostname,
+            directory=os.getcwd(),
+            addresses=self._addresses(),
+            ports=options.ports,
+            dns=self._dns,
+            command=options.command if size < 16384 else (options.command[0][:4096], "..."),
+            holder=os.getpid(),
+        )
+
+    def _addresses(self) -> tuple[str, ...]:
+        """Those that it has now, by whomever (not with --net=host, whose are the host's)."""
+        if self._options.mode == "host" or self._child is None:
+            return ()
+        from ..rtnl.netlink import RTNetlink
+
+        try:
+            with RTNetlink(self._child.pid) as rt:
+                return tuple(one.cidr for one in rt.addresses.list() if one.scope < RT_SCOPE_LINK)
+        except OSError:  # a user namespace of its own, into which its maker's process may not
+            return self.attachment.addresses if self.attachment is not None else ()
+
+    # -- while it runs -------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Until it has ended."""
+        if self._child is None:
+            return
+        with Watch(self._child.pid, self._terminal) as watch:
+            self._watch = watch
+            watch.loop.watch(self._listener.fileno(), self._accept)
+            if self._owner is not None:
+                self._welcome(self._owner)
+            watch.wait()
+        self._watch = None
+
+    def _accept(self) -> None:
+        from _socket import socket as plain
+
+        fd, _ = self._listener._accept()  # type: ignore[attr-defined]
+        caller = plain(fileno=fd)
+        if len(self._callers) < BACKLOG and peer_of(caller)[1] in (0, os.geteuid()):
+            self._welcome(caller)
+        else:
+            caller.close()
+
+    def _welcome(self, caller: socket) -> None:
+        caller.setblocking(False)
+        self._callers[caller.fileno()] = caller
+        if self._watch is not None:
+            self._watch.loop.watch(caller.fileno(), lambda: self._answer(caller))
+
+    def _answer(self, caller: socket) -> None:
+        """One question of one caller."""
+        if self._watch is None:
+            return
+        try:
+            word, _, rest = caller.recv(64).decode("ascii", "replace").partition(" ")
+            if word == "tell":
+                caller.send(self.running().pack())
+            elif word == "kill":
+                caller.send(b"sent" if self._signal(rest) else b"refused")
+            else:
+                self._dismiss(caller)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._dismiss(caller)
+
+    def _signal(self, text: str) -> bool:
+        number = int(text) if text.isdigit() else 0
+        if self._watch is None or number not in (*PASSED_ON, SIGKILL):
+            return False
+        self._watch.send(number)
+        return True
+
+    def _dismiss(self, caller: socket) -> None:
+        if self._watch is not None:
+            self._watch.loop.forget(caller.fileno())
+            if caller is self._owner:
+                self._watch.send(SIGKILL)
+        self._callers.pop(caller.fileno(), None)
+        caller.close()
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def end(self) -> int:
+        """Take down what there is; the exit code. The name goes last, and only then the pid: whoever has
+        called knows by the end of the connection that all is gone, and until then whose pid it is."""
+        try:
+            if self._child is not None:
+                self._child.kill()
+                os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
+            if self.attachment is not None:
+                from ..wiring.detach import detach
+
+                detach(self.attachment)
+        finally:
+            if self._shared is not None:
+                self._shared.netns.close()
+            if self._terminal is not None:
+                self._terminal.close()
+            for one in (self._listener, *self._callers.values()):
+                one.close()
+            code = 0
+            if self._child is not None:
+                self._child.line.close()
+                code = exit_code(os.waitpid(self._child.pid, 0)[1])
+        return code
+
+
+def enter_own_user_namespace(flags: int) -> None:
+    """Unshare as somebody who may not: in a user namespace in which we are root (user_namespaces(7))."""
+    user, group = os.geteuid(), os.getegid()
+    load().unshare(flags | CLONE_NEWUSER)
+    for name, line in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(line)

@@ -1,0 +1,78 @@
+"""The line between the two sides of a birth: words one way and the other, and why something failed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
+
+OURS, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127  # exit codes, as docker's
+_MOST = 4096  # bytes of a word
+
+
+class StartError(OSError):
+    """A container, or a command in one, could not be started; nothing of it is left.
+
+    exit_code: what a command line ends with: 127 the command was not found, 126 it cannot be executed, 125
+    everything else."""
+
+    exit_code: int = OURS
+
+
+def start_error(code: int, sentence: str, exit_code: int = OURS) -> StartError:
+    """A StartError with errno, sentence and exit code."""
+    error = StartError(code, sentence)
+    error.exit_code = exit_code
+    return error
+
+
+class Line:
+    """One end of the line. It is closed by exec, so that its end tells that the command runs."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, end: socket) -> None:
+        self._socket = end
+
+    @classmethod
+    def pair(cls) -> tuple[Line, Line]:
+        """Both ends."""
+        one, other = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+        return cls(one), cls(other)
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    def say(self, word: str) -> None:
+        """Send a word. BrokenPipeError where nobody is at the other end any more."""
+        self._socket.send(word.encode("utf-8", "surrogateescape")[:_MOST])
+
+    def fail(self, error: BaseException, exit_code: int = OURS) -> None:
+        """Tell the other end why this one gives up; harmless where it is gone."""
+        number, sentence = errno.EIO, f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError) and error.errno:
+            number, sentence = error.errno, error.strerror or os.strerror(error.errno)
+            if error.filename:
+                sentence = f"{os.fsdecode(error.filename)}: {sentence}"
+        try:
+            self.say(f"!{exit_code} {number} {sentence}")
+        except OSError:
+            return
+
+    def hear(self) -> str:
+        """The next word, empty where the other end is closed. StartError where it says that it failed."""
+        word = self._socket.recv(_MOST).decode("utf-8", "surrogateescape")
+        if word.startswith("!"):
+            exit_code, number, sentence = word[1:].split(" ", 2)
+            raise start_error(int(number), sentence, int(exit_code))
+        return word
+
+    def expect(self, wanted: str) -> None:
+        """Wait for a word. StartError (EPIPE) where the other end went without it."""
+        if self.hear() != wanted:
+            raise start_error(errno.EPIPE, "the first process of the container died while it was made")
+
+    def close(self) -> None:
+        """Close this end; a second time does nothing."""
+        self._socket.close()

@@ -1,0 +1,59 @@
+"""Mounts: what a container sees of the kernel: its own /proc and /sys, read-only where they configure."""
+
+from __future__ import annotations
+
+import os
+
+from ..native import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# linux/mount.h
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_SLAVE = 0x20, 0x1000, 0x2000, 0x4000, 1 << 19
+MNT_DETACH = 2
+_PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
+_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")  # below /proc, as Docker has them
+_BENCH = "/proc"  # a directory that is surely there; what is mounted on it while we work is gone afterwards
+
+
+def arrange(own_network: bool, dns: Sequence[str], privileged: bool) -> None:
+    """Make the mounts of a container, in the mount and PID namespace that the caller just got: what is
+    mounted here is not seen outside, what is unmounted outside goes here too. /dev/shm is its own; the rest
+    of the file system is the host's.
+
+    own_network: the network namespace is not the caller's, so /sys must be mounted anew to show its links."""
+    mount = load().mount
+    mount("none", "/", None, MS_REC | MS_SLAVE)
+    if dns:
+        _put("/etc/resolv.conf", "".join(f"nameserver {address}\n" for address in dns))
+    if os.path.isdir("/dev/shm"):
+        mount("shm", "/dev/shm", "tmpfs", _PLAIN)
+    if own_network and os.path.isdir("/sys"):
+        mount("sysfs", _BENCH, "sysfs", _PLAIN)
+        if os.path.isdir("/sys/fs/cgroup"):
+            mount("/sys/fs/cgroup", f"{_BENCH}/fs/cgroup", None, MS_BIND | MS_REC)
+        mount(_BENCH, "/sys", None, MS_MOVE)
+    mount("proc", "/proc", "proc", _PLAIN)
+    if not privileged:
+        # root may write here without any capability: its files are root's.
+        for path in [f"/proc/{name}" for name in _READ_ONLY if os.path.exists(f"/proc/{name}")]:
+            mount(path, path, None, MS_BIND)
+            mount("none", path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
+        if os.path.ismount("/sys"):
+            mount("none", "/sys", None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
+
+
+def _put(path: str, content: str) -> None:
+    """Lay a file over one that is there: the file lives in a mount of its own, and is nowhere else."""
+    backend = load()
+    backend.mount("netlinkpy", _BENCH, "tmpfs", _PLAIN)
+    try:
+        source = f"{_BENCH}/file"
+        with open(source, "w") as file:
+            file.write(content)
+        backend.mount(source, path, None, MS_BIND)
+    finally:
+        backend.umount(_BENCH, MNT_DETACH)

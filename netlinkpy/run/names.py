@@ -1,0 +1,229 @@
+"""Names: who runs, with no file and no daemon. A name is an abstract unix socket (unix(7)) that the holder of
+the container listens at; it is taken exactly as long as the holder lives, in the network namespace that the
+holder is in, and the kernel lists it there in /proc/net/unix."""
+
+from __future__ import annotations
+
+import errno
+import os
+from _socket import (
+    AF_UNIX,
+    SO_PEERCRED,
+    SOCK_CLOEXEC,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+    socket,
+)
+from struct import unpack
+
+from ..record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+PREFIX = "netlinkpy/run/"
+LONGEST = 63  # of a name, so that it may be a host name as well
+SO_ACCEPTCON = 0x10000  # the flag of a listener in /proc/net/unix (linux/net.h)
+MOST = 65536  # bytes of an answer
+TIMEOUT = 2.0  # seconds that a holder has to answer
+
+
+class Running(Record):
+    """A container that runs, as its holder tells it.
+
+    pid: of its first process, whose namespaces are its own; holder: of the process that holds it, as the
+    kernel tells; net: how it is wired, as --net says it, with "--bridge BR" of a bridge; addresses: those
+    that it has now, with prefix length; ports: the published ones, as -p has them; command: its words (cut
+    short when they are very long); started: seconds since 1970; hostname, dns: those given, or empty;
+    directory: the command's first."""
+
+    name: str
+    pid: int
+    net: str
+    started: int
+    hostname: str = ""
+    directory: str = "/"
+    addresses: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    holder: int = 0
+
+    def pack(self) -> bytes:
+        """As it goes over the socket: key=value, each ended by a NUL; a key comes once for each of
+        several."""
+        fields = []
+        for key, value in self.as_dict().items():
+            fields += [f"{key}={one}\0" for one in (value if isinstance(value, tuple) else (value,))]
+        return "".join(fields).encode("utf-8", "surrogateescape")
+
+    @classmethod
+    def parse(cls, data: bytes, holder: int) -> Running:
+        """The record of an answer; ValueError where it is none."""
+        values: dict[str, Any] = {}
+        for field in data.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+            key, _, value = field.partition("=")
+            if key in ("addresses", "ports", "dns", "command"):
+                values[key] = (*values.get(key, ()), value)
+            elif key in ("pid", "started"):
+                values[key] = int(value)
+            elif key in ("name", "net", "hostname", "directory"):
+                values[key] = value
+        try:
+            return cls(**values, holder=holder)
+        except TypeError as error:
+            raise ValueError(f"this is no answer of a container's holder: {error}") from None
+
+
+def check_name(name: str) -> str:
+    """A name that a container may bear; ValueError where it cannot be one."""
+    good = (
+        name.isascii() and name[:1].isalnum() and all(letter.isalnum() or letter in "_.-" for letter in name)
+    )
+    if not good or len(name) > LONGEST:
+        raise ValueError(
+            f"{name!r} cannot name a container: letters, digits and _.- in it, a letter or digit first, "
+            f"{LONGEST} at most"
+        )
+    return name
+
+
+def claim(name: str) -> socket:
+    """Take a name: a socket bound to it, not listening yet. FileExistsError where it is taken."""
+    claimed = _new()
+    try:
+        claimed.bind(_address(name))
+    except OSError as error:
+        claimed.close()
+        if error.errno == errno.EADDRINUSE:
+            raise FileExistsError(errno.EEXIST, f"a container named {name} runs already") from None
+        raise
+    return claimed
+
+
+class Call:
+    """A connection to the holder of a running container. It ends when the container has ended: until then its
+    pid is its own."""
+
+    def __init__(self, name: str) -> None:
+        """ProcessLookupError where no container of that name runs, or its holder is not root's or ours."""
+        self.name = name
+        self._socket = _new()
+        try:
+            self._socket.settimeout(TIMEOUT)
+            self._connect()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _connect(self) -> None:
+        try:
+            self._socket.connect(_address(check_name(self.name)))
+        except OSError as error:
+            if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+                raise self._gone() from None
+            raise
+        # Anybody may bind a name: only root and we ourselves are believed.
+        self.holder, user = peer_of(self._socket)
+        if user not in (0, os.geteuid()):
+            raise self._gone()
+
+    def tell(self) -> Running:
+        """Who it is. TimeoutError where the holder does not answer."""
+        self._socket.send(b"tell")
+        return Running.parse(self._answer(), self.holder)
+
+    def kill(self, number: int) -> None:
+        """Send it a signal: SIGKILL ends all of it, another one goes to its command. PermissionError where it
+        is another user's, ValueError where the signal is none that it takes."""
+        self._socket.send(f"kill {number}".encode())
+        answer = self._answer().decode()
+        if answer == "refused":
+            raise ValueError(f"{number} is no signal that a container takes")
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until it has ended and nothing of it is left; False where it still runs after so many
+        seconds."""
+        self._socket.settimeout(seconds)
+        try:
+            return not self._socket.recv(1)
+        except ConnectionResetError:
+            return True
+        except TimeoutError:
+            return False
+
+    def check_alive(self) -> None:
+        """ProcessLookupError where it has ended."""
+        self._socket.setblocking(False)
+        try:
+            if not self._socket.recv(1):
+                raise self._gone()
+        except BlockingIOError:
+            self._socket.settimeout(TIMEOUT)
+        except ConnectionResetError:
+            raise self._gone() from None
+
+    def _answer(self) -> bytes:
+        try:
+            answer = self._socket.recv(MOST)
+        except TimeoutError:
+            raise TimeoutError(
+                errno.ETIMEDOUT, f"the holder of container {self.name} does not answer"
+            ) from None
+        except ConnectionResetError:
+            answer = b""
+        if not answer:
+            raise self._gone()
+        return answer
+
+    def _gone(self) -> ProcessLookupError:
+        return ProcessLookupError(errno.ESRCH, f"no container named {self.name} runs here")
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def find(name: str) -> Running:
+    """The running container of that name. ProcessLookupError where there is none."""
+    with Call(name) as call:
+        return call.tell()
+
+
+def listing() -> list[Running]:
+    """All that run, in the order of their names: those whose holders are in the caller's network
+    namespace."""
+    found = []
+    for name in sorted(set(_listening())):
+        try:
+            found.append(find(name))
+        except (OSError, ValueError):  # it has just ended, or is not to be believed
+            continue
+    return found
+
+
+def peer_of(connected: socket) -> tuple[int, int]:
+    """Process id and user id of the other side."""
+    pid, user, _ = unpack("3i", connected.getsockopt(SOL_SOCKET, SO_PEERCRED, 12))
+    return pid, user
+
+
+def _listening() -> Iterator[str]:
+    prefix = f"@{PREFIX}"
+    with open("/proc/thread-self/net/unix", errors="surrogateescape") as table:
+        for line in table:
+            columns = line.split()
+            if len(columns) == 8 and columns[7].startswith(prefix) and int(columns[3], 16) & SO_ACCEPTCON:
+                yield columns[7].removeprefix(prefix)
+
+
+def _new() -> socket:
+    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+
+
+def _address(name: str) -> str:
+    return f"\0{PREFIX}{name}"

@@ -1,0 +1,76 @@
+"""Watching over a command: signals passed on, its terminal served, its end awaited."""
+
+from __future__ import annotations
+
+import os
+
+from . import signals
+from .loop import Loop
+from .signals import PASSED_ON, SIG_IGN, SIGCHLD, SIGWINCH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .terminal import Terminal
+
+
+class Watch:
+    """Watches over one child. `loop` may watch more besides."""
+
+    def __init__(self, pid: int, terminal: Terminal | None) -> None:
+        self.loop = Loop()
+        self._pid = pid
+        self._terminal = terminal
+        self._before: dict[int, Any] = {}
+        self._ended = False
+        self._news, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def __enter__(self) -> Watch:
+        signals.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        for number in (*PASSED_ON, SIGCHLD, SIGWINCH):
+            if signals.getsignal(number) != SIG_IGN or number in (SIGCHLD, SIGWINCH):
+                self._before[number] = signals.signal(number, _nothing)
+        self.loop.watch(self._news, self._take_news)
+        if self._terminal is not None:
+            self._terminal.begin(self.loop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal is not None:
+            self._terminal.close()
+        signals.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signals.signal(number, handler)
+        os.close(self._news)
+        os.close(self._wake)
+
+    def wait(self) -> None:
+        """Return when the child has ended; it is not reaped, so its pid is nobody else's yet."""
+        self._look()
+        while not self._ended:
+            self.loop.turn()
+        if self._terminal is not None:
+            self._terminal.finish()
+
+    def send(self, number: int) -> None:
+        """Send the child a signal."""
+        if not self._ended:
+            os.kill(self._pid, number)
+
+    def _take_news(self) -> None:
+        for number in os.read(self._news, 4096):
+            if number == SIGCHLD:
+                self._look()
+            elif number == SIGWINCH:
+                if self._terminal is not None:
+                    self._terminal.resize()
+            elif number in self._before:
+                self.send(number)
+
+    def _look(self) -> None:
+        self._ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """A handler, so that the signal is written to the wake-up descriptor."""
