@@ -69,7 +69,18 @@ def _run(program: str, arguments: Sequence[str]) -> int:
         return _help(verb)
     if verb in VERBS:
         return _load(VERBS[verb])(arguments[1:])
-    return _load("ip")(arguments)
+    from .ip import knows, main
+
+    if not verb.startswith("-") and not knows(verb):
+        return _no_verb(verb)
+    return main(arguments)
+
+
+def _no_verb(verb: str) -> int:
+    from .errors import complain
+
+    complain(f"netlinkpy has no verb {verb!r}; see netlinkpy --help")
+    return 1
 
 
 def _load(module: str) -> Callable[[Sequence[str]], int]:
@@ -84,10 +95,7 @@ def _help(verb: str) -> int:
 
     found = text(verb)
     if found is None:
-        from .errors import complain
-
-        complain(f"netlinkpy has no verb {verb!r}; see netlinkpy --help")
-        return 1
+        return _no_verb(verb)
     write(found)
     return 0
 

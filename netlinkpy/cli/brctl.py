@@ -32,11 +32,11 @@ YES, NO = ("on", "yes", "1"), ("off", "no", "0")
 def main(arguments: Sequence[str]) -> int:
     """Run `brctl ARGUMENTS`; the exit code."""
     if not arguments:
-        write(_usage())
+        write(usage())
         return 1
     name, *rest = arguments
     if name in ("-h", "--help"):
-        write(_usage())
+        write(usage())
         return 0
     if name in ("-V", "--version"):
         write(f"{VERSION} (netlinkpy)\n")
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     command = COMMANDS.get(name)
     if command is None:
         complain(f"never heard of command [{name}]")
-        write(_usage())
+        write(usage())
         return 1
     least, function, words, does = command
     if len(rest) < least:
@@ -109,7 +109,9 @@ def _failed(what: str) -> Callable[[int], str]:
 
 
 def _add_bridge(bridges: Bridges, words: Sequence[str]) -> None:
-    name = words[0].encode("utf-8", "surrogateescape")[:15].decode("utf-8", "surrogateescape")  # cut, as brctl does
+    name = (
+        words[0].encode("utf-8", "surrogateescape")[:15].decode("utf-8", "surrogateescape")
+    )  # cut, as brctl does
     if bridges.find(name) is not None:
         raise CommandError(f"device {name} already exists; can't create bridge with the same name")
     values = {"ifname": name, "linkinfo": {"kind": "bridge"}}
@@ -140,7 +142,9 @@ def _add_ports(bridges: Bridges, words: Sequence[str]) -> None:
             if errno == EBUSY:
                 return f"device {port} is already a member of a bridge; can't add it to bridge {name}."
             if errno == ELOOP:
-                return f"device {port} is a bridge device itself; can't add a bridge device to a bridge device."
+                return (
+                    f"device {port} is a bridge device itself; can't add a bridge device to a bridge device."
+                )
             return f"can't add {port} to bridge {name}: {strerror(errno)}"
 
         # Netlink would take a port out of its bridge first, and then perhaps refuse to put it into the other.
@@ -292,6 +296,7 @@ COMMANDS: dict[str, tuple[int, Callable[[Bridges, Sequence[str]], None], str, st
 }
 
 
-def _usage() -> str:
+def usage() -> str:
+    """The table of all commands."""
     lines = [f"\t{name:<10}\t{words}\t{does}" for name, (_, _, words, does) in COMMANDS.items()]
     return "\n".join(["Usage: brctl [commands]", "commands:", *lines]) + "\n"

@@ -92,15 +92,16 @@ def show_stp(bridges: Bridges, name: str) -> None:
         raise CommandError(f"bridge {name} does not exist!")
     if not is_bridge(bridge):
         raise CommandError(f"{name}: can't get info Operation not supported")
-    get = bridge["linkinfo"]["data"].get
+    data = bridge["linkinfo"]["data"]
+    get = data.get
     flags = "TOPOLOGY_CHANGE " * bool(get("topology_change")) + "TOPOLOGY_CHANGE_DETECTED " * bool(
         get("topology_change_detected")
     )
     age, hello, delay = _time(get("max_age", 0)), _time(get("hello_time", 0)), _time(get("forward_delay", 0))
     lines = [
         f"{name}",
-        f" bridge id\t\t{_bridge_id(get('bridge_id'))}",
-        f" designated root\t{_bridge_id(get('root_id'))}",
+        f" bridge id\t\t{_bridge_id(data['bridge_id'])}",
+        f" designated root\t{_bridge_id(data['root_id'])}",
         f" root port\t\t{get('root_port', 0):4}\t\t\tpath cost\t\t{get('root_path_cost', 0):4}",
         f" max age\t\t{age}\t\t\tbridge max age\t\t{age}",
         f" hello time\t\t{hello}\t\t\tbridge hello time\t{hello}",
@@ -119,7 +120,8 @@ def show_stp(bridges: Bridges, name: str) -> None:
 
 
 def _stp_lines(port: Values) -> list[str]:
-    get = _port_data(port).get
+    data = _port_data(port)
+    get = data.get
     state = get("state", 0)
     flags = "CONFIG_PENDING " * bool(get("config_pending")) + "TOPOLOGY_CHANGE_ACK " * bool(
         get("topology_change_ack")
@@ -127,8 +129,8 @@ def _stp_lines(port: Values) -> list[str]:
     lines = [
         f"{port['ifname']} ({get('no', 0)})",
         f" port id\t\t{get('id', 0):04x}\t\t\tstate\t\t{STATES[state] if state < len(STATES) else state:>15}",
-        f" designated root\t{_bridge_id(get('root_id'))}\tpath cost\t\t{get('cost', 0):4}",
-        f" designated bridge\t{_bridge_id(get('bridge_id'))}"
+        f" designated root\t{_bridge_id(data['root_id'])}\tpath cost\t\t{get('cost', 0):4}",
+        f" designated bridge\t{_bridge_id(data['bridge_id'])}"
         f"\tmessage age timer\t{_time(get('message_age_timer', 0))}",
         f" designated port\t{get('designated_port', 0):04x}"
         f"\t\t\tforward delay timer\t{_time(get('forward_delay_timer', 0))}",

@@ -10,17 +10,21 @@ DIRECTORIES = ("/usr/share/iproute2", "/usr/lib/iproute2", "/etc/iproute2")  # t
 
 # ARPHRD_ of linux/if_arp.h
 HARDWARE = {
-    0: "netrom", 1: "ether", 2: "eether", 3: "ax25", 4: "pronet", 5: "chaos", 6: "ieee802", 7: "arcnet", 8: "atalk",
-    15: "dlci", 19: "atm", 23: "metricom", 24: "ieee1394", 27: "eui64", 32: "infiniband",
-    256: "slip", 257: "cslip", 258: "slip6", 259: "cslip6", 260: "rsrvd", 264: "adapt", 270: "rose", 271: "x25",
-    280: "can", 512: "ppp", 513: "hdlc", 516: "lapb", 517: "ddcmp", 518: "rawhdlc", 519: "rawip",
-    768: "ipip", 769: "tunnel6", 770: "frad", 771: "skip", 772: "loopback", 773: "ltalk", 774: "fddi", 775: "bif",
-    776: "sit", 777: "ip/ddp", 778: "gre", 779: "pimreg", 780: "hippi", 781: "ash", 782: "econet", 783: "irda",
-    784: "fcpp", 785: "fcal", 786: "fcpl", 787: "fcfb/0", 800: "tr", 801: "ieee802.11", 802: "ieee802.11/prism",
-    803: "ieee802.11/radiotap", 804: "ieee802.15.4", 805: "ieee802.15.4/monitor", 820: "phonet", 821: "phonet_pipe",
-    822: "caif", 823: "gre6", 824: "netlink", 825: "6lowpan", 65534: "none", 65535: "void",
+    0: "netrom", 1: "ether", 2: "eether", 3: "ax25", 4: "pronet", 5: "chaos", 6: "ieee802", 7: "arcnet",
+    8: "atalk", 15: "dlci", 19: "atm", 23: "metricom", 24: "ieee1394", 27: "eui64", 32: "infiniband",
+    256: "slip", 257: "cslip", 258: "slip6", 259: "cslip6", 260: "rsrvd", 264: "adapt", 270: "rose",
+    271: "x25", 280: "can", 512: "ppp", 513: "hdlc", 516: "lapb", 517: "ddcmp", 518: "rawhdlc", 519: "rawip",
+    768: "ipip", 769: "tunnel6", 770: "frad", 771: "skip", 772: "loopback", 773: "ltalk", 774: "fddi",
+    775: "bif", 776: "sit", 777: "ip/ddp", 778: "gre", 779: "pimreg", 780: "hippi", 781: "ash", 782: "econet",
+    783: "irda", 784: "fcpp", 785: "fcal", 786: "fcpl", 787: "fcfb/0", 800: "tr", 801: "ieee802.11",
+    802: "ieee802.11/prism", 803: "ieee802.11/radiotap", 804: "ieee802.15.4", 805: "ieee802.15.4/monitor",
+    820: "phonet", 821: "phonet_pipe", 822: "caif", 823: "gre6", 824: "netlink", 825: "6lowpan",
+    65534: "none", 65535: "void",
 }  # fmt: skip
-IPV4_HARDWARE, IPV6_HARDWARE = (768, 776, 778), (769, 823)  # tunnels, whose hardware addresses are IP addresses
+IPV4_HARDWARE, IPV6_HARDWARE = (
+    (768, 776, 778),
+    (769, 823),
+)  # tunnels, whose hardware addresses are IP addresses
 
 OPERSTATES = ("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")  # RFC 2863
 LINKMODES = ("DEFAULT", "DORMANT")
@@ -35,8 +39,8 @@ LINK_FLAGS = (  # linux/if.h, in the order in which `ip` shows them
 FAMILIES = {2: "inet", 10: "inet6", 17: "link", 28: "mpls", 7: "bridge"}  # linux/socket.h
 
 ROUTE_TYPES = (
-    "none", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw",
-    "nat", "xresolve",
+    "none", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit",
+    "throw", "nat", "xresolve",
 )  # fmt: skip
 
 
@@ -68,14 +72,13 @@ class Table:
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:
-    """The entries of one table and of the NAME.d/*.conf files beside it; what cannot be read is passed over."""
+    """The entries of one table and of the NAME.d/*.conf files beside it; what cannot be read is passed
+    over."""
     import os
 
     files = [path]
-    try:
+    if os.path.isdir(f"{path}.d"):
         files += [f"{path}.d/{name}" for name in sorted(os.listdir(f"{path}.d")) if name.endswith(".conf")]
-    except OSError:
-        pass
     for file in files:
         try:
             with open(file, errors="surrogateescape") as stream:
@@ -94,7 +97,8 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
 GROUPS = Table("group", default=0)
 TABLES = Table("rt_tables", default=253, main=254, local=255)
 PROTOCOLS = Table(
-    "rt_protos", unspec=0, redirect=1, kernel=2, boot=3, static=4, gated=8, ra=9, mrt=10, zebra=11, bird=12, dnrouted=13,
+    "rt_protos", unspec=0, redirect=1, kernel=2, boot=3, static=4, gated=8, ra=9, mrt=10, zebra=11, bird=12,
+    dnrouted=13,
     xorp=14, ntk=15, dhcp=16, keepalived=18, babel=42, bgp=186, isis=187, ospf=188, rip=189, eigrp=192,
 )  # fmt: skip
 SCOPES = Table("rt_scopes", **{"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255})

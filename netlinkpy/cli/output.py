@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     Field: TypeAlias = tuple[str | None, Any, str]
 
 _ENOUGH = 1 << 16  # characters kept before they are written
-_ESCAPES = {ord(plain): escaped for plain, escaped in zip('"\\\n\r\t\f\b', ('\\"', "\\\\", "\\n", "\\r", "\\t", "\\f", "\\b"))}
+_ESCAPES = {
+    ord('"'): '\\"',
+    ord("\\"): "\\\\",
+    ord("\n"): "\\n",
+    ord("\r"): "\\r",
+    ord("\t"): "\\t",
+    ord("\f"): "\\f",
+    ord("\b"): "\\b",
+}
 
 
 class Output:
@@ -76,8 +84,8 @@ def mapping(fields: Iterable[Field]) -> dict[str, Any]:
 
 
 def dump(value: Any, depth: int | None) -> str:
-    """JSON as iproute2 writes it (the json module may be missing, and lays it out differently). depth: how deep the value
-    stands, for the pretty layout; None: compact."""
+    """JSON as iproute2 writes it (the json module may be missing, and lays it out differently). depth: how
+    deep the value stands, for the pretty layout; None: compact."""
     if value is None:
         return "null"
     if value is True:

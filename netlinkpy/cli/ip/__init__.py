@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     #: (command, module, function); the first that a word abbreviates is meant. No module: not built yet.
     Commands: TypeAlias = Sequence[tuple[str, tuple[str, str]]]
 
-_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW = ("link_show", "show"), ("address_show", "show"), ("route_show", "show")
+_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW = (
+    ("link_show", "show"),
+    ("address_show", "show"),
+    ("route_show", "show"),
+)
 
 _NETNS_SHOW = ("netns", "show")
 NOTHING = ("", "")
@@ -89,11 +93,12 @@ COMMANDS: dict[str, Commands] = {
     ),
 }
 OBJECTS: Sequence[tuple[str, str]] = [  # in the order in which iproute2 tries them
-    ("address", "address"), ("addrlabel", ""), ("maddress", ""), ("route", "route"), ("rule", ""), ("neighbor", ""),
-    ("neighbour", ""), ("ntable", ""), ("ntbl", ""), ("link", "link"), ("l2tp", ""), ("fou", ""), ("ila", ""),
-    ("macsec", ""), ("tunnel", ""), ("tunl", ""), ("tuntap", ""), ("tap", ""), ("token", ""), ("tcpmetrics", ""),
-    ("monitor", ""), ("xfrm", ""), ("mroute", ""), ("mrule", ""), ("netns", "netns"), ("netconf", ""), ("vrf", ""),
-    ("sr", ""), ("nexthop", ""), ("mptcp", ""), ("ioam", ""), ("help", "help"), ("stats", ""), ("amt", ""),
+    ("address", "address"), ("addrlabel", ""), ("maddress", ""), ("route", "route"), ("rule", ""),
+    ("neighbor", ""), ("neighbour", ""), ("ntable", ""), ("ntbl", ""), ("link", "link"), ("l2tp", ""),
+    ("fou", ""), ("ila", ""), ("macsec", ""), ("tunnel", ""), ("tunl", ""), ("tuntap", ""), ("tap", ""),
+    ("token", ""), ("tcpmetrics", ""), ("monitor", ""), ("xfrm", ""), ("mroute", ""), ("mrule", ""),
+    ("netns", "netns"), ("netconf", ""), ("vrf", ""), ("sr", ""), ("nexthop", ""), ("mptcp", ""),
+    ("ioam", ""), ("help", "help"), ("stats", ""), ("amt", ""),
 ]  # fmt: skip
 SHOWS = (_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW, ("route_get", "get"))
 
@@ -125,6 +130,11 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         if session is not None:
             session.close()
+
+
+def knows(word: str) -> bool:
+    """Whether a word is, or abbreviates, an object of ip."""
+    return choose(word, [(name, name) for name, _ in OBJECTS]) is not None
 
 
 def run(session: Session, arguments: Sequence[str]) -> int:
@@ -208,7 +218,11 @@ def kernel_message(error: NetlinkError) -> str:
 
     if error.text:
         line = f"Error: {error.text.rstrip('.')}."
-        hint = f"attribute {error.path}" if error.path and error.path.rpartition(".")[2] not in error.text else ""
+        hint = (
+            f"attribute {error.path}"
+            if error.path and error.path.rpartition(".")[2] not in error.text
+            else ""
+        )
     else:
         from ...wire.errors import meaning
 

@@ -143,9 +143,10 @@ class _AddressWords:
             values["address"] = self.peer.address
         elif self.local is not None and local:
             if deleting and self.family == AF_INET and not self.local.stated:
+                whole = f"{'.'.join(map(str, local))}/32"
                 complain(
                     "Warning: Executing wildcard deletion to stay compatible with old scripts.\n"
-                    f"         Explicitly specify the prefix length ({'.'.join(map(str, local))}/32) to avoid this warning."
+                    f"         Explicitly specify the prefix length ({whole}) to avoid this warning."
                 )
             else:
                 values["address"] = local
@@ -231,5 +232,8 @@ def _is_meant(session: Session, wanted: Filter, values: Values) -> bool:
     link = session.link(values["ifa_index"])
     if link is None:
         return False
-    return wanted.takes_address(values, link.get("ifname", "")) and wanted.takes_link(link) and wanted.shows_link(link)
-
+    return (
+        wanted.takes_address(values, link.get("ifname", ""))
+        and wanted.takes_link(link)
+        and wanted.shows_link(link)
+    )

@@ -6,7 +6,7 @@ from ...wire.rtnetlink.address import ADDRESS, IFA_F_PERMANENT, INFINITY, RTM_GE
 from ...wire.rtnetlink.link import AF_INET6
 from ..names import FAMILIES, SCOPES
 from ..output import mapping
-from .filter import AF_PACKET, FLAGS, Filter
+from .filter import AF_PACKET, FLAGS, Filter, flags_of, local_of
 from .inet import show as show_ip
 from .link_show import fetch, link_fields
 
@@ -61,7 +61,8 @@ def addresses(session: Session, family: int, index: int) -> list[Values]:
 
 
 def _is_asked_for(wanted: Filter, link: Values, found: list[Values]) -> bool:
-    """Whether a link is shown at all: it has an address that is asked for, or no address and no family was asked for."""
+    """Whether a link is shown at all: it has an address that is asked for, or no address and no family was
+    asked for."""
     name = link.get("ifname", "")
     if any(wanted.takes_address(values, name) for values in found):
         return True
@@ -71,14 +72,18 @@ def _is_asked_for(wanted: Filter, link: Values, found: list[Values]) -> bool:
 def _addresses_field(session: Session, wanted: Filter, link: Values, found: list[Values]) -> Field:
     name = link.get("ifname", "")
     taken = [
-        list(address_fields(session, values, name)) if wanted.takes_address(values, name) else [] for values in found
+        list(address_fields(session, values, name)) if wanted.takes_address(values, name) else []
+        for values in found
     ]
-    return "addr_info", [mapping(fields) for fields in taken], "".join([text for fields in taken for _, _, text in fields])
+    return (
+        "addr_info",
+        [mapping(fields) for fields in taken],
+        "".join([text for fields in taken for _, _, text in fields]),
+    )
 
 
 def address_fields(session: Session, values: Values, device: str, *, headed: bool = False) -> Iterator[Field]:
     """One address; headed: with the link in front, as in a list that has no lines of links."""
-    get = values.get
     options = session.options
     family = FAMILIES.get(values["ifa_family"], f"family {values['ifa_family']}")
     if not options.brief:
@@ -87,8 +92,8 @@ def address_fields(session: Session, values: Values, device: str, *, headed: boo
             yield "index", index, f"{index}: "
             yield "dev", device, device
         yield "family", family, f"    {family} "
-    whole = get("address", b"")
-    local = get("local", whole)
+    local = local_of(values)
+    whole: bytes = values.get("address", local)
     yield "local", show_ip(local), session.paint(family, show_ip(local))
     if whole != local:
         yield "address", show_ip(whole), f" peer {session.paint(family, show_ip(whole))}"
@@ -110,13 +115,17 @@ def address_fields(session: Session, values: Values, device: str, *, headed: boo
         yield "label", values["label"], values["label"]
     if "cacheinfo" in values:
         times = values["cacheinfo"]
-        yield "valid_life_time", times["ifa_valid"], f"{session.newline}       valid_lft {_seconds(times['ifa_valid'])} "
+        yield (
+            "valid_life_time",
+            times["ifa_valid"],
+            f"{session.newline}       valid_lft {_seconds(times['ifa_valid'])} ",
+        )
         yield "preferred_life_time", times["ifa_prefered"], f"preferred_lft {_seconds(times['ifa_prefered'])}"
     yield None, None, "\n"
 
 
 def _flag_fields(values: Values) -> Iterator[Field]:
-    flags = values.get("flags", values["ifa_flags"])
+    flags = flags_of(values)
     for name, bit in FLAGS.items():
         if bit == IFA_F_PERMANENT:
             if not flags & bit:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def run_file(session: Session, path: str) -> int:
-    """Run the commands of a file ("-": standard input); 1 where one failed. With -force it goes on after a failure."""
+    """Run the commands of a file ("-": standard input); 1 where one failed. With -force it goes on after a
+    failure."""
     code = 0
     for line, words in _commands(path):
         session.forget()
@@ -34,7 +35,9 @@ def _commands(path: str) -> Iterator[tuple[int, list[str]]]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise CommandError(f'Cannot open file "{path}" for reading: {os.strerror(error.errno or 0)}') from None
+        raise CommandError(
+            f'Cannot open file "{path}" for reading: {os.strerror(error.errno or 0)}'
+        ) from None
     try:
         yield from _read(descriptor)
     finally:
@@ -42,7 +45,8 @@ def _commands(path: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read(descriptor: int) -> Iterator[tuple[int, list[str]]]:
-    """(number of its last line, words) of each command: `#` begins a comment, a backslash at the end goes on."""
+    """(number of its last line, words) of each command: `#` begins a comment, a backslash at the end goes
+    on."""
     with open(descriptor, errors="surrogateescape", closefd=False) as file:
         number, held = 0, ""
         for line in file:
@@ -62,7 +66,7 @@ def _read(descriptor: int) -> Iterator[tuple[int, list[str]]]:
 
 def split(text: str) -> list[str]:
     """The words of a line; one that begins with a quote ends at the next one of its kind."""
-    words = []
+    words: list[str] = []
     at, end = 0, len(text)
     while True:
         while at < end and text[at] in " \t\r\n":

@@ -1,4 +1,5 @@
-"""Filter: which links and addresses are meant; `ip link show`, `ip address show` and `ip address flush` read the same words."""
+"""Filter: which links and addresses are meant; `ip link show`, `ip address show` and `ip address flush` read
+the same words."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 AF_PACKET = 17
 
-FLAGS = {  # linux/if_addr.h, in the order in which `ip` shows them; IFA_F_PERMANENT is shown, as "dynamic", where it is missing
+# linux/if_addr.h, in the order in which `ip` shows them; where "permanent" is missing it shows "dynamic"
+FLAGS = {
     "secondary": IFA_F_SECONDARY,
     "nodad": IFA_F_NODAD,
     "optimistic": IFA_F_OPTIMISTIC,
@@ -114,7 +116,8 @@ class Filter:
         if negative == (name in _OPPOSITES):
             self.flags |= bit
 
-    # -- links --------------------------------------------------------------------------------------------------------
+    # -- links
+    # --------------------------------------------------------------------------------------------------------
 
     def request(self) -> Values:
         """What the kernel can filter by."""
@@ -143,7 +146,8 @@ class Filter:
                 return False
         return self.group is None or link.get("group", 0) == self.group
 
-    # -- addresses ----------------------------------------------------------------------------------------------------
+    # -- addresses
+    # ----------------------------------------------------------------------------------------------------
 
     def takes_address(self, values: Values, device: str) -> bool:
         """Whether an address is among those asked for; `device` is the name of its link."""
@@ -151,11 +155,23 @@ class Filter:
             return False
         if self.scope is not None and values["ifa_scope"] != self.scope:
             return False
-        if (self.flags ^ values.get("flags", values["ifa_flags"])) & self.flag_mask:
+        if (self.flags ^ flags_of(values)) & self.flag_mask:
             return False
-        if self.prefix is not None and not self.prefix.covers(values.get("local", values.get("address", b""))):
+        if self.prefix is not None and not self.prefix.covers(local_of(values)):
             return False
         return not self.label or like(values.get("label", device), self.label)
+
+
+def flags_of(values: Values) -> int:
+    """The IFA_F_ flags of an address: the attribute, which has room for all, or the member of the header."""
+    flags: int = values["flags"] if "flags" in values else values["ifa_flags"]
+    return flags
+
+
+def local_of(values: Values) -> bytes:
+    """The address itself: IPv6 has no IFA_LOCAL unless there is a peer."""
+    local: bytes = values["local"] if "local" in values else values.get("address", b"")
+    return local
 
 
 def like(name: str, pattern: str) -> bool:

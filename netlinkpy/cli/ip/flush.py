@@ -21,14 +21,16 @@ def flush(
     show: Callable[[Values], str],
     gone: tuple[int, ...],
 ) -> None:
-    """Delete all that `find` gives; -s tells of each round, -s -s of each entry too. gone: what a refusal says of an
-    entry that went meanwhile, as a secondary address goes with its primary."""
+    """Delete all that `find` gives; -s tells of each round, -s -s of each entry too. gone: what a refusal
+    says of an entry that went meanwhile, as a secondary address goes with its primary."""
     statistics, rounds = session.options.statistics, session.options.loops
     out = session.output()
     done = 0
     while found := find():
         if rounds and done == rounds:
-            raise CommandError(f"*** Flush is not complete after {done} rounds: {len(found)} {what} remain ***")
+            raise CommandError(
+                f"*** Flush is not complete after {done} rounds: {len(found)} {what} remain ***"
+            )
         done += 1
         for values in found:
             if statistics > 1:

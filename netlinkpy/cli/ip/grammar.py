@@ -1,4 +1,5 @@
-"""The grammar of `ip`: a cursor over words, abbreviations, numbers, and the sentences for what makes no sense."""
+"""The grammar of `ip`: a cursor over words, abbreviations, numbers, and the sentences for what makes no
+sense."""
 
 from __future__ import annotations
 
@@ -90,7 +91,8 @@ def not_built(what: str) -> CommandError:
 
 
 def number(text: str, why: str, high: int = U32, *, low: int = 0, base: int = 0) -> int:
-    """A number as C reads it (0x hexadecimal, leading 0 octal) within bounds; `why` is said where it is none."""
+    """A number as C reads it (0x hexadecimal, leading 0 octal) within bounds; `why` is said where it is
+    none."""
     value = c_number(text, base)
     if value is None or not low <= value <= high:
         raise wrong(text, why)

@@ -1,4 +1,5 @@
-"""IP addresses and prefixes as iproute2 reads and writes them (10.1 is 10.1.0.0, 10.0.0.0/255.0.0.0 is a /8)."""
+"""IP addresses and prefixes as iproute2 reads and writes them (10.1 is 10.1.0.0, 10.0.0.0/255.0.0.0 is a
+/8)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
 
 
 class Prefix:
-    """An address with a length in bits. family 0 and no bytes: "default" of whatever family; stated: the length was given."""
+    """An address with a length in bits. family 0 and no bytes: "default" of whatever family; stated: the
+    length was given."""
 
     __slots__ = ("address", "family", "length", "stated")
 

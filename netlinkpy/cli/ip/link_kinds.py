@@ -134,7 +134,9 @@ def _bridge_options(words: Words) -> Values:
         elif matches(word, "fdb_flush"):
             values["fdb_flush"] = True
         elif matches(word, "help"):
-            raise CommandError(_usage("bridge", [*BRIDGE, *BRIDGE_BITS, "vlan_protocol", "group_address", "fdb_flush"]))
+            raise CommandError(
+                _usage("bridge", [*BRIDGE, *BRIDGE_BITS, "vlan_protocol", "group_address", "fdb_flush"])
+            )
         else:
             raise CommandError(f'bridge: unknown command "{word}"?')
     if mask:
@@ -161,7 +163,9 @@ def _port_options(session: Session, words: Words) -> Values:
         elif matches(word, "nobackup_port"):
             values["backup_port"] = 0
         elif matches(word, "help"):
-            raise CommandError(_usage("bridge_slave", [*BRIDGE_PORT, "fdb_flush", "backup_port", "nobackup_port"]))
+            raise CommandError(
+                _usage("bridge_slave", [*BRIDGE_PORT, "fdb_flush", "backup_port", "nobackup_port"])
+            )
         else:
             raise CommandError(f'bridge_slave: unknown option "{word}"?')
     return values

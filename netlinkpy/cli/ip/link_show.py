@@ -67,7 +67,8 @@ def get(session: Session, device: str, family: int) -> Values | None:
 
 
 def link_fields(session: Session, link: Values, *, alone: bool, family: int = 0) -> Iterator[Field]:
-    """One link. alone: it is not the head of its addresses (`ip link`); family: with IPv4 or IPv6 no hardware address."""
+    """One link. alone: it is not the head of its addresses (`ip link`); family: with IPv4 or IPv6 no hardware
+    address."""
     if session.options.brief:
         yield from _brief_fields(session, link, alone=alone)
         return
@@ -131,7 +132,8 @@ def _brief_fields(session: Session, link: Values, *, alone: bool) -> Iterator[Fi
 
 
 def _name(session: Session, link: Values) -> tuple[str, str | int | None, str, bool]:
-    """A link's name with what it stands on ("eth0@if7"), that alone, its JSON key, and whether that is known to be down."""
+    """A link's name with what it stands on ("eth0@if7"), that alone, its JSON key, and whether that is known
+    to be down."""
     name = link.get("ifname", "")
     if "link" not in link:
         return name, None, "", False
@@ -208,5 +210,3 @@ def hardware_address(packed: bytes, kind: int) -> str:
     if (len(packed) == 4 and kind in IPV4_HARDWARE) or (len(packed) == 16 and kind in IPV6_HARDWARE):
         return show_ip(packed)
     return packed.hex(":")
-
-

@@ -1,4 +1,5 @@
-"""LinkWords: the words after `ip link add|set|delete` (and after a veth's `peer`), gathered into one link message."""
+"""LinkWords: the words after `ip link add|set|delete` (and after a veth's `peer`), gathered into one link
+message."""
 
 from __future__ import annotations
 
@@ -11,7 +12,6 @@ from .filter import read_group, read_master, read_vrf
 from .grammar import (
     U32,
     Words,
-    c_number,
     check_altname,
     check_ifname,
     duplicate,
@@ -61,7 +61,8 @@ NOT_BUILT = {
 
 
 class LinkWords:
-    """One link as words tell of it; `values` is its message. Close it when that is sent: it may hold a namespace open.
+    """One link as words tell of it; `values` is its message. Close it when that is sent: it may hold a
+    namespace open.
 
     creating, deleting: what the words come after; peer: they describe the other end of a veth."""
 
@@ -108,7 +109,8 @@ class LinkWords:
         for netns in self._opened:
             netns.close()
 
-    # -- word by word -------------------------------------------------------------------------------------------------
+    # -- word by word
+    # -------------------------------------------------------------------------------------------------
 
     def _read(self, words: Words, word: str) -> None:
         if word in ("up", "down"):
@@ -199,7 +201,9 @@ class LinkWords:
         self._header["ifi_index"] = number(word, 'Invalid "index" value', 0x7FFFFFFF, low=1)
 
     def _read_number(self, words: Words, word: str) -> None:
-        name = next(name for name, (_, short) in NUMBERS.items() if word == name or (short and matches(word, name)))
+        name = next(
+            name for name, (_, short) in NUMBERS.items() if word == name or (short and matches(word, name))
+        )
         attribute = NUMBERS[name][0]
         self._once(attribute, _signed(words.next(), name), name)
 
@@ -220,7 +224,9 @@ class LinkWords:
         self._opened.append(netns)
         from ...wire.rtnetlink.nsid import NSID, RTM_GETNSID
 
-        found = self._session.socket.request(NSID, RTM_GETNSID, 0, {"fd": netns.fileno()}, verb="find namespace id")
+        found = self._session.socket.request(
+            NSID, RTM_GETNSID, 0, {"fd": netns.fileno()}, verb="find namespace id"
+        )
         self._attributes["link_netnsid"] = found[0]["nsid"]
 
     def _read_alias(self, word: str) -> None:
@@ -239,7 +245,9 @@ class LinkWords:
         mask, bits = self._reasons
         self._reasons = mask | bit, bits | bit if on_off_of(words, "protodown_reason", 22) else bits & ~bit
         # a nest: IFLA_PROTO_DOWN_REASON_MASK is 1, _VALUE 2
-        self._attributes["proto_down_reason"] = pack("=HHIHHI", 8, 1, self._reasons[0], 8, 2, self._reasons[1])
+        self._attributes["proto_down_reason"] = pack(
+            "=HHIHHI", 8, 1, self._reasons[0], 8, 2, self._reasons[1]
+        )
 
     def _read_addrgenmode(self, word: str) -> None:
         mode = ADDRESS_MODES.get(word)
@@ -247,7 +255,8 @@ class LinkWords:
             raise wrong(word, "Invalid address generation mode\n")
         self._attributes["af_spec"] = {"inet6": {"addr_gen_mode": mode}}
 
-    # -- the whole ----------------------------------------------------------------------------------------------------
+    # -- the whole
+    # ----------------------------------------------------------------------------------------------------
 
     def _complete(self, *, creating: bool, deleting: bool) -> None:
         """What is needed besides the words, and what may not be missing."""
@@ -313,10 +322,7 @@ def _open_named(word: str) -> Netns | None:
 
 
 def _position(word: str, names: tuple[str, ...], why: str) -> int:
-    for index, name in enumerate(names):
+    for position, name in enumerate(names):
         if word.lower() == name.lower():
-            return index
-    index = c_number(word)
-    if index is None or not 0 <= index <= 255:
-        raise wrong(word, why)
-    return index
+            return position
+    return number(word, why, 255)

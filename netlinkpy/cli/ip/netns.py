@@ -18,7 +18,8 @@ NSID_MAX = 0x7FFFFFFF
 
 
 def names() -> list[str]:
-    """The names in /run/netns as the directory gives them, which is the order in which iproute2 shows them."""
+    """The names in /run/netns as the directory gives them, which is the order in which iproute2 shows
+    them."""
     try:
         return os.listdir(RUN_DIRECTORY)
     except FileNotFoundError:
@@ -37,7 +38,9 @@ def open_named(name: str, code: int = 255) -> Netns:
     try:
         return Netns.open(name)
     except ValueError:
-        raise CommandError(f'Cannot open network namespace "{name}": No such file or directory', code) from None
+        raise CommandError(
+            f'Cannot open network namespace "{name}": No such file or directory', code
+        ) from None
     except OSError as error:
         if error.errno == errno.EINVAL:
             why = f'setting the network namespace "{name}" failed: Invalid argument'
@@ -50,7 +53,9 @@ def id_of(session: Session, name: str) -> int | None:
     """The id that this namespace has for a named one; None where it has none."""
     try:
         with Netns.open(name) as netns:
-            found = session.socket.request(NSID, RTM_GETNSID, 0, {"fd": netns.fileno()}, verb="find namespace id")
+            found = session.socket.request(
+                NSID, RTM_GETNSID, 0, {"fd": netns.fileno()}, verb="find namespace id"
+            )
     except (OSError, ValueError):
         return None
     number = found[0]["nsid"] if found else NETNSA_NSID_NOT_ASSIGNED
@@ -94,7 +99,9 @@ def show_ids(session: Session, words: Words) -> None:
     if wanted is None:
         found = session.socket.dump(NSID, RTM_GETNSID, values, verb="list namespace ids")
     else:
-        found = session.socket.request(NSID, RTM_GETNSID, 0, {**values, "nsid": wanted}, verb="find namespace id")
+        found = session.socket.request(
+            NSID, RTM_GETNSID, 0, {**values, "nsid": wanted}, verb="find namespace id"
+        )
     out = session.output()
     for entry in found:
         number = entry["nsid"]
@@ -102,7 +109,8 @@ def show_ids(session: Session, words: Words) -> None:
         if "current_nsid" in entry:
             current = entry["current_nsid"]
             fields.append(("current-nsid", current, f"current-nsid {current} "))
-        name = session.namespace_name(entry.get("current_nsid", number))
+        ours: int = entry.get("current_nsid", number)
+        name = session.namespace_name(ours)
         if name:
             fields.append(("name", name, f"(iproute2 netns name: {name})"))
         out.record([*fields, (None, None, "\n")])
@@ -200,7 +208,9 @@ def identify(session: Session, words: Words) -> None:
     if given and not pid.isdigit():
         raise CommandError(f"Specified string '{pid}' is not a pid")
     try:
-        wanted = _identity(f"/proc/{pid}/ns/net") if given or session.netns is None else session.netns.identity
+        wanted = (
+            _identity(f"/proc/{pid}/ns/net") if given or session.netns is None else session.netns.identity
+        )
     except OSError as error:
         raise CommandError(f"Cannot open network namespace: {os.strerror(error.errno or 0)}") from None
     found = [name for name in names() if _identity_or_none(f"{RUN_DIRECTORY}/{name}") == wanted]
@@ -229,7 +239,9 @@ def pids(session: Session, words: Words) -> None:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # opened, not only looked at: that is what may be refused
+    descriptor = os.open(
+        path, os.O_RDONLY | os.O_CLOEXEC
+    )  # opened, not only looked at: that is what may be refused
     try:
         status = os.fstat(descriptor)
     finally:
@@ -259,5 +271,3 @@ def prune(session: Session, words: Words) -> None:
     for name in remove_dangling():
         out.record([("name", name, f"{name}\n")])
     out.close()
-
-

@@ -1,4 +1,5 @@
-"""`ip netns exec`: become a program inside a namespace, with /sys and /etc as that namespace is to see them."""
+"""`ip netns exec`: become a program inside a namespace, with /sys and /etc as that namespace is to see
+them."""
 
 from __future__ import annotations
 
@@ -64,8 +65,8 @@ def _run(name: str, command: list[str]) -> int:
 
 
 def enter(name: str) -> None:
-    """Move this process (which has one thread, and ends or becomes another) into a named namespace and a mount
-    namespace of its own, where /sys shows that network."""
+    """Move this process (which has one thread, and ends or becomes another) into a named namespace and a
+    mount namespace of its own, where /sys shows that network."""
     from ...native import load
 
     backend = load()
@@ -124,7 +125,7 @@ def _bind_etc(name: str) -> None:
 
 def become(command: list[str]) -> None:
     """execvp(), with the signals that Python ignores set back to what programs expect."""
-    import _signal
+    import _signal  # type: ignore[import-not-found]  # the C half of `signal`, which imports enum
 
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)

@@ -11,9 +11,9 @@ SHORT_FAMILIES = {"-4": 2, "-6": 10, "-0": 17, "-M": 28, "-B": 7}
 NAMES = [  # in the order in which iproute2 tries them: -h is no help, -b a batch
     (name, name)
     for name in (
-        "-loops", "-family", "-human-readable", "-iec", "-stats", "-statistics", "-details", "-resolve", "-oneline",
-        "-timestamp", "-tshort", "-Version", "-force", "-batch", "-brief", "-json", "-pretty", "-rcvbuf", "-color",
-        "-help", "-netns", "-Numeric", "-all",
+        "-loops", "-family", "-human-readable", "-iec", "-stats", "-statistics", "-details", "-resolve",
+        "-oneline", "-timestamp", "-tshort", "-Version", "-force", "-batch", "-brief", "-json", "-pretty",
+        "-rcvbuf", "-color", "-help", "-netns", "-Numeric", "-all",
     )
 ]  # fmt: skip
 SWITCHES = {"-oneline": "oneline", "-force": "force", "-brief": "brief", "-json": "json", "-pretty": "pretty",

@@ -27,19 +27,30 @@ FLAGS = (  # RTNH_F_ and RTM_F_ of linux/rtnetlink.h, in the order in which `ip`
     (0x20000000, "rt_offload_failed"),
 )  # fmt: skip
 CACHE_FLAGS = (  # RTCF_ of linux/in_route.h
-    (0x80000000, "local"), (0x40000000, "reject"), (0x20000000, "mc"), (0x10000000, "brd"), (0x08000000, "dst-nat"),
-    (0x00800000, "src-nat"), (0x00400000, "masq"), (0x00020000, "dst-direct"), (0x04000000, "src-direct"),
-    (0x00040000, "redirected"), (0x01000000, "redirect"), (0x00200000, "fastroute"), (0x00010000, "notify"),
-    (0x00080000, "tproxy"),
+    (0x80000000, "local"), (0x40000000, "reject"), (0x20000000, "mc"), (0x10000000, "brd"),
+    (0x08000000, "dst-nat"), (0x00800000, "src-nat"), (0x00400000, "masq"), (0x00020000, "dst-direct"),
+    (0x04000000, "src-direct"), (0x00040000, "redirected"), (0x01000000, "redirect"),
+    (0x00200000, "fastroute"), (0x00010000, "notify"), (0x00080000, "tproxy"),
 )  # fmt: skip
 METRICS = (
-    "mtu", "window", "rtt", "rttvar", "ssthresh", "cwnd", "advmss", "reordering", "hoplimit", "initcwnd", "features",
-    "rto_min", "initrwnd", "quickack", "cc_algo", "fastopen_no_cookie",
+    "mtu", "window", "rtt", "rttvar", "ssthresh", "cwnd", "advmss", "reordering", "hoplimit", "initcwnd",
+    "features", "rto_min", "initrwnd", "quickack", "cc_algo", "fastopen_no_cookie",
 )  # fmt: skip
 LOCK_BITS = {name: 1 << bit for bit, name in enumerate(METRICS, 2)}  # RTAX_LOCK: 1 << RTAX_
 FRACTIONS = {"rtt": 8, "rttvar": 4, "rto_min": 1}  # times, stored in parts of a millisecond
 PREFERENCES = {0: "medium", 1: "high", 3: "low"}  # ICMPV6_ROUTER_PREF_, RFC 4191
-ENCAPSULATIONS = {1: "mpls", 2: "ip", 3: "ila", 4: "ip6", 5: "seg6", 6: "bpf", 7: "seg6local", 8: "rpl", 9: "ioam6", 10: "xfrm"}
+ENCAPSULATIONS = {
+    1: "mpls",
+    2: "ip",
+    3: "ila",
+    4: "ip6",
+    5: "seg6",
+    6: "bpf",
+    7: "seg6local",
+    8: "rpl",
+    9: "ioam6",
+    10: "xfrm",
+}
 
 
 def route_fields(session: Session, route: Values, hidden: frozenset[str] = frozenset()) -> Iterator[Field]:
@@ -104,7 +115,11 @@ def route_fields(session: Session, route: Values, hidden: frozenset[str] = froze
         yield "pref", preference, f"pref {preference}"
     if "ttl_propagate" in route:
         on = bool(route["ttl_propagate"])
-        yield "ttl-propogate", "enabled" if on else "disabled", f"ttl-propagate {'enabled' if on else 'disabled'}"
+        yield (
+            "ttl-propogate",
+            "enabled" if on else "disabled",
+            f"ttl-propagate {'enabled' if on else 'disabled'}",
+        )
     if "multipath" in route:
         hops = [list(_hop_fields(session, hop, colour)) for hop in route["multipath"]]
         text = "".join([text for fields in hops for _, _, text in fields])
@@ -140,7 +155,7 @@ def _gateway_fields(session: Session, values: Values, colour: str) -> Iterator[F
 
 
 def _place_fields(route: Values, hidden: frozenset[str], numeric: bool) -> Iterator[Field]:
-    table = route.get("table", route["rtm_table"])
+    table: int = route["table"] if "table" in route else route["rtm_table"]
     if table != RT_TABLE_MAIN and "table" not in hidden:
         name = str(table) if numeric else TABLES.name(table)
         yield "table", name, f"table {name} "

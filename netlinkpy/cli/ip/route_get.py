@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from ...wire.attributes import Values
     from .session import Session
 
-PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58}  # RFC 8200, the ones that a lookup may name
+PROTOCOL_NUMBERS = {
+    "icmp": 1,
+    "tcp": 6,
+    "udp": 17,
+    "ipv6-icmp": 58,
+}  # RFC 8200, the ones that a lookup may name
 
 
 def get(session: Session, words: Words) -> None:
@@ -64,7 +69,9 @@ def _request(session: Session, words: Words) -> Values:
             values["rtm_family"] = values["rtm_family"] or target.family
             bits = len(target.address) * 8
             if target.stated and target.length != bits and target.address:
-                complain(f"Warning: /{target.length} as prefix is invalid, only /{bits} (or none) is supported.")
+                complain(
+                    f"Warning: /{target.length} as prefix is invalid, only /{bits} (or none) is supported."
+                )
             if target.address:
                 values["dst"] = target.address
             values["rtm_dst_len"] = bits
@@ -84,4 +91,3 @@ def _selector(word: str, value: str) -> Values:
         known = PROTOCOL_NUMBERS.get(value)
         return {"ip_proto": known if known is not None else number(value, 'Invalid "ipproto" value\n', 255)}
     return {word: number(value, f"invalid {word}\n", 0xFFFF)}
-

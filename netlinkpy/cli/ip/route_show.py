@@ -126,7 +126,9 @@ class RouteFilter:
         table: int = Attributes(table=(1, U32)).parse(data, {})["table"]  # IFLA_VRF_TABLE
         return table
 
-    def _read_named(self, name: str, hide: str, word: str, read: Callable[[str], int | None], why: str) -> None:
+    def _read_named(
+        self, name: str, hide: str, word: str, read: Callable[[str], int | None], why: str
+    ) -> None:
         if word == "all":
             return
         value = read(word)
@@ -192,7 +194,9 @@ def _within(root: Prefix | None, match: Prefix | None, family: int, address: byt
     if match is not None:
         if match.family and match.family != family:
             return False
-        if length > match.length or (length and not Prefix(family, address, length, stated=True).covers(match.address)):
+        if length > match.length or (
+            length and not Prefix(family, address, length, stated=True).covers(match.address)
+        ):
             return False
     return True
 
@@ -249,6 +253,7 @@ def flush(session: Session, words: Words) -> None:
 
 def _flush_cache(session: Session) -> None:
     """IPv4 has no cache to be dumped; this makes the kernel forget exceptions (learned MTUs, redirects)."""
+
     def forget() -> None:
         with open("/proc/sys/net/ipv4/route/flush", "w") as file:
             file.write("-1")

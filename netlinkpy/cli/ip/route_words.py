@@ -106,7 +106,9 @@ def _realm(word: str, whole: str) -> int:
 
 def _milliseconds(text: str) -> tuple[int, bool] | None:
     """A time, 1.5s or 200ms or a bare number; whether it had a unit. None where it is none."""
-    unit = next((unit for unit in ("msecs", "msec", "ms", "secs", "sec", "s") if text.lower().endswith(unit)), "")
+    unit = next(
+        (unit for unit in ("msecs", "msec", "ms", "secs", "sec", "s") if text.lower().endswith(unit)), ""
+    )
     figure = text[: len(text) - len(unit)]
     try:
         value = float(figure) if "." in figure else c_number(figure)
@@ -290,7 +292,9 @@ class RouteWords:
                 device = words.next()
                 link = self._session.find(device)
                 if link is None:
-                    raise CommandError(f'Cannot find device "{device}"\nError: cannot parse nexthop', 255, final=True)
+                    raise CommandError(
+                        f'Cannot find device "{device}"\nError: cannot parse nexthop', 255, final=True
+                    )
                 hop["rtnh_ifindex"] = link["ifi_index"]
             elif word == "weight":
                 words.next()
@@ -347,7 +351,9 @@ class RouteWords:
         if type in (RTN_UNICAST, RTN_UNSPEC):
             if deleting:
                 return RT_SCOPE_NOWHERE
-            ways = self.hops is not None or any(name in self.attributes for name in ("gateway", "via", "nh_id"))
+            ways = self.hops is not None or any(
+                name in self.attributes for name in ("gateway", "via", "nh_id")
+            )
             return RT_SCOPE_UNIVERSE if ways else RT_SCOPE_LINK
         return RT_SCOPE_UNIVERSE
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from ...transport.socket import Socket
     from ...wire.attributes import Values
 
-_COLOURS = {"ifname": 36, "mac": 33, "inet": 35, "inet6": 34, "up": 32, "down": 31}  # ECMA-48 foreground colours
+_COLOURS = {
+    "ifname": 36,
+    "mac": 33,
+    "inet": 35,
+    "inet6": 34,
+    "up": 32,
+    "down": 31,
+}  # ECMA-48 foreground colours
 
 
 class Options:
@@ -43,7 +50,8 @@ class Session:
         self._dark = False
         self._paint = self._colours_wanted()
 
-    # -- the kernel ---------------------------------------------------------------------------------------------------
+    # -- the kernel
+    # ---------------------------------------------------------------------------------------------------
 
     @property
     def socket(self) -> Socket:
@@ -130,7 +138,8 @@ class Session:
             self._namespace_names = names_by_id(self)
         return self._namespace_names.get(nsid)
 
-    # -- the output ---------------------------------------------------------------------------------------------------
+    # -- the output
+    # ---------------------------------------------------------------------------------------------------
 
     def output(self) -> Output:
         """A new list of records for standard output."""
@@ -142,7 +151,8 @@ class Session:
         return "\\" if self.options.oneline else "\n"
 
     def paint(self, what: str, text: str) -> str:
-        """Text in the colour of what it is ("ifname", "mac", "inet", "inet6", "up", "down"), where colours are wanted."""
+        """Text in the colour of what it is ("ifname", "mac", "inet", "inet6", "up", "down"), where colours
+        are wanted."""
         if not self._paint or what not in _COLOURS:
             return text
         return f"\033[{'1;' if self._dark else ''}{_COLOURS[what]}m{text}\033[0m"

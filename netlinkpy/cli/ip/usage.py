@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from .link_kinds import BRIDGE, BRIDGE_BITS
-
 _IP = """\
 Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
        ip [ -force ] -batch FILE
 
 OBJECT  := { link | address | route | netns }
-OPTIONS := { -4 | -6 | -0 | -f[amily] FAMILY | -n[etns] NAME | -j[son] | -p[retty] | -br[ief] | -o[neline] |
-             -N[umeric] | -c[olor][=always|auto|never] | -s[tatistics] | -l[oops] COUNT | -a[ll] | -V[ersion] }
+OPTIONS := { -4 | -6 | -0 | -f[amily] FAMILY | -n[etns] NAME | -j[son] | -p[retty] | -br[ief] |
+             -o[neline] | -N[umeric] | -c[olor][=always|auto|never] | -s[tatistics] | -l[oops] COUNT |
+             -a[ll] | -V[ersion] }
 FILE    := a file of commands, one a line; - is standard input
 
 Objects and commands may be shortened: ip a, ip l, ip -br a, ip r l"""
 
-_LINK = f"""\
+_LINK = """\
 Usage: ip link [ show ] [ DEVICE ] [ up ] [ master DEVICE | nomaster ] [ type TYPE ] [ group GROUP ]
-       ip link add [ name ] NAME [ SETTINGS ] type {{ bridge [ OPTION VALUE ]... | veth [ peer [ name ] NAME [ SETTINGS ] ] }}
-       ip link set {{ DEVICE | group GROUP }} [ up | down ] [ name NAME ] [ SETTINGS ] [ type TYPE OPTIONS ]
-       ip link delete {{ DEVICE | group GROUP }}
-       ip link property {{ add | del }} dev DEVICE [ altname NAME ]...
+       ip link add [ name ] NAME [ SETTINGS ] type bridge [ OPTION VALUE ]...
+       ip link add [ name ] NAME [ SETTINGS ] type veth [ peer [ name ] NAME [ SETTINGS ] ]
+       ip link set { DEVICE | group GROUP } [ up | down ] [ name NAME ] [ SETTINGS ]
+                   [ type { bridge | bridge_slave } [ OPTION VALUE ]... ]
+       ip link delete { DEVICE | group GROUP }
+       ip link property { add | del } dev DEVICE [ altname NAME ]...
 
-SETTINGS := [ address MAC ] [ broadcast MAC ] [ mtu BYTES ] [ index NUMBER ] [ txqueuelen PACKETS ] [ group GROUP ]
-            [ numtxqueues COUNT ] [ numrxqueues COUNT ] [ master DEVICE | nomaster ] [ netns {{ NAME | PID }} ]
-            [ alias TEXT ] [ arp | multicast | allmulticast | promisc | dynamic | trailers {{ on | off }} ]
-            [ addrgenmode {{ eui64 | none | stable_secret | random }} ]
-OPTION of a bridge := {{ {' | '.join([*BRIDGE, *BRIDGE_BITS])} }}
+SETTINGS := [ address MAC ] [ broadcast MAC ] [ mtu BYTES ] [ index NUMBER ] [ txqueuelen PACKETS ]
+            [ group GROUP ] [ numtxqueues COUNT ] [ numrxqueues COUNT ] [ master DEVICE | nomaster ]
+            [ netns { NAME | PID } ] [ alias TEXT ]
+            [ { arp | multicast | allmulticast | promisc | dynamic | trailers } { on | off } ]
+            [ addrgenmode { eui64 | none | stable_secret | random } ]
+OPTION   := ip link add type bridge help, ip link set DEVICE type bridge_slave help
 
 Examples: ip link add br0 type bridge
           ip link add A type veth peer name B netns blue
@@ -34,29 +36,36 @@ Examples: ip link add br0 type bridge
 
 _ADDRESS = """\
 Usage: ip address [ show ] [ DEVICE ] [ up ] [ to PREFIX ] [ scope SCOPE ] [ label PATTERN ] [ FLAG ]...
-       ip address { add | change | replace } ADDRESS[/LENGTH] dev DEVICE [ peer ADDRESS ] [ broadcast { ADDRESS | + | - } ]
-                  [ label LABEL ] [ scope SCOPE ] [ metric METRIC ] [ valid_lft TIME ] [ preferred_lft TIME ] [ FLAG ]...
+       ip address { add | change | replace } ADDRESS[/LENGTH] dev DEVICE [ peer ADDRESS ]
+                  [ broadcast { ADDRESS | + | - } ] [ label LABEL ] [ scope SCOPE ] [ metric METRIC ]
+                  [ valid_lft TIME ] [ preferred_lft TIME ] [ FLAG ]...
        ip address delete ADDRESS[/LENGTH] dev DEVICE
        ip address flush [ dev DEVICE ] [ to PREFIX ] [ scope SCOPE ] [ label PATTERN ] [ FLAG ]...
 
-SCOPE := { host | link | global | NUMBER }      TIME := { forever | SECONDS }
+SCOPE := { host | link | global | NUMBER }
+TIME  := { forever | SECONDS }
 FLAG  := { home | nodad | mngtmpaddr | noprefixroute | autojoin }; show and flush also take
-         { permanent | dynamic | secondary | primary | [-]tentative | [-]deprecated | [-]dadfailed | temporary }
+         { permanent | dynamic | secondary | primary | temporary | [-]tentative | [-]deprecated |
+           [-]dadfailed }
 
 Examples: ip address add 172.17.42.99/16 dev eth0
           ip -4 -br address"""
 
 _ROUTE = """\
-Usage: ip route [ show ] [ [ root | match | exact ] PREFIX ] [ table TABLE ] [ dev DEVICE ] [ via PREFIX ] [ src PREFIX ]
-                [ proto PROTOCOL ] [ type TYPE ] [ scope SCOPE ] [ metric METRIC ] [ tos TOS ]
+Usage: ip route [ show ] [ [ root | match | exact ] PREFIX ] [ table TABLE ] [ dev DEVICE ]
+                [ via PREFIX ] [ src PREFIX ] [ proto PROTOCOL ] [ type TYPE ] [ scope SCOPE ]
+                [ metric METRIC ] [ tos TOS ]
        ip route flush SELECTOR, as for show
-       ip route get ADDRESS [ from ADDRESS iif DEVICE ] [ oif DEVICE ] [ mark NUMBER ] [ uid NUMBER ] [ fibmatch ]
-       ip route { add | append | prepend | change | replace | delete | test } [ TYPE ] PREFIX [ via [ FAMILY ] ADDRESS ]
-                [ dev DEVICE ] [ onlink ] [ metric METRIC ] [ table TABLE ] [ src ADDRESS ] [ scope SCOPE ]
-                [ proto PROTOCOL ] [ tos TOS ] [ mtu [ lock ] BYTES ] [ METRICS ] [ nexthop NEXTHOP ]...
+       ip route get ADDRESS [ from ADDRESS iif DEVICE ] [ oif DEVICE ] [ mark NUMBER ] [ uid NUMBER ]
+                [ fibmatch ]
+       ip route { add | append | prepend | change | replace | delete | test } [ TYPE ] PREFIX
+                [ via [ FAMILY ] ADDRESS ] [ dev DEVICE ] [ onlink ] [ metric METRIC ] [ table TABLE ]
+                [ src ADDRESS ] [ scope SCOPE ] [ proto PROTOCOL ] [ tos TOS ] [ mtu [ lock ] BYTES ]
+                [ METRICS ] [ nexthop NEXTHOP ]...
 
 NEXTHOP := [ via [ FAMILY ] ADDRESS ] [ dev DEVICE ] [ weight NUMBER ] [ onlink ]
-TYPE    := { unicast | local | broadcast | multicast | anycast | blackhole | unreachable | prohibit | throw }
+TYPE    := { unicast | local | broadcast | multicast | anycast | blackhole | unreachable |
+             prohibit | throw }
 TABLE   := { main | local | default | all | NUMBER }
 
 Examples: ip route add default via 172.17.42.1
