@@ -1,0 +1,1 @@
+"""Engines: which process a docker or podman container is."""
