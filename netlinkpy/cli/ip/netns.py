@@ -106,11 +106,10 @@ def show_ids(session: Session, words: Words) -> None:
     for entry in found:
         number = entry["nsid"]
         fields = [("nsid", number, f"nsid {number} ")]
-        if "current_nsid" in entry:
-            current = entry["current_nsid"]
+        current = entry.get("current_nsid")
+        if current is not None:
             fields.append(("current-nsid", current, f"current-nsid {current} "))
-        ours: int = entry.get("current_nsid", number)
-        name = session.namespace_name(ours)
+        name = session.namespace_name(number if current is None else current)
         if name:
             fields.append(("name", name, f"(iproute2 netns name: {name})"))
         out.record([*fields, (None, None, "\n")])
