@@ -246,8 +246,10 @@ def routes(count: int) -> Row:
         Run(IP_USUAL, "routes", min(count, 100_000)),
         Run(PYROUTE2_USUAL, "routes", min(count, 10_000)),
     )
-    add, columns, objects = (each(phase(name)) for name in ("add", "columns", "objects"))
-    received = each(phase("dump"))
+    add, columns, received = (each(phase(name)) for name in ("add", "columns", "dump"))
+
+    def objects(result: Result) -> float:
+        return phase("objects")(result) / float(result["dumped"] if "dumped" in result else result["n"])
 
     def checks(samples: Samples) -> list[Check]:
         found = []
