@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..wire.template import Template
     from .endpoint import Wanted
     from .errors import AttachError
+    from .templates import Shape
 
 AT_A_TIME = 64  # rows in one call of the shim: signals are served in between
 _REPLY_ROOM = 4096  # for the echo of a create, some 1500 bytes
@@ -107,9 +108,9 @@ def in_groups(
 ) -> list[AttachError]:
     """Call work(rows, handles) for rows of one shape at a time, 64 at most, their namespaces open meanwhile.
     Gives the rows whose namespace cannot be opened."""
-    shapes: dict[int, list[Wanted]] = {}
+    shapes: dict[Shape, list[Wanted]] = {}  # which keeps each shape, so that no other takes its place
     for row in rows:
-        shapes.setdefault(id(shape_of(row, echo)), []).append(row)
+        shapes.setdefault(shape_of(row, echo), []).append(row)
     failed: list[AttachError] = []
     for alike in shapes.values():
         for start in range(0, len(alike), AT_A_TIME):

@@ -1,0 +1,68 @@
+"""Own: IPv6 addresses that the kernel has acked, waited for until packets to them are the container's own.
+
+The kernel adds an IPv6 address's route in the table "local" from a work queue, also without duplicate address
+detection (addrconf_dad_work(), net/ipv6/addrconf.c): mostly within a millisecond after the ack. What comes in
+before that, the neighbour's first answer for one, is dropped, and is missed for a second."""
+
+from __future__ import annotations
+
+import errno
+from _socket import AF_INET6
+from struct import Struct
+from time import monotonic, sleep
+
+from ..native import load
+from ..rtnl.values import format_ip
+from ..wire.attributes import Slot
+from ..wire.conversation import NLM_F_REQUEST
+from ..wire.message import NLMSG_HDRLEN
+from ..wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTMSG, RTN_LOCAL
+from ..wire.template import Template
+from .errors import failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..netns.handle import Netns
+    from .endpoint import Wanted
+    from .errors import AttachError
+
+_PAUSE = 0.0005  # seconds between two looks
+_TYPE = NLMSG_HDRLEN + RTMSG.offsets[RTMSG.names.index("rtm_type")]
+_FD = Struct("=i")
+
+
+def await_own(rows: list[Wanted], handles: list[Netns], timeout: float) -> list[AttachError]:
+    """Wait until every IPv6 address of rows of one shape is the container's own; gives those that were not
+    in time (seconds)."""
+    failed: list[AttachError] = []
+    deadline = monotonic() + timeout
+    for place, (first, _) in enumerate(rows[0].addresses):
+        if len(first) != 16:
+            continue
+        waiting = list(zip(rows, handles, strict=True))
+        while waiting := _not_own(waiting, place, timeout):
+            if monotonic() > deadline:
+                verb = f"wait for address {format_ip(first)}"
+                failed += [
+                    failure(row.position, row.endpoint, errno.ETIMEDOUT, verb, where=row.label)
+                    for row, _ in waiting
+                ]
+                break
+            sleep(_PAUSE)
+    return failed
+
+
+def _not_own(waiting: list[tuple[Wanted, Netns]], place: int, timeout: float) -> list[tuple[Wanted, Netns]]:
+    """Those whose address `place` would not be delivered to the container itself: the kernel's own lookup
+    says."""
+    template = Template()
+    asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}
+    template.add(ROUTE, RTM_GETROUTE, NLM_F_REQUEST, asked)
+    column = b"".join([row.addresses[place][0] for row, _ in waiting])
+    datagrams = template.stamp({"address": column}, len(waiting))
+    size = _TYPE + 1
+    replies = bytearray(size * len(waiting))
+    fds = b"".join([_FD.pack(handle.fileno()) for _, handle in waiting])
+    step = (datagrams, len(template.data), None, (), (replies, size))
+    load().visit(fds, [step], int(timeout * 1e9))
+    return [pair for number, pair in enumerate(waiting) if replies[number * size + _TYPE] != RTN_LOCAL]
