@@ -18,6 +18,7 @@ from .endpoint import Endpoint, Wanted, label
 from .errors import AttachError, Failures, failure
 from .inside import Group, in_groups
 from .making import Maker
+from .own import await_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ class _Call:
     def _make_ready(self, rows: list[Wanted], handles: list[Netns]) -> None:
         group = Group(rows, handles, self._timeout)
         self._failures.add(*[error for error in group.make_ready() if error is not None])
+        self._failures.add(*await_own(rows, handles, self._timeout))
 
     def _commit(self) -> None:
         """See that the ports forward, and take the links out of the private groups: now they are finished."""
