@@ -24,7 +24,7 @@ from ..wire.message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Any, Self
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 AF_NETLINK = 16
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 SOL_NETLINK = 270
+SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
 
@@ -204,6 +205,47 @@ class Socket:
             raise OSError(errno.EPERM, text)
         return monotonic() + self.timeout
 
+    def batch(self, requests: Iterable[tuple[Message, int, int, Values]], *, verb: str = "") -> None:
+        """Send several messages, (message, type, flags, values) each, as one datagram, and wait for the acks
+        of those that ask for one (NLM_F_ACK).
+
+        NetlinkError at the first refusal: then some, all or none of the others were done, as the receiver
+        has it. ValueError where values do not fit, OSError (EMSGSIZE) where the datagram is larger than this
+        process may send; then nothing was sent."""
+        packed = [(message, type, flags, message.pack(values)) for message, type, flags, values in requests]
+        deadline = self._begin()
+        data = bytearray()
+        sent: dict[int, tuple[Message, bytes]] = {}
+        waiting: set[int] = set()
+        try:
+            for message, type, flags, body in packed:
+                sequence, framed = self._conversation.request(type, flags, body)
+                data += framed
+                sent[sequence] = message, body
+                if flags & NLM_F_ACK:
+                    waiting.add(sequence)
+            self._make_room(len(data))
+            self._send(data, verb, deadline)
+            while waiting:
+                for event in self._conversation.receive(self._receive(verb, deadline)):
+                    if isinstance(event, Overrun):
+                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
+                    if isinstance(event, Ack) and event.errno:
+                        raise self._refusal(event, *sent[event.sequence], verb, "")
+                    waiting.discard(event.sequence)
+        finally:
+            for sequence in sent:
+                self._conversation.forget(sequence)
+
+    def _make_room(self, size: int) -> None:
+        """Raise the send buffer for a larger datagram; only CAP_NET_ADMIN gets beyond net.core.wmem_max."""
+        if size <= self.datagram_room:
+            return
+        try:
+            self._socket.setsockopt(_socket.SOL_SOCKET, SO_SNDBUFFORCE, size)  # the kernel doubles it
+        except PermissionError:
+            self._socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, size)
+
     def _talk(
         self, message: Message, type: int, flags: int, body: bytes, verb: str, hint: str
     ) -> tuple[list[Reply], bool]:
@@ -227,7 +269,7 @@ class Socket:
         finally:
             self._conversation.forget(sequence)
 
-    def _send(self, data: bytes, verb: str, deadline: float) -> None:
+    def _send(self, data: bytes | bytearray, verb: str, deadline: float) -> None:
         self._socket.settimeout(max(deadline - monotonic(), 0.001))
         try:
             self._socket.sendto(data, (0, 0))
