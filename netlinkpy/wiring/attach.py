@@ -114,6 +114,7 @@ class _Call:
             self._done = maker.done
             maker.make(self._rows)
             self._rows = [row for row in self._rows if row.position not in self._done]
+            self._tell()
         self._drop_failed()
         for bridge in self._bridges.values():
             self._enslave(bridge)
@@ -172,10 +173,23 @@ class _Call:
             if len(rows) < 2:
                 continue
             room = max(BR_MAX_PORTS - bridge.count_ports(), 0)
+            if len(rows) > room:
+                rows = self._missing(rows)
             for row in rows[room:]:
                 text = f"bridge {name} has room for {room} ports more, and {len(rows)} are wanted"
                 self._failures.refuse(row, errno.EXFULL, text)
         self._rows = self._failures.without(self._rows)
+
+    def _missing(self, rows: list[Wanted]) -> list[Wanted]:
+        """Those of the rows whose container has no such interface yet: the others need no port more."""
+        missing: list[Wanted] = []
+
+        def work(alike: list[Wanted], handles: list[Netns]) -> None:
+            there = Group(alike, handles, self._timeout).look()
+            missing.extend(row for row, found in zip(alike, there, strict=True) if not found)
+
+        self._failures.add(*in_groups(rows, work))
+        return sorted(missing, key=lambda row: row.position)
 
     def _rows_of(self, bridge: Bridge) -> list[Wanted]:
         return [row for row in self._rows if row.bridge == bridge.name]

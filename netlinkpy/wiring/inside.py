@@ -74,6 +74,14 @@ class Group:
                 row.host_index = _peer_index(replies, place * _REPLY_ROOM)
         return self._failures(visited, names, [step[0] for step in steps], shape_templates(shape, names))
 
+    def look(self) -> list[bool]:
+        """Whether each row's container has a link of its name."""
+        shape = shape_of(self._rows[0], True)
+        columns = {"ifname": b"".join([values_of(row)["ifname"] for row in self._rows])}
+        step = self._step(shape.find, columns, {})
+        visited = load().visit(self._fds, [(*step, None, (), None)], self._timeout)
+        return [not outcome[0] for outcome in visited]
+
     def make_ready(self) -> list[AttachError | None]:
         """Bring up every row's lo, and have the kernel complete the carrier change of its interface."""
         shape = shape_of(self._rows[0], True)
