@@ -7,15 +7,13 @@ an iterable of ints or of strs. A batch is no transaction: rows after a refused 
 
 from __future__ import annotations
 
-import errno
-import os
 from sys import byteorder
 
 from ..native import load
 from ..record import Record
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_REQUEST
-from ..wire.errors import DeadlineError, NetlinkError, OverrunError, meaning
+from ..wire.errors import NetlinkError, meaning
 from ..wire.extack import decode
 from ..wire.message import NLMSG_HDRLEN
 from ..wire.template import Template
@@ -166,31 +164,15 @@ def send(
         (place.offset, column) for column in columns for place in template.places if place.name == column.name
     ]
     plan = [(offset, column.width, column.data, column.stride, column.swap) for offset, column in offsets]
-    backend = load()
+    stamp = load().stamp
     socket.enlarge()
-    chunk_rows = min(_ROWS_A_DATAGRAM, socket.answer_room)
     out = bytearray(len(data) * min(rows, _ROWS_AT_A_TIME))
     failures: list[RowError] = []
     for start in range(0, rows, _ROWS_AT_A_TIME):
-        count = backend.stamp(out, data, plan, start, min(rows, start + _ROWS_AT_A_TIME), 1)
-        try:
-            refused = backend.exchange(
-                socket.fileno(),
-                out,
-                count * len(data),
-                1,
-                count,
-                socket.datagram_room,
-                chunk_rows,
-                int(socket.timeout * 1e9),
-            )
-        except OSError as error:
-            done = start + getattr(error, "rows_done", 0)
-            kind = {errno.ENOBUFS: OverrunError, errno.ETIMEDOUT: DeadlineError}.get(
-                error.errno or 0, NetlinkError
-            )
-            text = f"{os.strerror(error.errno or 0)}; {done} of {rows} rows were answered"
-            raise kind(error.errno or errno.EIO, verb, where=socket.where, text=text) from None
+        count = stamp(out, data, plan, start, min(rows, start + _ROWS_AT_A_TIME), 1)
+        if count < len(out) // len(data):
+            del out[count * len(data) :]
+        refused = socket.exchange(out, count, verb=f"{verb} from row {start}", chunk=_ROWS_A_DATAGRAM)
         for row, number, tlvs in refused:
             sent = bytes(out[row * len(data) + NLMSG_HDRLEN : (row + 1) * len(data)])
             told = decode(tlvs, message, sent)

@@ -160,6 +160,31 @@ class Socket:
         error.partial = [message.parse(reply.body) for reply in replies]
         raise error
 
+    def exchange(
+        self, messages: bytearray, count: int, *, verb: str = "", chunk: int = 512
+    ) -> list[tuple[int, int, bytes]]:
+        """Send `count` messages that lie back to back, numbered from 1, in datagrams that the buffers hold
+        (of `chunk` messages at most); only the last of each is acknowledged. Gives (number from 0, errno,
+        extended ack) of each that was refused.
+
+        OverrunError, DeadlineError: it says up to which message the outcome is known."""
+        self._begin()
+        from ..native import load
+
+        limit = min(chunk, self.answer_room)
+        timeout = int(self.timeout * 1e9)
+        try:
+            return load().exchange(
+                self.fileno(), messages, len(messages), 1, count, self.datagram_room, limit, timeout
+            )
+        except OSError as error:
+            number = error.errno or errno.EIO
+            kind = {errno.ENOBUFS: OverrunError, errno.ETIMEDOUT: DeadlineError}.get(number, NetlinkError)
+            text = (
+                f"{os.strerror(number)}; {getattr(error, 'rows_done', 0)} of {count} messages were answered"
+            )
+            raise kind(number, verb, where=self.where, text=text) from None
+
     def gather(self, message: Message, type: int, values: Values, table: Table, *, verb: str = "") -> None:
         """As dump(), into a table. It is begun again, empty, each time changes interrupt the dump."""
         body = message.pack(values)

@@ -14,6 +14,7 @@ from ..transport.socket import Socket, answer
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_REQUEST
 from ..wire.errors import NetlinkError
+from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
 from ..wire.rtnetlink.bridge import BR_STATE_DISABLED, BR_STATE_FORWARDING
 from ..wire.rtnetlink.link import (
@@ -105,20 +106,12 @@ def is_private(group: int) -> bool:
 def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[int, int]]:
     """Put links into a group (0: finished, in no one's); gives (index, errno) for each that the kernel
     refused."""
-    from ..native import load
-
     order = list(indices)
     if not order:
         return []
-    template = Template()
-    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("index", 4), "group": group})
     column = b"".join([index.to_bytes(4, byteorder) for index in order])
-    out = template.stamp({"index": column}, len(order), sequence=1)
-    fd, timeout = socket.fileno(), int(socket.timeout * 1e9)
-    failures = load().exchange(
-        fd, out, len(out), 1, len(order), socket.datagram_room, socket.answer_room, timeout
-    )
-    return [(order[row], number) for row, number, _ in failures]
+    out = _REGROUP.stamp({"index": column}, len(order), {"group": group.to_bytes(4, byteorder)}, sequence=1)
+    return [(order[row], number) for row, number, _ in socket.exchange(out, len(order), verb="group links")]
 
 
 def remove(indices: list[int]) -> int:
@@ -180,13 +173,18 @@ class Bridge:
         The bridge's MAC is pinned first. Else it is its lowest port's, so that taking that port away would
         cut off all others until their ARP caches forget; and the kernel looks at every port for the lowest
         each time one comes."""
-        socket, group = self.group.socket, self.group.number
+        values = {
+            "bridge": self.index.to_bytes(4, byteorder),
+            "mac": self._mac,
+            "group": self.group.number.to_bytes(4, byteorder),
+        }
         verb = f"make ports of bridge {self.name}"
-        socket.request(LINK, RTM_NEWLINK, 0, {"ifi_index": self.index, "address": self._mac}, verb=verb)
-        no_ipv6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
-        socket.request(LINK, RTM_NEWLINK, 0, {"group": group, "af_spec": no_ipv6}, verb=verb)
-        port = {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, "group": group, "master": self.index}
-        socket.request(LINK, RTM_NEWLINK, 0, port, verb=verb)
+        messages = _ENSLAVE.stamp({}, 1, values)
+        for _, error, tlvs in self.group.socket.exchange(messages, len(_ENSLAVE.messages), verb=verb):
+            if (
+                error != errno.EAFNOSUPPORT
+            ):  # that is a port that has no IPv6: an MTU below 1280, or such a kernel
+                raise NetlinkError(error, verb, text=decode(tlvs).sentence)
 
     def enslave(self, index: int) -> NetlinkError | None:
         """Make one link a port, and up; gives the error where the kernel refuses."""
@@ -224,6 +222,28 @@ class Bridge:
     def close(self) -> None:
         """Give the group's number back."""
         self.group.close()
+
+
+_REGROUP = Template()
+_REGROUP.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("index", 4), "group": Slot("group", 4)})
+
+# Pin the bridge's MAC; no IPv6 addresses on the ports; make them ports, and up. (The kernel takes up and
+# master before
+# the mode of the same message, so that the mode goes first, by itself.)
+_ENSLAVE = Template()
+_ENSLAVE.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("bridge", 4), "address": Slot("mac", 6)})
+_ENSLAVE.add(
+    LINK,
+    RTM_NEWLINK,
+    NLM_F_REQUEST,
+    {"group": Slot("group", 4), "af_spec": {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}},
+)
+_ENSLAVE.add(
+    LINK,
+    RTM_NEWLINK,
+    NLM_F_REQUEST,
+    {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, "group": Slot("group", 4), "master": Slot("bridge", 4)},
+)
 
 
 def _facts() -> Plan:

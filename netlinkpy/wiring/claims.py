@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from sys import byteorder
 
-from ..native import load
 from ..rtnl.values import format_ip
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
@@ -57,28 +56,22 @@ def claim(socket: Socket, rows: list[Wanted], bridges: dict[str, Bridge]) -> lis
     ]
     if not wanted:
         return []
-    template = Template()
-    values = {
-        "ifi_index": Slot("index", 4),
-        "prop_list": {"alt_ifname": [Slot("name", _LONGEST)]},
-    }
-    template.add(LINK, RTM_NEWLINKPROP, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, values)
     columns = {
         "index": b"".join([row.host_index.to_bytes(4, byteorder) for row, _, _ in wanted]),
         "name": b"".join([name.encode().ljust(_LONGEST, b"\0") for _, _, name in wanted]),
     }
-    out = template.stamp(columns, len(wanted), sequence=1)
-    failures = load().exchange(
-        socket.fileno(),
-        out,
-        len(out),
-        1,
-        len(wanted),
-        socket.datagram_room,
-        socket.answer_room,
-        int(socket.timeout * 1e9),
-    )
+    out = _TEMPLATE.stamp(columns, len(wanted), sequence=1)
+    failures = socket.exchange(out, len(wanted), verb="claim addresses")
     return [
         Refused(wanted[number][0], format_ip(wanted[number][1]), wanted[number][2], error)
         for number, error, _ in failures
     ]
+
+
+_TEMPLATE = Template()
+_TEMPLATE.add(
+    LINK,
+    RTM_NEWLINKPROP,
+    NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL,
+    {"ifi_index": Slot("index", 4), "prop_list": {"alt_ifname": [Slot("name", _LONGEST)]}},
+)
