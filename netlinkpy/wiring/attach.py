@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         on_error: Literal["raise"] = "raise",
         progress: Callable[[int, int], None] | None = None,
         timeout: float = 10.0,
+        another: Callable[[int, str], Endpoint | None] | None = None,
     ) -> list[Attachment]: ...
 
     @overload
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         on_error: Literal["continue"],
         progress: Callable[[int, int], None] | None = None,
         timeout: float = 10.0,
+        another: Callable[[int, str], Endpoint | None] | None = None,
     ) -> list[Attachment | AttachError]: ...
 
 
@@ -67,15 +69,18 @@ def attach_many(
     on_error: str = "raise",
     progress: Callable[[int, int], None] | None = None,
     timeout: float = 10.0,
+    another: Callable[[int, str], Endpoint | None] | None = None,
 ) -> list[Attachment] | list[Attachment | AttachError]:
     """Wire many endpoints, of any shapes, at the kernel's own speed; results in the order given.
 
     on_error="raise": all or nothing, and the AttachError of the first that failed (its `failures` has all);
     on_error="continue": each on its own, an AttachError in the place of each that failed.
-    progress(done, of) is called as it goes. The rest as attach()."""
+    progress(done, of) is called as it goes. another(position, address) is called where an address turns out
+    to be taken: it gives an endpoint to be tried in place of that one (on the same bridge, in the same
+    container), or None. The rest as attach()."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
-    call = _Call(list(endpoints), on_error == "raise", progress, timeout)
+    call = _Call(list(endpoints), on_error == "raise", progress, timeout, another)
     try:
         call.run()
     except BaseException:
@@ -95,8 +100,10 @@ class _Call:
         whole: bool,
         progress: Callable[[int, int], None] | None,
         timeout: float,
+        another: Callable[[int, str], Endpoint | None] | None,
     ) -> None:
         self._endpoints = endpoints
+        self._another = another
         self._progress = progress
         self._timeout = timeout
         self._rows: list[Wanted] = []  # those that are still to be made, or are made
@@ -110,7 +117,7 @@ class _Call:
         self._check()
         self._failures.check()
         if self._rows:
-            maker = Maker(self._bridges, self._failures, self._timeout, self._tell)
+            maker = Maker(self._bridges, self._failures, self._timeout, self._tell, self._another)
             self._done = maker.done
             maker.make(self._rows)
             self._rows = [row for row in self._rows if row.position not in self._done]

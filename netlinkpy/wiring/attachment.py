@@ -67,6 +67,14 @@ class Attachment(Record):
 
         return find(netns, ifname)
 
+    @classmethod
+    def find_all(cls, netns: Target) -> list[Attachment]:
+        """The attachments of a container, as the kernel has them now: its interfaces that are wired to a
+        bridge of the caller's namespace, and finished."""
+        from .inspect import find_all
+
+        return find_all(netns)
+
 
 def _json(value: str | int | tuple[str, ...]) -> str:
     """One value as JSON. (Importing json costs more than an attach.)"""

@@ -81,6 +81,12 @@ class Wanted:
     def __init__(self, position: int, endpoint: Endpoint) -> None:
         """ValueError or TypeError says what is wrong with the endpoint."""
         self.position = position
+        self.index = 0
+        self.host_index = 0
+        self.become(endpoint)
+
+    def become(self, endpoint: Endpoint) -> None:
+        """Want this endpoint, in place of one that was not to be had. Errors as when it is made."""
         self.endpoint = endpoint
         self.netns: Netns | None = None
         self.label = label(endpoint.netns)
@@ -102,8 +108,6 @@ class Wanted:
         )
         self.queues = check_number(endpoint.queues, 1, 4096, "queues")
         self._check_addresses()
-        self.index = 0
-        self.host_index = 0
         self._check_reach()
 
     def _check_addresses(self) -> None:

@@ -33,7 +33,7 @@ def find(netns: Target, ifname: str) -> Attachment:
     """See Attachment.find()."""
     with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
         link = inside.links.get(ifname)
-        outer = _host_end(link, inside, host)
+        outer = host_end(link, inside, host)
         if outer is None:
             raise NetlinkError(
                 errno.EINVAL,
@@ -42,6 +42,17 @@ def find(netns: Target, ifname: str) -> Attachment:
                 text=f"{ifname} is not a veth whose other end is in this namespace",
             )
         return _attachment(handle.label, link, outer, inside, host)
+
+
+def find_all(netns: Target) -> list[Attachment]:
+    """See Attachment.find_all()."""
+    with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
+        pairs = [(link, host_end(link, inside, host)) for link in inside.links.list(kind="veth")]
+        return [
+            _attachment(handle.label, link, outer, inside, host)
+            for link, outer in pairs
+            if outer is not None and outer.master and not is_private(outer.group)
+        ]
 
 
 def _attachment(label: str, link: Link, outer: Link, inside: RTNetlink, host: RTNetlink) -> Attachment:
@@ -64,7 +75,7 @@ def _attachment(label: str, link: Link, outer: Link, inside: RTNetlink, host: RT
     )
 
 
-def _host_end(link: Link, inside: RTNetlink, host: RTNetlink) -> Link | None:
+def host_end(link: Link, inside: RTNetlink, host: RTNetlink) -> Link | None:
     """The host end of a container's end, where it is in the caller's namespace."""
     if link.kind != "veth" or link.peer is None or link.peer_nsid is None:
         return None
@@ -101,7 +112,7 @@ class Conflicts:
         with RTNetlink(handle) as inside:
             link = _get(inside, wanted.ifname)
             if link is not None:
-                outer = _host_end(link, inside, self._host)
+                outer = host_end(link, inside, self._host)
                 if outer is None:
                     kind = link.kind or "no kind"
                     return f"the name {wanted.ifname} is taken in the container by link {link.index} ({kind})"

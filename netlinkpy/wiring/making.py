@@ -11,6 +11,7 @@ import os
 
 from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
+from ..rtnl.values import format_ip
 from .bridge import remove
 from .claims import claim
 from .errors import AttachError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .attachment import Attachment
     from .bridge import Bridge
     from .claims import Refused
-    from .endpoint import Wanted
+    from .endpoint import Endpoint, Wanted
     from .errors import Failures
 
 _ROUNDS = 16  # how often a row is tried again after its way was cleared, or with another free address
@@ -35,12 +36,18 @@ class Maker:
     """Makes rows. `done` holds, by position, those that were there already, just as wanted."""
 
     def __init__(
-        self, bridges: dict[str, Bridge], failures: Failures, timeout: float, tell: Callable[[], None]
+        self,
+        bridges: dict[str, Bridge],
+        failures: Failures,
+        timeout: float,
+        tell: Callable[[], None],
+        another: Callable[[int, str], Endpoint | None] | None,
     ) -> None:
         self._bridges = bridges
         self._failures = failures
         self._timeout = timeout
         self._tell = tell
+        self._another = another
         self._echo = kernel_echoes()
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
         self.done: dict[int, Attachment] = {}
@@ -119,7 +126,7 @@ class Maker:
                         self.done[row.position] = verdict
                 for one in refused:
                     why = conflicts.resolve_claim(one)
-                    if why is None:
+                    if why is None or self._try_another(one):
                         again.append(one.row)
                     else:
                         self._failures.refuse(one.row, one.errno, why, f"claim {one.address}")
@@ -134,3 +141,18 @@ class Maker:
             if row.endpoint.host_ifname is None:
                 row.host_ifname = f"veth{os.urandom(4).hex()}"
         return again
+
+    def _try_another(self, refused: Refused) -> bool:
+        """Whether the caller has an endpoint to be tried in place of one whose address is taken; then the row
+        is that."""
+        row = refused.row
+        if self._another is None or refused.errno != errno.EEXIST:
+            return False
+        if all(format_ip(packed) != refused.address for packed, _ in row.addresses):
+            return True  # it has become another already, for a second address that was refused
+        endpoint = self._another(row.position, refused.address)
+        if endpoint is None:
+            return False
+        row.become(endpoint)
+        row.gateways_from(self._bridges[row.bridge].addresses)
+        return True

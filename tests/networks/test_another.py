@@ -1,0 +1,76 @@
+"""attach_many(another=...): an endpoint in place of one whose address is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import netlinkpy as nl
+from tests.namespaces import Container, ping
+from tests.wiring.stage import BRIDGE, endpoint, links_of, make_bridge, refused
+
+Containers = Callable[..., list[Container]]
+
+
+@pytest.fixture
+def host(fresh_namespace: None) -> Iterator[nl.RTNetlink]:
+    with nl.RTNetlink() as rt:
+        make_bridge(rt, BRIDGE, "172.17.42.1/16", "fd00::1/64")
+        yield rt
+
+
+def test_the_other_endpoint_is_attached_with_the_mac_of_its_address(
+    host: nl.RTNetlink, containers: Containers
+) -> None:
+    first, second, third = containers(3)
+    nl.attach(endpoint(first, "172.17.0.5/16"))
+    asked: list[tuple[int, str]] = []
+
+    def another(position: int, address: str) -> nl.Endpoint:
+        asked.append((position, address))
+        return endpoint(third, f"172.17.0.{5 + len(asked) // 2}/16")
+
+    made = nl.attach_many(
+        [endpoint(second, "172.17.0.4/16"), endpoint(third, "172.17.0.5/16")], another=another
+    )
+    assert asked == [(1, "172.17.0.5")] * 2
+    assert [one.addresses for one in made] == [("172.17.0.4/16",), ("172.17.0.6/16",)]
+    assert links_of(third)["eth0"].address == "02:42:ac:11:00:06"
+    assert ping(third, "172.17.0.5") is not None
+    assert len(host.links.list(kind="veth")) == 3
+
+
+def test_both_addresses_may_be_refused_at_once(host: nl.RTNetlink, containers: Containers) -> None:
+    first, second = containers(2)
+    nl.attach(endpoint(first, ("172.17.0.5/16", "fd00::5/64")))
+    asked: list[tuple[int, str]] = []
+
+    def another(position: int, address: str) -> nl.Endpoint:
+        asked.append((position, address))
+        return endpoint(second, ("172.17.0.6/16", "fd00::6/64"))
+
+    (made,) = nl.attach_many([endpoint(second, ("172.17.0.5/16", "fd00::5/64"))], another=another)
+    assert made.addresses == ("172.17.0.6/16", "fd00::6/64")
+    assert asked == [(0, "172.17.0.5")]
+
+
+def test_without_another_the_claim_stays_refused(host: nl.RTNetlink, containers: Containers) -> None:
+    first, second = containers(2)
+    nl.attach(endpoint(first, "172.17.0.5/16"))
+    with refused(17, "172.17.0.5", "taken", among=(second,)):
+        nl.attach_many([endpoint(second, "172.17.0.5/16")], another=lambda position, address: None)
+
+
+def test_all_attachments_of_a_container(host: nl.RTNetlink, containers: Containers) -> None:
+    (one,) = containers(1)
+    make_bridge(host, "br1", "10.0.0.1/24")
+    first = nl.attach(endpoint(one, "172.17.0.5/16"))
+    second = nl.attach(endpoint(one, "10.0.0.2/24", bridge="br1", ifname="eth1", gateways=()))
+    assert [(one.ifname, one.bridge) for one in nl.Attachment.find_all(one.pid)] == [
+        ("eth0", BRIDGE),
+        ("eth1", "br1"),
+    ]
+    assert {each.host_index for each in (first, second)} == {
+        each.host_index for each in nl.Attachment.find_all(one.pid)
+    }
