@@ -1,0 +1,29 @@
+"""networks: Docker's networks without a daemon and without a state file: bridges with a subnet, automatic
+addresses, masquerading; all of it found again from the kernel."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .connecting import Connection as Connection
+    from .connecting import connect as connect
+    from .connecting import connect_many as connect_many
+    from .connecting import disconnect as disconnect
+    from .creating import default as default
+    from .members import Member as Member
+    from .network import Network as Network
+    from .network import Subnet as Subnet
+
+_PLACES = {
+    **dict.fromkeys(("Connection", "connect", "connect_many", "disconnect"), "connecting"),
+    "default": "creating",
+    "Member": "members",
+    "Network": "network",
+    "Subnet": "network",
+}
+
+
+def __getattr__(name: str) -> object:
+    from .._lazy import fetch
+
+    return fetch(__name__, _PLACES, name)

@@ -1,0 +1,178 @@
+"""create: a network made, whole or not at all; and the network that is made when it is first asked for."""
+
+from __future__ import annotations
+
+import errno
+
+from ..rtnl.netlink import RTNetlink
+from ..rtnl.values import parse_ip
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from ..wiring.bridge import PrivateGroup, is_private, regroup
+from ..wiring.claims import claim_name
+from .ground import Ground, pick6, pools
+from .network import Network, find, look, name_of, network_name, property_names
+from .removing import clear_leftovers
+from .wishes import Wanted, Wishes, bridge_mac, first_subnet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..rtnl.link import Link
+    from .network import Subnet
+
+DEFAULT = "bridge"  # the network of `run --net=bridge`
+_ROUNDS = 16  # how often another subnet is picked when somebody else took it first
+
+
+def create(wishes: Wishes) -> Network:
+    """See Network.create()."""
+    wanted = Wanted(wishes)
+    with RTNetlink() as host:
+        for _ in range(_ROUNDS):
+            _clear_way(host, wanted)
+            subnets = _settle(Ground(host), wanted)
+            try:
+                return _Making(host, wanted, subnets).make()
+            except _TakenError as error:
+                taken = error
+                if not wanted.pick4:
+                    break
+        raise taken
+
+
+def default() -> Network:
+    """The network `bridge`, made with an automatic subnet where it is not there yet."""
+    with RTNetlink() as host:
+        link = look(host, DEFAULT)
+        if link is not None and not is_private(link.group):
+            return find(host, DEFAULT)
+    try:
+        return create(Wishes(DEFAULT))
+    except NetlinkError as error:
+        if error.errno not in (errno.EEXIST, errno.EBUSY):
+            raise
+        return Network.get(DEFAULT)  # another made it at the same time
+
+
+class _TakenError(NetlinkError):
+    """Somebody else's net overlaps a subnet of ours, and has the elder right."""
+
+
+def _clear_way(host: RTNetlink, wanted: Wanted) -> None:
+    """See that nothing bears the network's names; what a dead call left is removed."""
+    verb = f"create network {wanted.name}"
+    for link in (look(host, wanted.name), _get(host, wanted.bridge)):
+        if link is None:
+            continue
+        if is_private(link.group) and link.kind == "bridge":
+            if clear_leftovers(host, link.group):
+                continue
+            raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
+        other = name_of(link.altnames)
+        if other == wanted.name:
+            raise NetlinkError(errno.EEXIST, verb, text=f"network {other} exists already")
+        holder = f"network {other}" if other else f"link {link.index} ({link.kind or 'no kind'})"
+        text = f"the interface name {wanted.bridge} is taken by {holder}"
+        raise NetlinkError(errno.EEXIST, verb, text=text)
+
+
+def _get(host: RTNetlink, name: str) -> Link | None:
+    try:
+        return host.links.get(name)
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return None
+
+
+def _settle(ground: Ground, wanted: Wanted) -> list[Subnet]:
+    """The subnets, those that are picked among them; NetlinkError where one is in use."""
+    verb = f"create network {wanted.name}"
+    subnets = list(wanted.subnets)
+    for subnet in subnets:
+        holder = ground.holder(*subnet.packed)
+        if holder:
+            raise NetlinkError(errno.EADDRINUSE, verb, text=f"subnet {subnet.subnet} overlaps {holder}")
+    if wanted.pick4:
+        picked = ground.pick4()
+        if picked is None:
+            raise NetlinkError(errno.ENOSPC, verb, text=f"no subnet of the pools is free ({pools()})")
+        subnets.append(first_subnet(*picked))
+    if wanted.pick6:
+        subnets.append(first_subnet(*pick6()))
+    return subnets
+
+
+class _Making:
+    """One network being made. Its bridge is in a private group and down until all of it is there."""
+
+    def __init__(self, host: RTNetlink, wanted: Wanted, subnets: list[Subnet]) -> None:
+        self._host = host
+        self._wanted = wanted
+        self._subnets = subnets
+        self._verb = f"create network {wanted.name}"
+
+    def make(self) -> Network:
+        group = PrivateGroup()
+        try:
+            index = self._add_bridge(group)
+            self._name(index)
+            self._configure(index)
+            self._check_ground(index)
+            notes = self._admit()
+            self._host.links.set(index, up=True)
+            regroup(group.socket, [index], 0)
+        except BaseException:
+            group.delete_members()
+            raise
+        finally:
+            group.close()
+        return find(self._host, self._wanted.name).replace(notes=notes)
+
+    def _add_bridge(self, group: PrivateGroup) -> int:
+        link = self._host.links.add(
+            self._wanted.bridge,
+            kind="bridge",
+            address=bridge_mac(self._subnets),
+            group=group.number,
+            mcast_snooping=int(self._wanted.wishes.mcast_snooping),
+        )
+        return link.index
+
+    def _name(self, index: int) -> None:
+        """The names that make the bridge a network; the first of them decides between two at once."""
+        name, ranges = self._wanted.name, [one.ip_range for one in self._subnets if one.ip_range]
+        names = [network_name(name), *property_names(name, self._wanted.words(), ranges)]
+        for subnet in self._subnets:
+            own = (subnet.gateway, *subnet.aux_addresses)
+            names += [claim_name(index, parse_ip(text)) for text in own]
+        try:
+            self._host.links.add_altnames(index, names)
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            text = f"network {name} exists already"
+            raise NetlinkError(errno.EEXIST, self._verb, text=text) from None
+
+    def _configure(self, index: int) -> None:
+        for subnet in self._subnets:
+            six = ":" in subnet.gateway
+            address = f"{subnet.gateway}/{subnet.packed[1]}"
+            self._host.addresses.add(address, dev=index, nodad=six, broadcast=None if six else "+")
+        if self._wanted.mtu is not None:
+            # By a message of its own: what a create sets the bridge gives up again for its ports' lowest.
+            self._host.links.set(index, mtu=self._wanted.mtu)
+        if not any(":" in subnet.gateway for subnet in self._subnets):
+            self._host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+
+    def _check_ground(self, index: int) -> None:
+        """Look once more, now that others can see our addresses: of two that came at once one gives way."""
+        ground = Ground(self._host, without=index)
+        for subnet in self._subnets:
+            holder = ground.holder(*subnet.packed)
+            if holder:
+                text = f"subnet {subnet.subnet} overlaps {holder}"
+                raise _TakenError(errno.EADDRINUSE, self._verb, text=text)
+
+    def _admit(self) -> tuple[str, ...]:
+        return ()

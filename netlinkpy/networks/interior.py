@@ -1,0 +1,52 @@
+"""Interior: what a container has already, where its next interface is to fit in beside it."""
+
+from __future__ import annotations
+
+from ..netns.handle import Netns
+from ..record import Record
+from ..rtnl.netlink import RTNetlink
+from ..rtnl.values import BITS
+from ..wire.rtnetlink.route import RT_TABLE_MAIN
+from ..wiring.bridge import is_private
+from ..wiring.inspect import host_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..netns.handle import Target
+
+
+class Interior(Record):
+    """free_ifname: the first ethN that no interface bears (one that a dead call left half made counts as
+    free: attach() clears it away); default_families: the lengths in bytes of the addresses of the families
+    that have a default route; bridges: the names of the host's bridges that it is wired to."""
+
+    free_ifname: str
+    default_families: tuple[int, ...]
+    bridges: tuple[str, ...]
+
+
+def look_inside(netns: Target) -> Interior:
+    """The interior of a container. OSError where it cannot be entered."""
+    taken: set[str] = set()
+    unfinished: set[int] = set()
+    masters: set[int] = set()
+    with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
+        for link in inside.links.list():
+            outer = host_end(link, inside, host) if link.kind == "veth" else None
+            if outer is not None and is_private(outer.group):
+                unfinished.add(link.index)
+                continue
+            taken.add(link.name)
+            if outer is not None and outer.master:
+                masters.add(outer.master)
+        bridges = tuple(host.links.get(master).name for master in sorted(masters))
+        routes = [route for route in inside.routes.list(table=None) if route.table == RT_TABLE_MAIN]
+    families = {
+        BITS[route.family] // 8
+        for route in routes
+        if route.destination == "default" and route.index not in unfinished
+    }
+    number = 0
+    while f"eth{number}" in taken:
+        number += 1
+    return Interior(f"eth{number}", tuple(sorted(families)), bridges)

@@ -1,0 +1,116 @@
+"""Members: the containers that are connected to a network, found from its bridge's ports."""
+
+from __future__ import annotations
+
+import os
+from sys import byteorder
+
+from ..netns.handle import RUN_DIRECTORY
+from ..netns.named import list as names
+from ..record import Record
+from ..rtnl.netlink import RTNetlink
+from ..rtnl.values import format_ip, format_mac, parse_ip
+from ..transport.socket import answer
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ..wiring.bridge import PORT_STATES
+from ..wiring.claims import claimed_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..rtnl.link import Link
+    from .network import Network
+
+
+class Member(Record):
+    """A container on a network.
+
+    container: "namespace NAME" (in /run/netns) or "process PID", the lowest in it; empty where neither leads
+    to it. ifname, mac: of its interface (empty where it may not be looked at); addresses: those it claims,
+    with prefix lengths; host_ifname: the port; port: its state."""
+
+    container: str
+    ifname: str
+    mac: str
+    addresses: tuple[str, ...]
+    host_ifname: str
+    port: str
+
+
+def members(network: Network) -> list[Member]:
+    """The containers on a network, by their addresses."""
+    with RTNetlink() as host:
+        ports = host.links.list(master=network.index)
+        labels = _labels(host, {port.peer_nsid for port in ports if port.peer_nsid is not None})
+        found = [_member(host, network, port, labels) for port in ports]
+    return sorted(found, key=lambda one: [parse_ip(text.partition("/")[0]) for text in one.addresses])
+
+
+def _member(host: RTNetlink, network: Network, port: Link, labels: dict[int, str]) -> Member:
+    claimed = [text for text in (claimed_address(one, network.index) for one in port.altnames) if text]
+    ifname, mac = _inner_end(host, port)
+    return Member(
+        container=labels.get(-1 if port.peer_nsid is None else port.peer_nsid, ""),
+        ifname=ifname,
+        mac=mac,
+        addresses=tuple(_with_length(network, text) for text in sorted(claimed, key=len)),
+        host_ifname=port.name,
+        port=PORT_STATES[port.port["state"]] if "state" in port.port else "none",
+    )
+
+
+def _with_length(network: Network, text: str) -> str:
+    packed = parse_ip(text)
+    subnet = network.subnet_of(packed)
+    return f"{format_ip(packed)}/{subnet.packed[1]}" if subnet else text
+
+
+def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
+    """Name and MAC of the container's end, asked by way of the namespace's id (IFLA_TARGET_NETNSID)."""
+    if port.kind != "veth" or port.peer is None or port.peer_nsid is None:
+        return "", ""
+    asked = {
+        "ifi_index": port.peer,
+        "if_netnsid": port.peer_nsid.to_bytes(4, byteorder),
+        "ext_mask": RTEXT_FILTER_SKIP_STATS,
+    }
+    verb = f"look at the other end of {port.name}"
+    try:
+        link = answer(host.socket.request(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+    except NetlinkError:
+        return "", ""  # just going, or not ours to look at
+    return link["ifname"], format_mac(link["address"])
+
+
+def _labels(host: RTNetlink, wanted: set[int]) -> dict[int, str]:
+    """What leads to the namespaces with these ids: a name, or else a process."""
+    found: dict[int, str] = {}
+    for path, label in _paths():
+        if wanted <= found.keys():
+            break
+        try:
+            number = host.nsids.get(path)
+        except OSError:
+            continue  # gone meanwhile, or no namespace
+        if number is not None and number in wanted:
+            found.setdefault(number, label)
+    return found
+
+
+def _paths() -> Iterator[tuple[str, str]]:
+    """Every namespace once, with what leads to it: names first."""
+    seen: set[tuple[int, int]] = set()
+    places = [(f"{RUN_DIRECTORY}/{name}", f"namespace {name}") for name in names()]
+    processes = sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    places += [(f"/proc/{pid}/ns/net", f"process {pid}") for pid in processes]
+    for path, label in places:
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue  # gone meanwhile, or not ours to look at
+        identity = status.st_dev, status.st_ino
+        if identity not in seen:
+            seen.add(identity)
+            yield path, label
