@@ -205,6 +205,9 @@ class Bridge:
         for index in indices:
             if states.get(index) != BR_STATE_FORWARDING:
                 states[index] = self._port_state(index)
+        if indices:  # with its first live port the bridge gets a carrier, before which it sends nothing
+            asked = {"ifi_index": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+            self.group.socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=f"look at bridge {self.name}")
         return {index: PORT_STATES[states[index]] if states[index] >= 0 else "none" for index in indices}
 
     def _port_state(self, index: int) -> int:
