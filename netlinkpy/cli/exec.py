@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if not words:
         raise misused(f"a command is needed; usage: {COMMAND.usage}")
     from ..run.enter import execute
-    from .run import complain
+    from .run import complaint, say
 
     try:
         return execute(
@@ -48,4 +48,6 @@ def main(arguments: list[str]) -> int:
             privileged=values["privileged"],
         )
     except (OSError, ValueError) as error:
-        return complain(error)
+        sentence, code = complaint(error)
+        say(sentence)
+        return code

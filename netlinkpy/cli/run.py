@@ -34,7 +34,7 @@ podman:NAME.""",
         Option(("--ip6",), "IP", "its IPv6 address (the same)"),
         Option(("--mac-address",), "MAC", "its MAC, or random (default: 02:42 and the IPv4 address)"),
         Option(("--default-gateway",), "IP", "of the default route (default: the bridge's)", many=True),
-        Option(("-p", "--publish"), "[ADDR:]HOST:PORT[/udp]", "a port of the host, leading to its own", many=True),
+        Option(("-p", "--publish"), "[ADDR:]HOST:PORT[/udp]", "a port of the host that leads in", many=True),
         Option(("--dns",), "IP", "a name server, in a resolv.conf of its own; may be given again", many=True),
         Option(("--hostname",), "NAME", "its host name (default: its name)"),
         Option(("--privileged",), "", "keep every capability: it may then reconfigure the network"),
@@ -59,10 +59,16 @@ def main(arguments: list[str]) -> int:
     values, words = parsed
     try:
         options = _options(values, words)
-        warn_of_host(options)
-        return _detached(options) if values["detach"] else _hold(options, _say_port)
+        _warn_of_host(options)
+        if values["detach"]:
+            return _detached(options)
+        from ..run.holder import hold
+
+        return hold(options, lambda _, attachment: say(_warnings(attachment)))
     except (OSError, ValueError) as error:
-        return complain(error)
+        sentence, code = complaint(error)
+        say(sentence)
+        return code
 
 
 def _options(values: dict[str, Any], words: list[str]) -> Options:
@@ -87,76 +93,74 @@ def _options(values: dict[str, Any], words: list[str]) -> Options:
     return checked(options)
 
 
-def _hold(options: Options, announce: Any) -> int:
-    from ..run.holder import hold
+def _warnings(attachment: Attachment | None) -> str:
+    """Why the first packet does not pass yet, where that is so."""
+    if attachment is None or attachment.ready:
+        return ""
+    from ..wiring.attachment import warn
 
-    return hold(options, announce)
-
-
-def _say_port(_pid: int, attachment: Attachment | None) -> None:
-    """Say why the first packet does not pass yet, where that is so."""
-    if attachment is not None and not attachment.ready:
-        from ..wiring.attachment import warn
-
-        print(f"netlinkpy: {warn(attachment)}", file=sys.stderr)
+    return f"netlinkpy: {warn(attachment)}\n"
 
 
-def warn_of_host(options: Options) -> None:
+def _warn_of_host(options: Options) -> None:
     """--net=host is no isolation, and the seed of this project says so."""
     if options.mode == "host":
         more = " and, privileged, may reconfigure its network" if options.privileged else ""
-        print(
+        say(
             "netlinkpy: warning: --net=host is no isolation: the command reaches everything that listens on "
-            f"the host, D-Bus for one{more}",
-            file=sys.stderr,
+            f"the host, D-Bus for one{more}\n"
         )
 
 
-def complain(error: Exception) -> int:
+def say(text: str) -> None:
+    """To standard error."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def complaint(error: Exception) -> tuple[str, int]:
     """One sentence, and the exit code that goes with it."""
     from ..run.line import OURS
-    from . import errors
 
     sentence = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    errors.complain(f"netlinkpy: {sentence}")
-    return int(getattr(error, "exit_code", OURS))
+    return f"netlinkpy: {sentence}\n", int(getattr(error, "exit_code", OURS))
 
 
 def _detached(options: Options) -> int:
     """Hold it in a process of its own, in a session of its own; print its name when it runs."""
+    from ..run.signals import exit_code
+
     told, teller = os.pipe()
     if not os.fork():
         os.close(told)
         _hold_in_background(options, teller)
     os.close(teller)
-    with open(told, "rb") as pipe:
-        if pipe.read(1):
-            print(options.name)
-            return 0
-    from ..run.signals import exit_code
-
-    return exit_code(os.wait()[1])
+    with open(told, encoding="utf-8", errors="surrogateescape") as pipe:
+        running, text = pipe.read(1), pipe.read()
+    say(text)
+    if running != "+":
+        return exit_code(os.wait()[1])
+    print(options.name)
+    return 0
 
 
 def _hold_in_background(options: Options, teller: int) -> None:
-    """The other process: never returns."""
-    code = 125
+    """The other process: never returns. It tells "+" and the warnings, or "-" and the complaint."""
+    from ..run.holder import hold
 
-    def announce(pid: int, attachment: Attachment | None) -> None:
-        _say_port(pid, attachment)
-        sys.stderr.flush()
-        os.dup2(nothing, 2)
-        os.write(teller, b"1")
+    def tell(text: str) -> None:
+        os.write(teller, text.encode("utf-8", "surrogateescape"))
         os.close(teller)
 
+    code = 125
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nothing, 0)
-        os.dup2(nothing, 1)
-        code = _hold(options, announce)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+        code = hold(options, lambda _, attachment: tell("+" + _warnings(attachment)))
     except (OSError, ValueError) as error:
-        code = complain(error)
+        sentence, code = complaint(error)
+        tell("-" + sentence)
     finally:
-        sys.stderr.flush()
         os._exit(code)

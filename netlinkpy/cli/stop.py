@@ -33,14 +33,14 @@ def main(arguments: list[str]) -> int:
 def act_on_each(names: list[str], act: Callable[[str], None]) -> int:
     """Do the same with each, and print the names of those with which it was done; 1 where one failed, else
     0."""
-    from .run import complain
+    from .run import complaint, say
 
     failed = 0
     for name in names:
         try:
             act(name)
         except (OSError, ValueError) as error:
-            complain(error)
+            say(complaint(error)[0])
             failed = 1
         else:
             print(name)

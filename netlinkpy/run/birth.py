@@ -80,4 +80,4 @@ def _be_in_the_middle(line: Line, enter: Callable[[], None], live: Callable[[Lin
     except BaseException as error:  # nothing may run on into the caller's code here
         line.fail(error)
     finally:
-        os._exit(125)
+        os._exit(0)

@@ -52,6 +52,7 @@ def be_first(line: Line, inside: Inside, command: Command) -> NoReturn:
 
     die_with_parent(line)
     os.setsid()
+    close_all_but(line.fileno(), command.stdin, command.terminal)
     arrange(inside.own_network, inside.dns, command.privileged)
     if inside.hostname is not None:
         from _socket import sethostname
@@ -100,6 +101,17 @@ def drop_unless(privileged: bool) -> None:
         drop()
 
 
+def close_all_but(*kept: int | None) -> None:
+    """Close every descriptor but the three streams and these: what our parent has open must not live on in us
+    (a name that is taken, a pipe whose end somebody awaits)."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:  # it was the listing's own
+                continue
+
+
 def raise_loopback() -> None:
     """Bring lo up in the caller's network namespace (netdevice(7); rtnetlink would cost 3 ms of imports)."""
     from _socket import AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, socket
@@ -124,12 +136,7 @@ def _dress(line: Line, command: Command) -> None:
         if signals.getsignal(number) not in (SIG_DFL, None):
             signals.signal(number, SIG_DFL)
     signals.pthread_sigmask(SIG_SETMASK, ())
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != line.fileno():
-            try:
-                os.close(int(name))
-            except OSError:  # it was the listing's own
-                continue
+    close_all_but(line.fileno())
 
 
 def _keep(command: int) -> NoReturn:

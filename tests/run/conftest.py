@@ -1,0 +1,30 @@
+"""The stage: the test's own namespace as a host with lo and the bridge br0. Nothing runs on after a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy.run import Call, listing
+from tests.namespaces import raise_loopback
+from tests.run.stage import BRIDGE, GATEWAY, eventually
+
+SIGKILL = 9
+
+
+@pytest.fixture(autouse=True)
+def host(fresh_namespace: None) -> Iterator[None]:
+    """br0 has 172.17.42.1/16 and fd17::1/64. What still runs after the test is ended."""
+    raise_loopback()
+    with nl.RTNetlink() as rt:
+        rt.links.add(BRIDGE, kind="bridge", up=True)
+        rt.addresses.add(f"{GATEWAY}/16", dev=BRIDGE)
+        rt.addresses.add("fd17::1/64", dev=BRIDGE, nodad=True)
+    yield
+    for one in listing():
+        with Call(one.name) as call:
+            call.kill(SIGKILL)
+            assert call.wait(10)
+    assert eventually(lambda: not listing())
