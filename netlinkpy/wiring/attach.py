@@ -14,7 +14,7 @@ from ..wire.errors import NetlinkError, meaning
 from ..wire.rtnetlink.bridge import BR_MAX_PORTS
 from .attachment import Attachment
 from .bridge import Bridge, regroup, remove
-from .endpoint import Endpoint, Wanted, label
+from .endpoint import Endpoint, Wanted, label, tells_mac
 from .errors import AttachError, Failures, failure
 from .inside import Group, in_groups
 from .making import Maker
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         progress: Callable[[int, int], None] | None = None,
         timeout: float = 10.0,
         another: Callable[[int, str], Endpoint | None] | None = None,
+        announce: bool = False,
     ) -> list[Attachment]: ...
 
     @overload
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         progress: Callable[[int, int], None] | None = None,
         timeout: float = 10.0,
         another: Callable[[int, str], Endpoint | None] | None = None,
+        announce: bool = False,
     ) -> list[Attachment | AttachError]: ...
 
 
@@ -70,6 +72,7 @@ def attach_many(
     progress: Callable[[int, int], None] | None = None,
     timeout: float = 10.0,
     another: Callable[[int, str], Endpoint | None] | None = None,
+    announce: bool = False,
 ) -> list[Attachment] | list[Attachment | AttachError]:
     """Wire many endpoints, of any shapes, at the kernel's own speed; results in the order given.
 
@@ -77,10 +80,11 @@ def attach_many(
     on_error="continue": each on its own, an AttachError in the place of each that failed.
     progress(done, of) is called as it goes. another(position, address) is called where an address turns out
     to be taken: it gives an endpoint to be tried in place of that one (on the same bridge, in the same
-    container), or None. The rest as attach()."""
+    container), or None. announce: tell the neighbours of every address, not only of those whose MAC is not
+    their own (wiring/announce.py). The rest as attach()."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
-    call = _Call(list(endpoints), on_error == "raise", progress, timeout, another)
+    call = _Call(list(endpoints), on_error == "raise", progress, timeout, another, announce)
     try:
         call.run()
     except BaseException:
@@ -101,9 +105,11 @@ class _Call:
         progress: Callable[[int, int], None] | None,
         timeout: float,
         another: Callable[[int, str], Endpoint | None] | None,
+        announce: bool,
     ) -> None:
         self._endpoints = endpoints
         self._another = another
+        self._announce = announce
         self._progress = progress
         self._timeout = timeout
         self._rows: list[Wanted] = []  # those that are still to be made, or are made
@@ -227,6 +233,7 @@ class _Call:
         ports: dict[int, str] = {}
         for bridge in self._bridges.values():
             ports.update(bridge.port_states([row.host_index for row in self._rows_of(bridge)]))
+        self._tell_neighbours()
         self._committing = True
         for bridge in self._bridges.values():
             rows = self._rows_of(bridge)
@@ -237,6 +244,22 @@ class _Call:
         self._drop_failed()
         for row in self._rows:
             self._done[row.position] = _attachment(row, ports[row.host_index])
+
+    def _tell_neighbours(self) -> None:
+        """Announce the addresses whose MAC is not their own."""
+        rows = [
+            row
+            for row in self._rows
+            if self._announce or not all(tells_mac(packed, row.mac) for packed, _ in row.addresses)
+        ]
+        if rows:
+            from .announce import announce
+
+            def work(rows: list[Wanted], handles: list[Netns]) -> None:
+                self._failures.add(*announce(rows, handles))
+
+            self._failures.add(*in_groups(rows, work))
+            self._drop_failed()
 
     def _drop_failed(self) -> None:
         """Where each endpoint stands alone: remove what there is of those that failed, and go on with the

@@ -192,6 +192,11 @@ def mac_from_ipv4(packed: bytes) -> bytes:
     return b"\x02\x42" + packed
 
 
+def tells_mac(packed: bytes, mac: bytes) -> bool:
+    """Whether an address (4 or 16 bytes) brings this MAC: by the IPv4 address that it is, or ends with."""
+    return mac == mac_from_ipv4(packed[-4:])
+
+
 def _name(name: str) -> str:
     """A name that a link gets as it is: of one with `%d` the kernel would make another (dev_alloc_name())."""
     if "%" in check_ifname(name):
