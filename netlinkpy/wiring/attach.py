@@ -185,6 +185,11 @@ class _Call:
             rows = self._rows_of(bridge)
             if len(rows) < 2:
                 continue
+            for row in rows[BR_MAX_PORTS:]:
+                text = f"bridge {name} holds {BR_MAX_PORTS} ports at most, and {len(rows)} are wanted"
+                self._failures.refuse(row, errno.EXFULL, text)
+            self._failures.check()
+            rows = rows[:BR_MAX_PORTS]
             room = max(BR_MAX_PORTS - bridge.count_ports(), 0)
             if len(rows) > room:
                 rows = self._missing(rows)
@@ -233,6 +238,11 @@ class _Call:
         ports: dict[int, str] = {}
         for bridge in self._bridges.values():
             ports.update(bridge.port_states([row.host_index for row in self._rows_of(bridge)]))
+        for row in self._rows:
+            if row.host_index not in ports:
+                text = f"its host end {row.host_ifname} is no port of {row.bridge} any more"
+                self._failures.refuse(row, errno.ENODEV, text)
+        self._drop_failed()
         self._tell_neighbours()
         self._committing = True
         for bridge in self._bridges.values():

@@ -196,9 +196,9 @@ class Bridge:
         return None
 
     def port_states(self, indices: list[int]) -> dict[int, str]:
-        """The state of ports, by link index ("forwarding" ...; "none" where a link is no port). A look at a
-        port by its index completes a pending change of its carrier inside the call, which a dump does not: so
-        each that does not forward yet in the dump is looked at."""
+        """The state of ports, by link index ("forwarding" ...; those that are ports no more are left out). A
+        look at a port by its index completes a pending change of its carrier inside the call, which a dump
+        does not: so each that does not forward yet in the dump is looked at."""
         states: dict[int, int] = {}
         if len(indices) > _LOOK_ONE_BY_ONE:
             states = self._dump_port_states()
@@ -206,14 +206,19 @@ class Bridge:
             if states.get(index) != BR_STATE_FORWARDING:
                 states[index] = self._port_state(index)
         if indices:  # with its first live port the bridge gets a carrier, before which it sends nothing
-            asked = {"ifi_index": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-            self.group.socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=f"look at bridge {self.name}")
-        return {index: PORT_STATES[states[index]] if states[index] >= 0 else "none" for index in indices}
+            self._port_state(self.index)
+        return {index: PORT_STATES[states[index]] for index in indices if states[index] >= 0}
 
     def _port_state(self, index: int) -> int:
+        """-1 where there is no such port."""
         asked = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         verb = f"look at port {index} of {self.name}"
-        found = answer(self.group.socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        try:
+            found = answer(self.group.socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return -1
         (state,) = pick(_port_facts(), found.body)
         return -1 if state is None else int(state)
 
