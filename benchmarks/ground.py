@@ -316,11 +316,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 def _one_by_one(attach: Wiring, detach: Wiring, places: list[Place]) -> dict[str, object]:
     attached = [seconds(partial(attach, [place])) for place in places]
-    result: dict[str, object] = {"seconds": sum(attached), "ready": ready(places)}
+    found = ready(places)
     detached = [seconds(partial(detach, [place])) for place in places]
     return {
-        **result,
+        "seconds": sum(attached),
+        "ready": found,
         "median": {"attach": statistics.median(attached), "detach": statistics.median(detached)},
+        "midmean": {"detach": statistics.mean(sorted(detached)[len(places) // 4 : -len(places) // 4])},
     }
 
 
