@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -25,6 +26,22 @@ def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, *
     for address in addresses:
         rt.addresses.add(address, dev=bridge.index, nodad=":" in address)
     return bridge
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits for what the kernel does in its own time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.005)
+
+
+def add_ipv6(rt: nl.RTNetlink, *addresses: str, dev: str = BRIDGE) -> None:
+    """Gives a bridge IPv6 addresses, and waits until the kernel listens to them."""
+    alone = {address.partition("/")[0] + "/128" for address in addresses}
+    for address in addresses:
+        rt.addresses.add(address, dev=dev, nodad=True)
+    wait_until(lambda: alone <= {route.destination for route in rt.routes.list(table="local", family=10)})
 
 
 def endpoint(where: Target, address: str | tuple[str, ...] = f"{ADDRESS}/16", **more: Any) -> nl.Endpoint:

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +17,7 @@ from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
+    add_ipv6,
     address_of,
     addresses_of,
     endpoint,
@@ -26,6 +26,7 @@ from tests.wiring.stage import (
     refused,
     routes_of,
     unchanged,
+    wait_until,
 )
 
 Containers = Callable[..., list[Container]]
@@ -37,15 +38,14 @@ IFF_UP = 1
 @pytest.fixture
 def six(host: nl.RTNetlink) -> nl.RTNetlink:
     """docker0 has fd00:17::1/64 too."""
-    host.addresses.add(f"{V6_GATEWAY}/64", dev=BRIDGE, nodad=True)
+    add_ipv6(host, f"{V6_GATEWAY}/64")
     return host
 
 
 def settle(namespace: Namespace) -> None:
     """Waits until duplicate address detection of the link-local addresses, which adds routes, is over."""
     with entered(namespace), nl.RTNetlink() as rt:
-        while any(address.tentative for address in rt.addresses.list(family=socket.AF_INET6)):
-            time.sleep(0.05)
+        wait_until(lambda: not any(one.tentative for one in rt.addresses.list(family=socket.AF_INET6)))
 
 
 # -- the seed's container ----------------------------------------------------------------------------------
@@ -325,8 +325,7 @@ def test_ipv6_instead_of_ipv4(six: nl.RTNetlink, container: Container) -> None:
 
 
 def test_a_link_local_gateway(six: nl.RTNetlink, container: Container) -> None:
-    six.addresses.add("fe80::1/64", dev=BRIDGE, nodad=True)
-    six.addresses.add("fd00:99::1/64", dev=BRIDGE, nodad=True)
+    add_ipv6(six, "fe80::1/64", "fd00:99::1/64")
     one = nl.attach(endpoint(container, f"{V6_ADDRESS}/64", gateways="fe80::1"))
     assert ping(container, "fd00:99::1") is not None
     assert one.gateways == ("fe80::1",)

@@ -15,24 +15,19 @@ from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
+    add_ipv6,
     address_of,
     endpoint,
     endpoints,
     links_of,
     make_bridge,
     routes_of,
+    wait_until,
 )
 
 Containers = Callable[..., list[Container]]
 Bare = Callable[[int], list[BareNamespace]]
 DEADLINE = 100.0  # milliseconds
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # -- the first packet --------------------------------------------------------------------------------------
@@ -63,20 +58,23 @@ def test_the_first_packet_from_200_containers_attached_at_once(
     assert sum(answer is not None for answer in answers) == 200
 
 
-def join(host: nl.RTNetlink, address: str) -> None:
-    """Gives docker0 an IPv6 address, and waits until the kernel listens to it."""
-    host.addresses.add(address, dev=BRIDGE, nodad=True)
-    alone = address.partition("/")[0] + "/128"
-
-    def listens() -> bool:
-        return any(route.destination == alone for route in host.routes.list(table="local", family=10))
-
-    wait_until(listens)
+def test_the_first_packet_over_a_bridge_that_only_now_gets_a_carrier(
+    host: nl.RTNetlink, bare_namespaces: Bare
+) -> None:
+    """It has a port already, but a dead one: the kernel puts off its carrier change, and drops what it sends
+    until then."""
+    answered = []
+    for number, bare in enumerate(bare_namespaces(60)):
+        bridge = make_bridge(host, f"br{number}", f"10.{number}.0.1/24")
+        host.links.add(f"v{number}", kind="veth", peer=f"w{number}", master=bridge.index, up=True)
+        nl.attach(endpoint(bare, f"10.{number}.0.2/24", bridge=bridge.name))
+        answered.append(ping(bare, f"10.{number}.0.1", DEADLINE) is not None)
+    assert answered.count(True) == 60
 
 
 @pytest.mark.parametrize("direction", ["out", "in"])
 def test_the_first_ipv6_packet(host: nl.RTNetlink, bare_namespaces: Bare, direction: str) -> None:
-    join(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64")
     answered = []
     for number, bare in enumerate(bare_namespaces(100), 16):
         nl.attach(endpoint(bare, f"fd00:17::{number:x}/64"))
@@ -87,7 +85,7 @@ def test_the_first_ipv6_packet(host: nl.RTNetlink, bare_namespaces: Bare, direct
 
 def test_an_ipv6_address_is_the_containers_own_on_return(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
     """The kernel makes it so (it adds the route of the table "local") a little after it acked the address."""
-    join(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64")
     own = []
     for number, bare in enumerate(bare_namespaces(50), 16):
         address = f"fd00:17::{number:x}"

@@ -1,0 +1,265 @@
+"""attach_many where rows fail: all or nothing, or each on its own; and what fails leaves nothing anywhere."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy.wiring.bridge import Bridge
+from tests.namespaces import BareNamespace, Container, entered, ping_all
+from tests.wiring.stage import (
+    BRIDGE,
+    GATEWAY,
+    address_of,
+    addresses_of,
+    check,
+    check_complete,
+    endpoint,
+    endpoints,
+    links_of,
+    make_bridge,
+    unchanged,
+)
+
+Containers = Callable[..., list[Container]]
+Bare = Callable[[int], list[BareNamespace]]
+
+
+class Case:
+    """A failing row: what makes row `bad` of the endpoints fail, its errno and the words of its sentence."""
+
+    def __init__(self, name: str, number: int, *words: str) -> None:
+        self.name, self.number, self.words = name, number, words
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def spoil(self, host: nl.RTNetlink, place: BareNamespace, one: nl.Endpoint) -> nl.Endpoint:
+        """The endpoint that fails."""
+        change: dict[str, Any] = {}
+        if self.name == "container name taken":
+            with entered(place), nl.RTNetlink() as rt:
+                rt.links.add("eth0", kind="bridge")
+        elif self.name == "host name taken":
+            host.links.add("A", kind="bridge")
+            change = {"host_ifname": "A"}
+        elif self.name == "address taken":
+            host.links.add("claimer", kind="bridge", altnames=[claim(host, one)])
+        elif self.name == "namespace gone":
+            change = {"netns": "gone"}
+        elif self.name == "impossible namespace":
+            change = {"netns": ".."}
+        elif self.name == "the host's own":
+            change = {"netns": "/proc/self/ns/net"}
+        elif self.name == "no bridge":
+            change = {"bridge": "br9"}
+        elif self.name == "bad address":
+            change = {"addresses": "172.17.42.300/16"}
+        elif self.name == "bad gateway":
+            change = {"gateways": "10.0.0.1"}
+        elif self.name == "multicast MAC":
+            change = {"mac": "01:00:5e:00:00:01"}
+        elif self.name == "default route there":
+            with entered(place), nl.RTNetlink() as rt:
+                rt.links.add("br0", kind="bridge", up=True)
+                rt.addresses.add("10.0.0.2/24", dev="br0")
+                rt.routes.add("default", gateway="10.0.0.1")
+        elif self.name == "route refused":
+            change = {"routes": [("10.0.0.0/8", None), ("10.0.0.0/8", GATEWAY)]}
+        return one.replace(**change)
+
+
+def claim(host: nl.RTNetlink, one: nl.Endpoint) -> str:
+    return f"ip:{host.links.get(BRIDGE).index}:{str(one.addresses).partition('/')[0]}"
+
+
+CASES = [
+    Case("container name taken", errno.EEXIST, "eth0", "taken in the container"),
+    Case("host name taken", errno.EEXIST, "A", "taken on the host"),
+    Case("address taken", errno.EEXIST, "172.17.", "claimer"),
+    Case("namespace gone", errno.ENOENT, "gone"),
+    Case("impossible namespace", errno.EINVAL, ".."),
+    Case("the host's own", errno.EINVAL, "host"),
+    Case("no bridge", errno.ENODEV, "br9"),
+    Case("bad address", errno.EINVAL, "172.17.42.300"),
+    Case("bad gateway", errno.EINVAL, "10.0.0.1"),
+    Case("multicast MAC", errno.EINVAL, "01:00:5e:00:00:01"),
+    Case("default route there", errno.EEXIST, "default route", "metric"),
+    Case("route refused", errno.EEXIST, "10.0.0.0/8"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(("count", "bad"), [(3, 1), (90, 70)])
+def test_all_or_nothing(host: nl.RTNetlink, bare_namespaces: Bare, case: Case, count: int, bad: int) -> None:
+    places = bare_namespaces(count)
+    wanted = endpoints(places)
+    wanted[bad] = case.spoil(host, places[bad], wanted[bad])
+    with unchanged(places[0], places[bad]), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many(wanted)
+    check(caught.value, case.number, *case.words)
+    assert caught.value.position == bad
+    assert caught.value.endpoint is wanted[bad]
+    assert caught.value.failures == (caught.value,)
+    assert all(sorted(links_of(place)) == ["lo"] for place in places[:bad])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(("count", "bad"), [(3, 1), (90, 70)])
+def test_each_on_its_own(host: nl.RTNetlink, bare_namespaces: Bare, case: Case, count: int, bad: int) -> None:
+    places = bare_namespaces(count)
+    wanted = endpoints(places)
+    wanted[bad] = case.spoil(host, places[bad], wanted[bad])
+    before = {name: addresses_of(places[bad], name) for name in links_of(places[bad])}
+    outcome = nl.attach_many(wanted, on_error="continue")
+    error = outcome[bad]
+    check(error, case.number, *case.words)
+    assert isinstance(error, nl.AttachError) and error.position == bad and error.endpoint is wanted[bad]
+    assert {name: addresses_of(places[bad], name) for name in links_of(places[bad])} == before
+    good = [one for number, one in enumerate(wanted) if number != bad]
+    check_complete(host, good)
+    assert [isinstance(one, nl.Attachment) for one in outcome] == [number != bad for number in range(count)]
+    pairs = [(place, GATEWAY) for number, place in enumerate(places) if number != bad]
+    assert None not in ping_all(pairs)
+
+
+def test_all_that_failed_are_told(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
+    wanted = endpoints(bare_namespaces(8))
+    wanted[2] = wanted[2].replace(mtu=1)
+    wanted[5] = wanted[5].replace(mac="x")
+    with unchanged(), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many(wanted)
+    assert [error.position for error in caught.value.failures] == [2, 5]
+    assert caught.value.position == 2
+
+
+def test_every_row_fails_on_its_own(host: nl.RTNetlink) -> None:
+    with unchanged():
+        outcome = nl.attach_many(endpoints(["gone", "lost"]), on_error="continue")
+    assert [str(one.errno) for one in outcome if isinstance(one, nl.AttachError)] == ["2", "2"]
+
+
+def test_another_word_for_on_error(host: nl.RTNetlink) -> None:
+    with pytest.raises(ValueError, match="ignore"):
+        nl.attach_many([], on_error="ignore")  # type: ignore[call-overload]
+
+
+# -- twice in one call -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"address": "172.17.42.98/16", "metric": 2}, ["endpoint 0", "same container", "eth0"]),
+        ({"ifname": "eth1", "metric": 2}, ["endpoint 0", "same address", "172.17.42.99"]),
+        (
+            {"ifname": "eth1", "address": "172.17.42.98/16", "metric": 2, "host_ifname": "A"},
+            ["endpoint 0", "A"],
+        ),
+    ],
+    ids=str,
+)
+def test_what_two_endpoints_cannot_both_have(
+    host: nl.RTNetlink, container: Container, second: dict[str, Any], words: list[str]
+) -> None:
+    pair = [endpoint(container, host_ifname="A"), endpoint(container, **second)]
+    with unchanged(container), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many(pair)
+    check(caught.value, caught.value.errno or 0, *words)
+    assert caught.value.position == 1
+    outcome = nl.attach_many(pair, on_error="continue")
+    assert isinstance(outcome[0], nl.Attachment) and isinstance(outcome[1], nl.AttachError)
+    check_complete(host, pair[:1])
+
+
+def test_the_same_container_under_two_names(host: nl.RTNetlink, container: Container) -> None:
+    nl.netns.bind("blue", container.pid)
+    with unchanged(container), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many([endpoint(container), endpoint("blue", "172.17.42.98/16", metric=2)])
+    check(caught.value, errno.EEXIST, "endpoint 0", "same container", "blue")
+
+
+# -- no room -----------------------------------------------------------------------------------------------
+
+
+def test_a_bridge_without_room_for_all(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
+    """1 023 ports are the most: three more find room for two."""
+    make_bridge(host, "br1", "10.1.0.1/24")
+    places = bare_namespaces(1024)
+    made = nl.attach_many(endpoints(places[:1021]))
+    rest = [endpoint(place, address_of(1021 + number)) for number, place in enumerate(places[1021:])]
+    rest.append(endpoint(places[0], "10.1.0.7/24", bridge="br1", ifname="eth1", gateways=()))
+    with unchanged(places[0], places[1023]), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many(rest)
+    check(caught.value, errno.EXFULL, BRIDGE, "2 ports", "3 are wanted")
+    assert caught.value.position == 2
+    outcome = nl.attach_many(rest, on_error="continue")
+    assert [isinstance(one, nl.Attachment) for one in outcome] == [True, True, False, True]
+    assert "eth0" not in links_of(places[1023])
+    check_complete(host, [*endpoints(places[:1021]), *rest[:2], rest[3]])
+    nl.detach_many(made)
+
+
+def test_more_than_a_bridge_ever_holds_is_refused_before_anything_is_sent(host: nl.RTNetlink) -> None:
+    """(The namespaces are not even there.)"""
+    wanted = [endpoint(f"gone{number}", address_of(number)) for number in range(1024)]
+    with unchanged(), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many(wanted)
+    check(caught.value, errno.EXFULL, BRIDGE, "1023", "1024")
+
+
+# -- in the middle of it -----------------------------------------------------------------------------------
+
+PHASES = ["enslave_group", "port_states"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("count", [4, 20])
+def test_a_link_that_goes_in_the_middle(
+    host: nl.RTNetlink, bare_namespaces: Bare, monkeypatch: pytest.MonkeyPatch, phase: str, count: int
+) -> None:
+    """Its container is taken down by somebody else, at two moments; the others are attached all the same."""
+    places = bare_namespaces(count)
+    real = getattr(Bridge, phase)
+
+    def late(bridge: Bridge, *arguments: Any) -> Any:
+        with entered(places[2]), nl.RTNetlink() as rt:
+            rt.links.delete("eth0")
+        return real(bridge, *arguments)
+
+    monkeypatch.setattr(Bridge, phase, late)
+    outcome = nl.attach_many(endpoints(places), on_error="continue")
+    assert isinstance(outcome[2], nl.AttachError)
+    check(outcome[2], errno.ENODEV, places[2].path)
+    good = [one for number, one in enumerate(endpoints(places)) if number != 2]
+    check_complete(host, good)
+    nl.detach_many([one for one in outcome if isinstance(one, nl.Attachment)])
+    with unchanged(), pytest.raises(nl.AttachError) as caught:
+        nl.attach_many(endpoints(places))
+    assert caught.value.position == 2
+    assert not host.links.list(kind="veth")
+
+
+def test_a_bridge_that_goes_in_the_middle_is_not_the_others_affair(
+    host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bridge(host, "br1", "10.1.0.1/24")
+    one, two = containers(2)
+    wanted = [endpoint(one, "10.1.0.7/24", bridge="br1"), endpoint(two)]
+    real = Bridge.enslave_group
+
+    def late(bridge: Bridge) -> None:
+        if bridge.name == "br1":
+            host.links.delete("br1")
+        real(bridge)
+
+    monkeypatch.setattr(Bridge, "enslave_group", late)
+    outcome = nl.attach_many(wanted, on_error="continue")
+    assert isinstance(outcome[0], nl.AttachError) and isinstance(outcome[1], nl.Attachment)
+    assert "br1" in str(outcome[0])
+    check_complete(host, wanted[1:])
+    assert sorted(links_of(one)) == ["lo"]
