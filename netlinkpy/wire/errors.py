@@ -51,7 +51,8 @@ class NetlinkError(OSError):
         return str(self.strerror)
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.errno, self.verb, self.where, self.path, self.text, self.hint)
+        made = (type(self), self.errno, self.verb, self.where, self.path, self.text, self.hint)
+        return _rebuild, made, self.__dict__
 
 
 class DumpInterruptedError(NetlinkError):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
 
 
+_JSON_TYPES = {"index": int, "host_index": int, "changed": bool, "addresses": list, "gateways": list}
+
+
 class Attachment(Record):
     """One interface of a container, wired to a bridge.
 
@@ -50,6 +53,11 @@ class Attachment(Record):
         if not isinstance(values, dict) or not {"host_ifname", "host_index"} <= values.keys():
             raise ValueError("this JSON is no attachment: it has no host_ifname and host_index")
         known = {name: values[name] for name in cls._fields if name in values}
+        for name, value in known.items():
+            wanted = _JSON_TYPES.get(name, str)
+            if type(value) is not wanted:  # and True is no index
+                kind = wanted.__name__
+                raise ValueError(f"this JSON is no attachment: its {name} is {value!r}, and no {kind}")
         for name in ("addresses", "gateways"):
             known[name] = tuple(known.get(name, ()))
         try:
