@@ -1,0 +1,111 @@
+"""Forwarding: the settings under /proc/sys/net that networks need, changed only where they are not so, and
+told.
+
+All of it acts on the network namespace of the calling thread: what /proc/sys/net shows depends on who opens
+it. Sources: Documentation/networking/ip-sysctl.rst of the kernel."""
+
+from __future__ import annotations
+
+import os
+
+from ...record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ROOT = "/proc/sys/"
+_RTF_DEFAULT, _RTF_ADDRCONF = 0x10000, 0x40000  # linux/ipv6_route.h
+
+
+class Setting(Record):
+    """A setting that was changed: its name as sysctl(8) has it ("net.ipv4.ip_forward"), the value before and
+    after."""
+
+    name: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.after} now, it was {self.before}"
+
+
+def forward(bridge: str, *, ipv4: bool, ipv6: bool) -> list[Setting]:
+    """Have the host forward packets, as routers do, and from a bridge.
+
+    Where IPv6 forwarding is turned on, the kernel forgets the default routes learned from router
+    advertisements and learns no more (accept_ra 1); interfaces that live by them are told to go on (accept_ra
+    2) before. OSError where a setting cannot be written; then none is changed."""
+    wanted = []
+    if ipv4:
+        wanted.append(("net/ipv4/ip_forward", "1"))
+        if os.path.exists(f"{_ROOT}net/ipv4/conf/{bridge}"):
+            wanted.append((f"net/ipv4/conf/{bridge}/forwarding", "1"))
+    if ipv6:
+        if _read("net/ipv6/conf/all/forwarding") == "0":
+            names = (f"net/ipv6/conf/{dev}/accept_ra" for dev in _advertised())
+            wanted += [(name, "2") for name in names if _read(name) == "1"]
+        wanted.append(("net/ipv6/conf/all/forwarding", "1"))
+    return _set(wanted)
+
+
+def route_localnet(bridges: Iterable[str], on: bool) -> list[Setting]:
+    """Let 127.0.0.0/8 pass between lo and bridges, or no more (a bridge that is gone is passed over). Only
+    together with the rules that drop what says it is from there and is not: the chain `loopback` of the
+    table."""
+    names = [f"net/ipv4/conf/{bridge}/route_localnet" for bridge in bridges]
+    if on and _read("net/ipv4/conf/all/route_localnet") == "1":
+        return []
+    return _set([(name, str(int(on))) for name in names if os.path.exists(_ROOT + name)])
+
+
+def undo(changes: Iterable[Setting]) -> None:
+    """Give settings the values they had before."""
+    for change in reversed(list(changes)):
+        _write(_swapped(change.name), change.before)
+
+
+def _set(wanted: Iterable[tuple[str, str]]) -> list[Setting]:
+    changes: list[Setting] = []
+    try:
+        for name, value in wanted:
+            before = _read(name)
+            if before != value:
+                _write(name, value)
+                changes.append(Setting(_swapped(name), before, value))
+    except OSError:
+        undo(changes)
+        raise
+    return changes
+
+
+def _read(name: str) -> str:
+    try:
+        with open(_ROOT + name) as file:
+            return file.read().strip()
+    except FileNotFoundError as error:
+        why = "this kernel has no IPv6, or it is off" if "/ipv6/" in name else "there is no such setting"
+        raise FileNotFoundError(error.errno, f"{_swapped(name)}: {why}", error.filename) from None
+
+
+def _write(name: str, value: str) -> None:
+    try:
+        with open(_ROOT + name, "w") as file:
+            file.write(value)
+    except OSError as error:
+        why = f"cannot set {_swapped(name)} to {value}: {error.strerror}"
+        raise OSError(error.errno, why, error.filename) from None
+
+
+def _advertised() -> list[str]:
+    """The interfaces with a default route from a router advertisement (/proc/net/ipv6_route: the flags are
+    the last but one)."""
+    with open("/proc/thread-self/net/ipv6_route") as file:
+        rows = [line.split() for line in file]
+    wanted = _RTF_DEFAULT | _RTF_ADDRCONF
+    return sorted({row[-1] for row in rows if int(row[-2], 16) & wanted == wanted})
+
+
+def _swapped(name: str) -> str:
+    """sysctl(8)'s spelling of a path under /proc/sys, and back: slashes and dots change places."""
+    return name.translate({ord("/"): ".", ord("."): "/"})

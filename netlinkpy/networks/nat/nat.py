@@ -1,0 +1,390 @@
+"""Nat: masquerading, published ports and isolation of the networks of one host, by the table `inet
+netlinkpy`."""
+
+from __future__ import annotations
+
+import errno
+
+from ...nft.conntrack import Conntrack
+from ...nft.tables import Nftables, add_elements, delete_elements, delete_table
+from ...rtnl.values import format_ip, parse_ip
+from ...wire.errors import NetlinkError
+from ...wire.netfilter.elements import Element
+from . import forwarding
+from .flows import end_of_addresses, end_of_bypasses, end_of_ports
+from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of
+from .table import FAMILY, TABLE, ensure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from types import TracebackType
+    from typing import Self, TypeVar
+
+    from ...netns.handle import Target
+    from ...nft.tables import Change
+    from .foreign import ForeignDrop
+    from .forwarding import Setting
+    from .records import Port
+
+    T = TypeVar("T")
+
+
+class Nat:
+    """What the packet filter of one network namespace does for its networks.
+
+    netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb.
+
+    The kernel is the only database: whatever is asked is read from the table, and each verb is one
+    transaction, done whole or not at all, however many processes change the table at once (one that hangs on
+    what it read is tried again, until time is up, when another came in between). Other tables are never
+    touched. Every verb raises NetlinkError where the kernel refuses, ValueError or TypeError for arguments
+    that cannot be; nothing is changed then. Close it, or use `with`. Not for several threads at once.
+
+    Settings under /proc/sys/net are changed only where they are needed and not as they should be; what was
+    changed is returned. They stay (nothing remembers what they were), but for route_localnet, which goes with
+    the network."""
+
+    def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
+        self._netns = netns
+        self._tables = Nftables(netns, timeout=timeout)
+        self._conntrack = Conntrack(self._tables.socket)
+
+    def close(self) -> None:
+        """Close the socket; a second time does nothing."""
+        self._tables.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- networks --------------------------------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """Make the table, or put its chains and rules right; its elements stay. add_network() does it too.
+
+        NetlinkError (EEXIST) where there is a table of that name whose sets are not ours."""
+        self._tables.commit(ensure(), verb=f"make the table {TABLE}")
+
+    def add_network(
+        self,
+        bridge: str,
+        subnets: Iterable[str],
+        *,
+        internal: bool = False,
+        isolate: bool = False,
+        masquerade: bool = True,
+    ) -> list[Setting]:
+        """Serve a network; one of this bridge that is served already is changed to what is said now.
+
+        bridge: its name (the bridge should be there, for its own forwarding setting); subnets: IPv4 and IPv6,
+        in any number, "172.17.0.0/16". internal: nothing passes between it and anybody else, published ports
+        only from the host itself and within it. isolate: nothing passes between it and other networks of
+        ours, published ports included. masquerade: what leaves it for the outside has the host's address, and
+        from outside only answers and published ports reach it; without, its addresses are routed as they are,
+        and it is open from outside.
+
+        Turns on forwarding for its IP versions (not where it is internal) and gives the settings changed.
+        ValueError where a subnet overlaps one of another network. OSError where a setting cannot be written;
+        the network is as before then."""
+        wanted = NatNetwork.checked(
+            bridge, subnets, internal=internal, isolate=isolate, masquerade=masquerade
+        )
+        before = self._replace(bridge, wanted, verb=f"add network {bridge}")
+        families = {":" in subnet for subnet in wanted.subnets}
+        try:
+            if internal:
+                return []
+            return self._inside(
+                lambda: forwarding.forward(bridge, ipv4=False in families, ipv6=True in families)
+            )
+        except OSError:
+            self._replace(bridge, before, verb=f"restore network {bridge}")
+            raise
+
+    def remove_network(self, bridge: str) -> list[Setting]:
+        """Serve a network no more, and withdraw the ports published for its addresses, with their tracked
+        flows. With the last network the whole table goes. Nothing where it is not there. Gives the settings
+        changed."""
+        if all(network.bridge != bridge for network in self.networks()):
+            return []
+        changes = self._inside(lambda: forwarding.route_localnet([bridge], on=False))
+        withdrawn: list[Port] = []
+
+        def plan() -> list[Change]:
+            found = self._network_elements()
+            networks = {network.bridge: network for network in networks_of(found)}
+            mine = networks.pop(bridge, None)
+            withdrawn.clear()
+            if mine is None:
+                return []
+            withdrawn.extend(port for port in self._ports() if mine.holds(parse_ip(port.address)))
+            if not networks:
+                return [delete_table(FAMILY, TABLE)]
+            return [*_port_deletions(withdrawn), *_changes(found, mine, None)]
+
+        self._tables.update(plan, verb=f"remove network {bridge}")
+        end_of_ports(self._conntrack, withdrawn)
+        return changes
+
+    def networks(self) -> list[NatNetwork]:
+        """The networks that are served, by the bridge's name."""
+        return self._tables.consistent(self._networks, verb="list the networks")
+
+    def remove(self) -> bool:
+        """Remove the table where it holds no network and no port; whether it did."""
+        removed: list[bool] = []
+
+        def plan() -> list[Change]:
+            removed[:] = [self._exists() and not self._networks() and not self._ports()]
+            return [delete_table(FAMILY, TABLE)] if removed[0] else []
+
+        self._tables.update(plan, verb=f"remove the table {TABLE}")
+        return removed[0]
+
+    def foreign_drops(self, bridges: Iterable[str] | None = None) -> list[ForeignDrop]:
+        """The forward chains of others that drop what they do not accept, and do not accept the traffic of
+        these bridges (None: of all networks), with the rules that would help. (Those of the old
+        iptables-legacy cannot be seen by nf_tables.)"""
+        from .foreign import foreign_drops
+
+        given = None if bridges is None else list(bridges)
+
+        def read() -> list[ForeignDrop]:
+            names = [network.bridge for network in self._networks()] if given is None else given
+            return foreign_drops(self._tables, names, (FAMILY, TABLE))
+
+        return self._tables.consistent(read, verb="look for chains that drop")
+
+    # -- ports -----------------------------------------------------------------------------------------
+
+    def publish(self, ports: Iterable[Port], *, check: bool = True) -> list[Setting]:
+        """Publish ports, all or none; those that are published just so already stay. Any number is one
+        transaction, and costs packets one look-up.
+
+        A port is reached from outside, from the host by any of its addresses (127.0.0.1 too, but not ::1,
+        which the kernel routes to lo alone), from other networks (unless isolated or internal), and from the
+        container itself and its neighbours by an address of the host. check: refuse ports that a process of
+        the host has (they would be taken from it unseen), by binding each for a moment.
+
+        For IPv4 ports that 127.0.0.1 reaches, route_localnet is turned on for the network's bridge, beside
+        which the table drops what comes for 127.0.0.0/8 from elsewhere than lo; gives the settings changed.
+        UDP flows of before that pass the ports by are forgotten. ValueError: an address in no network of
+        ours, or a port that cannot be. OSError (EADDRINUSE): taken, by another published port or a process;
+        (EADDRNOTAVAIL) the host has no such address."""
+        wanted = list(ports)
+        places = placed(wanted)
+        bridges = self._bridges(wanted)
+        if check:
+            from .listeners import check_free
+
+            self._inside(lambda: check_free(wanted))
+        changes = self._inside(lambda: forwarding.route_localnet(bridges, on=True))
+        verb = f"publish port {wanted[0]}" if len(wanted) == 1 else f"publish {len(wanted)} ports"
+        try:
+            self._add_ports(places, verb)
+        except OSError:
+            self._inside(lambda: forwarding.undo(changes))
+            raise
+        end_of_bypasses(self._conntrack, wanted, self._own_addresses)
+        return changes
+
+    def unpublish(self, ports: Iterable[Port]) -> list[Port]:
+        """Withdraw published ports, with their tracked flows, and give those that were there: one that leads
+        elsewhere by now stays."""
+        wanted = placed(ports)
+        return self._withdraw(
+            lambda map, element: wanted.get(map, {}).get(element.key) == element.data,
+            maps=wanted,
+            verb="unpublish ports",
+        )
+
+    def ports(self) -> list[Port]:
+        """The published ports, by protocol, host address and number."""
+        found = self._tables.consistent(self._ports, verb="list the published ports")
+        return sorted(found, key=lambda port: (port.protocol, port.host, port.port, port.address))
+
+    def forget(self, addresses: Iterable[str], *, flows: bool = False) -> list[Port]:
+        """Withdraw every published port that leads to one of these addresses, in one transaction, and forget
+        the flows that came by them; gives the ports. So is a port never left to lead to the next who gets the
+        address of a container that died.
+
+        It is cheap where there is nothing to do: some 0.1 ms, and 0.5 us for each port that is published.
+        flows: forget all flows from and to the addresses, also where no port led to them; that walks the
+        kernel's table of all flows (see nft.conntrack), and pays for many addresses at once."""
+        packed = {parse_ip(address) for address in addresses}
+        if not packed:
+            return []
+        whose = format_ip(next(iter(packed))) if len(packed) == 1 else f"{len(packed)} addresses"
+        withdrawn = self._withdraw(
+            lambda _, element: element.data[:-4] in packed,
+            maps=PORT_MAPS,
+            holding=packed,
+            verb=f"withdraw the ports of {whose}",
+        )
+        if flows:
+            end_of_addresses(self._conntrack, packed)
+        return withdrawn
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def _exists(self) -> bool:
+        return any(table["name"] == TABLE for table in self._tables.tables(FAMILY))
+
+    def _elements(self, name: str, holding: Collection[bytes] = ()) -> list[Element]:
+        """The elements of a set or map of ours; none where there is no table."""
+        try:
+            return self._tables.elements(FAMILY, TABLE, name, holding)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return []
+
+    def _network_elements(self) -> dict[str, list[Element]]:
+        return {name: self._elements(name) for name in NETWORK_SETS}
+
+    def _networks(self) -> list[NatNetwork]:
+        return networks_of(self._network_elements())
+
+    def _ports(self) -> list[Port]:
+        return [port_of(element) for map in PORT_MAPS for element in self._elements(map)]
+
+    def _bridges(self, ports: Iterable[Port]) -> set[str]:
+        """The bridges that 127.0.0.1 must reach for ports. ValueError where an address is in no network."""
+        networks = self.networks()
+        homes: dict[str, str] = {}
+        bridges = set()
+        for port in ports:
+            if port.address not in homes:
+                packed = parse_ip(port.address)
+                home = next((network.bridge for network in networks if network.holds(packed)), None)
+                if home is None:
+                    raise ValueError(f"port {port}: {port.address} is in no network of this host")
+                homes[port.address] = home
+            if _on_loopback(port):
+                bridges.add(homes[port.address])
+        return bridges
+
+    # -- changing --------------------------------------------------------------------------------------
+
+    def _replace(self, bridge: str, wanted: NatNetwork | None, *, verb: str) -> NatNetwork | None:
+        """Put one network in the place of what there is for a bridge; gives what there was."""
+        before: list[NatNetwork | None] = []
+
+        def plan() -> list[Change]:
+            found = self._network_elements()
+            networks = {network.bridge: network for network in networks_of(found)}
+            mine = networks.pop(bridge, None)
+            before[:] = [mine]
+            for other in networks.values():
+                clash = wanted and wanted.overlap(other)
+                if clash:
+                    raise ValueError(f"subnet {clash[0]} overlaps {clash[1]} of network {other.bridge}")
+            if wanted is None and not networks:
+                return [delete_table(FAMILY, TABLE)]
+            return [*ensure(), *_changes(found, mine, wanted)]
+
+        self._tables.update(plan, verb=verb)
+        return before[0]
+
+    def _add_ports(self, places: dict[str, dict[bytes, bytes]], verb: str) -> None:
+        changes = [
+            change
+            for map, data in places.items()
+            for change in add_elements(FAMILY, TABLE, map, _elements_of(data))
+        ]
+        try:
+            self._tables.commit(changes, verb=verb)
+        except NetlinkError as error:
+            if error.errno not in (errno.EEXIST, errno.EBUSY):  # EBUSY on older kernels
+                raise
+            taken = self._taken(places)
+            if taken is None:  # whoever had it withdrew it meanwhile
+                self._tables.commit(changes, verb=verb)
+                return
+            why = f"port {taken} is taken: it leads to {taken.address} port {taken.target}"
+            raise NetlinkError(errno.EADDRINUSE, verb, where=error.where, text=why) from None
+
+    def _taken(self, places: dict[str, dict[bytes, bytes]]) -> Port | None:
+        """The first published port that is in the way of others."""
+        for map, data in places.items():
+            for element in self._elements(map):
+                if data.get(element.key, element.data) != element.data:
+                    return port_of(element)
+        return None
+
+    def _withdraw(
+        self,
+        match: Callable[[str, Element], bool],
+        *,
+        maps: Iterable[str],
+        holding: Collection[bytes] = (),
+        verb: str,
+    ) -> list[Port]:
+        """Delete the ports that match() takes, and their flows; gives them."""
+        doomed: dict[str, list[Element]] = {}
+
+        def plan() -> list[Change]:
+            for map in maps:
+                doomed[map] = [one for one in self._elements(map, holding) if match(map, one)]
+            return [
+                change
+                for map, elements in doomed.items()
+                for change in delete_elements(FAMILY, TABLE, map, elements)
+            ]
+
+        self._tables.update(plan, verb=verb)
+        withdrawn = [port_of(element) for elements in doomed.values() for element in elements]
+        end_of_ports(self._conntrack, withdrawn)
+        return withdrawn
+
+    def _own_addresses(self) -> set[bytes]:
+        from ...rtnl.netlink import RTNetlink
+
+        with RTNetlink(self._netns) as rt:
+            return {parse_ip(address.address) for address in rt.addresses.list()}
+
+    def _inside(self, function: Callable[[], T]) -> T:
+        """What a function gives when the calling thread is in our namespace."""
+        if self._netns is None:
+            return function()
+        from ...netns.inside import call
+
+        return call(self._netns, function)
+
+
+def _changes(
+    found: dict[str, list[Element]], before: NatNetwork | None, after: NatNetwork | None
+) -> list[Change]:
+    """What turns one network into another, among the elements that were found in the sets."""
+    old = before.elements() if before else {}
+    new = after.elements() if after else {}
+    changes: list[Change] = []
+    for name, elements in old.items():
+        there = set(found[name])
+        gone = [one for one in elements if one in there and one not in new.get(name, [])]
+        changes += delete_elements(FAMILY, TABLE, name, gone)
+    for name, elements in new.items():
+        changes += add_elements(FAMILY, TABLE, name, elements)
+    return changes
+
+
+def _port_deletions(ports: Iterable[Port]) -> list[Change]:
+    return [
+        change
+        for map, data in placed(ports).items()
+        for change in delete_elements(FAMILY, TABLE, map, _elements_of(data))
+    ]
+
+
+def _elements_of(data: dict[bytes, bytes]) -> list[Element]:
+    return [Element.from_row((key, value, 0, b"")) for key, value in data.items()]
+
+
+def _on_loopback(port: Port) -> bool:
+    """Whether 127.0.0.1 (or another of its net) is to lead to a port."""
+    return ":" not in port.address and (port.host in ("", "0.0.0.0") or port.host.startswith("127."))

@@ -1,0 +1,362 @@
+"""The table `inet netlinkpy`: its sets, chains and rules, as one list of changes that may be made again at
+any time.
+
+With two networks, br0 (masqueraded, one port published on any address, one on an address of the host) and br1
+(internal), `nft list table inet netlinkpy` shows:
+
+    table inet netlinkpy {
+        set networks {
+                type ifname
+                elements = { "br0", "br1" }
+        }
+
+        set within {
+                type ifname . ifname
+                elements = { "br0" . "br0", "br1" . "br1" }
+        }
+
+        set internal {
+                type ifname
+                elements = { "br1" }
+        }
+
+        set isolated {
+                type ifname
+        }
+
+        set masquerade4 {
+                type ipv4_addr
+                flags interval
+                elements = { 172.17.0.0/16 comment "br0", 172.18.0.0/16 comment "br1" }
+        }
+
+        set masquerade6 {
+                type ipv6_addr
+                flags interval
+                elements = { fd00:17::/64 comment "br0" }
+        }
+
+        set routed4 {
+                type ipv4_addr
+                flags interval
+        }
+
+        set routed6 {
+                type ipv6_addr
+                flags interval
+        }
+
+        map ports4 {
+                type inet_proto . inet_service : ipv4_addr . inet_service
+                elements = { tcp . 8080 : 172.17.0.2 . 80 }
+        }
+
+        map ports6 {
+                type inet_proto . inet_service : ipv6_addr . inet_service
+        }
+
+        map bound4 {
+                type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+                elements = { 192.0.2.1 . udp . 53 : 172.17.0.3 . 5353 }
+        }
+
+        map bound6 {
+                type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
+        }
+
+        chain loopback {
+                type filter hook prerouting priority raw; policy accept;
+                iif != "lo" ip daddr 127.0.0.0/8 drop
+                iif != "lo" ip saddr 127.0.0.0/8 drop
+        }
+
+        chain prerouting {
+                type nat hook prerouting priority dstnat; policy accept;
+                fib daddr type local goto published
+        }
+
+        chain output {
+                type nat hook output priority -100; policy accept;
+                fib daddr type local goto published
+        }
+
+        chain published {
+                dnat ip to ip daddr . meta l4proto . th dport map @bound4
+                dnat ip to meta l4proto . th dport map @ports4
+                dnat ip6 to ip6 daddr . meta l4proto . th dport map @bound6
+                dnat ip6 to meta l4proto . th dport map @ports6
+        }
+
+        chain forward {
+                type filter hook forward priority filter; policy accept;
+                iifname . oifname @within accept
+                iifname @internal drop
+                oifname @internal drop
+                iifname @isolated oifname @networks drop
+                iifname @networks oifname @isolated drop
+                ct state established,related accept
+                ct status dnat accept
+                iifname @networks accept
+                ip daddr @routed4 accept
+                ip6 daddr @routed6 accept
+                oifname @networks drop
+        }
+
+        chain postrouting {
+                type nat hook postrouting priority srcnat; policy accept;
+                iifname . oifname @within ct status dnat masquerade
+                oifname @networks ct status dnat fib saddr type local masquerade
+                oifname @networks accept
+                ip saddr @masquerade4 masquerade
+                ip6 saddr @masquerade6 masquerade
+        }
+    }
+
+What is not in it passes as if it were not there: every chain's policy is to accept, and an accept ends this
+table's chain only. Why each rule is there:
+
+- loopback: route_localnet lets packets for 127/8 in from a bridge, and DNAT would take a neighbour's packet
+for a port
+  published on 127.0.0.1 before the kernel's own check: only lo may use these addresses.
+- published: two look-ups find one port among any number; the one bound to an address comes first. - forward:
+what stays within a network passes (it comes here from br_netfilter, and by a published port). Internal
+  networks exchange nothing with anybody else, isolated ones nothing with other networks, published ports
+  included. From outside only answers and published ports reach a masqueraded network; a routed one is open.
+- postrouting: a container that reaches itself or a neighbour by a published port, and the host that reaches a
+  container by its own or a loopback address, get the bridge's address as source, for the answer to come back
+  through the host. Between networks no source is changed; what else leaves a masqueraded subnet has the
+  host's address."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ...nft.rules import (
+    ACCEPT,
+    DROP,
+    MASQUERADE,
+    compare,
+    ct,
+    dnat,
+    fib_type,
+    goto,
+    lookup,
+    mask,
+    meta,
+    payload,
+)
+from ...nft.tables import add_rule, flush_chain, new_chain, new_set, new_table
+from ...wire.netfilter.expressions import (
+    NFT_CMP_NEQ,
+    NFT_CT_STATE,
+    NFT_CT_STATUS,
+    NFT_META_IIF,
+    NFT_META_IIFNAME,
+    NFT_META_L4PROTO,
+    NFT_META_NFPROTO,
+    NFT_META_OIFNAME,
+    NFT_PAYLOAD_NETWORK_HEADER,
+    NFT_PAYLOAD_TRANSPORT_HEADER,
+    NFTA_FIB_F_DADDR,
+    NFTA_FIB_F_SADDR,
+)
+from ...wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
+from ...wire.netfilter.tables import (
+    NF_INET_FORWARD,
+    NF_INET_LOCAL_OUT,
+    NF_INET_POST_ROUTING,
+    NF_INET_PRE_ROUTING,
+    NF_IP_PRI_FILTER,
+    NF_IP_PRI_NAT_DST,
+    NF_IP_PRI_NAT_SRC,
+    NF_IP_PRI_RAW,
+    NFT_SET_INTERVAL,
+    NFT_SET_MAP,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...nft.tables import Change
+    from ...wire.attributes import Values
+
+FAMILY, TABLE = NFPROTO_INET, "netlinkpy"
+
+# nft's own numbers of data types (datatype.h), by which it shows keys; the kernel only keeps them. Six bits
+# for each
+# part of a concatenation.
+_IPV4_ADDR, _IPV6_ADDR, _INET_PROTO, _INET_SERVICE, _IFNAME = 7, 8, 12, 13, 41
+_LENGTH = {_IPV4_ADDR: 4, _IPV6_ADDR: 16, _INET_PROTO: 4, _INET_SERVICE: 4, _IFNAME: 16}  # bytes in registers
+
+# (flags, types of the key, types of the data)
+SETS: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
+    "networks": (0, (_IFNAME,), ()),
+    "within": (0, (_IFNAME, _IFNAME), ()),
+    "internal": (0, (_IFNAME,), ()),
+    "isolated": (0, (_IFNAME,), ()),
+    "masquerade4": (NFT_SET_INTERVAL, (_IPV4_ADDR,), ()),
+    "masquerade6": (NFT_SET_INTERVAL, (_IPV6_ADDR,), ()),
+    "routed4": (NFT_SET_INTERVAL, (_IPV4_ADDR,), ()),
+    "routed6": (NFT_SET_INTERVAL, (_IPV6_ADDR,), ()),
+    "ports4": (NFT_SET_MAP, (_INET_PROTO, _INET_SERVICE), (_IPV4_ADDR, _INET_SERVICE)),
+    "ports6": (NFT_SET_MAP, (_INET_PROTO, _INET_SERVICE), (_IPV6_ADDR, _INET_SERVICE)),
+    "bound4": (NFT_SET_MAP, (_IPV4_ADDR, _INET_PROTO, _INET_SERVICE), (_IPV4_ADDR, _INET_SERVICE)),
+    "bound6": (NFT_SET_MAP, (_IPV6_ADDR, _INET_PROTO, _INET_SERVICE), (_IPV6_ADDR, _INET_SERVICE)),
+}
+
+_CHAINS: dict[str, tuple[str, int, int] | None] = {  # (type, hook, priority) of base chains
+    "loopback": ("filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW),
+    "prerouting": ("nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST),
+    "output": ("nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST),
+    "published": None,
+    "forward": ("filter", NF_INET_FORWARD, NF_IP_PRI_FILTER),
+    "postrouting": ("nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC),
+}
+
+
+def ensure() -> list[Change]:
+    """The changes that make the table what it shall be, whatever of it is there; elements stay."""
+    return [
+        new_table(FAMILY, TABLE),
+        *(new_chain(FAMILY, TABLE, chain, base) for chain, base in _CHAINS.items()),
+        *(_set(number, name) for number, name in enumerate(SETS, 1)),
+        *(flush_chain(FAMILY, TABLE, chain) for chain in _CHAINS),
+        *(add_rule(FAMILY, TABLE, chain, expressions) for chain, expressions in _rules()),
+    ]
+
+
+# -- sets --------------------------------------------------------------------------------------------------
+
+
+def _set(number: int, name: str) -> Change:
+    flags, key, data = SETS[name]
+    what = {"flags": flags, "key_type": _type_of(key), "key_len": sum(_LENGTH[part] for part in key)}
+    if data:
+        what |= {"data_type": _type_of(data), "data_len": sum(_LENGTH[part] for part in data)}
+    return new_set(FAMILY, TABLE, name, number, _userdata(key, data), **what)
+
+
+def _type_of(parts: tuple[int, ...]) -> int:
+    number = 0
+    for part in parts:
+        number = number << 6 | part
+    return number
+
+
+_U32 = Struct("=I")
+
+
+def _userdata(key: tuple[int, ...], data: tuple[int, ...]) -> bytes:
+    """What nft notes beside a set to show it right (libnftnl, udata.h): u8 type, u8 length, value: byte order
+    of key (0) and data (1), the expressions that concatenations come from (3, 4), whether data are intervals
+    (6)."""
+    notes = _note(0, _U32.pack(_byte_order(key)))
+    if data:
+        notes += _note(1, _U32.pack(_byte_order(data)))
+    if len(key) > 1:
+        notes += _note(3, _CONCATENATION)
+    if len(data) > 1:
+        notes += _note(4, _CONCATENATION)
+    if data:
+        notes += _note(6, _U32.pack(0))
+    return notes
+
+
+def _note(type: int, value: bytes) -> bytes:
+    return bytes((type, len(value))) + value
+
+
+_CONCATENATION = _note(0, _U32.pack(13)) + _note(1, b"")  # EXPR_CONCAT of nft's expression.h, without more
+
+
+def _byte_order(parts: tuple[int, ...]) -> int:
+    """nft's enum byteorder: 1 the host's, 2 the network's, 0 where the parts have each their own."""
+    if len(parts) > 1:
+        return 0
+    return 1 if parts == (_IFNAME,) else 2
+
+
+# -- rules -------------------------------------------------------------------------------------------------
+
+_NUMBERS = {name: number for number, name in enumerate(SETS, 1)}
+_LO = _U32.pack(1)  # LOOPBACK_IFINDEX: lo has this index in every namespace
+_RTN_LOCAL = _U32.pack(2)
+_ESTABLISHED_OR_RELATED = _U32.pack(0x2 | 0x4)  # bits of NFT_CT_STATE
+_DNAT = _U32.pack(0x20)  # IPS_DST_NAT of NFT_CT_STATUS
+_DESTINATION = {NFPROTO_IPV4: (16, 4), NFPROTO_IPV6: (24, 16)}  # offset in the IP header, length
+_SOURCE = {NFPROTO_IPV4: (12, 4), NFPROTO_IPV6: (8, 16)}
+
+
+def _rules() -> Iterator[tuple[str, list[Values]]]:
+    """(chain, expressions) of each rule, in order."""
+    for offset, _ in (_DESTINATION[NFPROTO_IPV4], _SOURCE[NFPROTO_IPV4]):
+        in_127 = [payload(NFT_PAYLOAD_NETWORK_HEADER, offset, 1), compare(b"\x7f")]
+        yield (
+            "loopback",
+            [meta(NFT_META_IIF), compare(_LO, NFT_CMP_NEQ), *_version(NFPROTO_IPV4), *in_127, DROP],
+        )
+
+    for chain in ("prerouting", "output"):
+        yield chain, [fib_type(NFTA_FIB_F_DADDR), compare(_RTN_LOCAL), goto("published")]
+
+    for version, suffix in ((NFPROTO_IPV4, "4"), (NFPROTO_IPV6, "6")):
+        words = _DESTINATION[version][1] // 4
+        to = dnat(version, words)
+        bound = [*_version(version), _address(_DESTINATION, version), *_port(words), _look(f"bound{suffix}")]
+        yield "published", [*bound, to]
+        yield "published", [*_port(0), _look(f"ports{suffix}"), to]
+
+    yield "forward", [*_WITHIN, ACCEPT]
+    yield "forward", [*_from("internal"), DROP]
+    yield "forward", [*_towards("internal"), DROP]
+    yield "forward", [*_from("isolated"), *_towards("networks"), DROP]
+    yield "forward", [*_from("networks"), *_towards("isolated"), DROP]
+    yield "forward", [*_any_bit(NFT_CT_STATE, _ESTABLISHED_OR_RELATED), ACCEPT]
+    yield "forward", [*_any_bit(NFT_CT_STATUS, _DNAT), ACCEPT]
+    yield "forward", [*_from("networks"), ACCEPT]
+    for version, suffix in ((NFPROTO_IPV4, "4"), (NFPROTO_IPV6, "6")):
+        routed = [*_version(version), _address(_DESTINATION, version), _look(f"routed{suffix}")]
+        yield "forward", [*routed, ACCEPT]
+    yield "forward", [*_towards("networks"), DROP]
+
+    translated = _any_bit(NFT_CT_STATUS, _DNAT)
+    from_the_host = [fib_type(NFTA_FIB_F_SADDR), compare(_RTN_LOCAL)]
+    yield "postrouting", [*_WITHIN, *translated, MASQUERADE]
+    yield "postrouting", [*_towards("networks"), *translated, *from_the_host, MASQUERADE]
+    yield "postrouting", [*_towards("networks"), ACCEPT]
+    for version, suffix in ((NFPROTO_IPV4, "4"), (NFPROTO_IPV6, "6")):
+        ours = [*_version(version), _address(_SOURCE, version), _look(f"masquerade{suffix}")]
+        yield "postrouting", [*ours, MASQUERADE]
+
+
+def _look(name: str) -> Values:
+    return lookup(name, _NUMBERS[name], map=bool(SETS[name][2]))
+
+
+def _from(name: str) -> list[Values]:
+    return [meta(NFT_META_IIFNAME), _look(name)]
+
+
+def _towards(name: str) -> list[Values]:
+    return [meta(NFT_META_OIFNAME), _look(name)]
+
+
+_WITHIN = [meta(NFT_META_IIFNAME), meta(NFT_META_OIFNAME, 4), _look("within")]
+
+
+def _version(version: int) -> list[Values]:
+    return [meta(NFT_META_NFPROTO), compare(bytes((version,)))]
+
+
+def _address(which: dict[int, tuple[int, int]], version: int) -> Values:
+    return payload(NFT_PAYLOAD_NETWORK_HEADER, *which[version])
+
+
+def _port(word: int) -> list[Values]:
+    """Protocol and destination port (at offset 2 in TCP, UDP and SCTP alike), loaded from a word on."""
+    return [meta(NFT_META_L4PROTO, word), payload(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, word + 1)]
+
+
+def _any_bit(key: int, bits: bytes) -> list[Values]:
+    return [ct(key), mask(bits), compare(bytes(len(bits)), NFT_CMP_NEQ)]

@@ -1,0 +1,299 @@
+"""Nftables: the nf_tables of one network namespace: what is there, and transactions that change it whole or
+not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import monotonic, sleep
+
+from ..transport.socket import NETLINK_NETFILTER, Socket, answer
+from ..wire.conversation import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
+from ..wire.errors import DumpInterruptedError, NetlinkError
+from ..wire.netfilter.elements import (
+    LONGEST_LIST,
+    NFT_MSG_DELSETELEM,
+    NFT_MSG_GETSETELEM,
+    NFT_MSG_NEWSETELEM,
+    SET_ELEMENTS,
+)
+from ..wire.netfilter.nfnetlink import (
+    BATCH,
+    NFNL_MSG_BATCH_BEGIN,
+    NFNL_MSG_BATCH_END,
+    NFNL_SUBSYS_NFTABLES,
+    NFPROTO_UNSPEC,
+    message_type,
+)
+from ..wire.netfilter.tables import (
+    CHAIN,
+    GENERATION,
+    NFT_MSG_DELRULE,
+    NFT_MSG_DELTABLE,
+    NFT_MSG_GETCHAIN,
+    NFT_MSG_GETGEN,
+    NFT_MSG_GETRULE,
+    NFT_MSG_GETTABLE,
+    NFT_MSG_NEWCHAIN,
+    NFT_MSG_NEWRULE,
+    NFT_MSG_NEWSET,
+    NFT_MSG_NEWTABLE,
+    RULE,
+    SET,
+    TABLE,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from types import TracebackType
+    from typing import Self, TypeVar
+
+    from ..netns.handle import Target
+    from ..wire.attributes import Values
+    from ..wire.message import Message
+    from ..wire.netfilter.elements import Element
+
+    T = TypeVar("T")
+    Change = tuple[Message, int, int, Values]  # message, type, flags, values
+
+_PAUSE = 0.002  # seconds, at most, before a transaction that another one overtook is tried again
+
+_MEANINGS = {  # what an errno without text means here
+    errno.ENOENT: "there is no such table, chain, set or element",
+    errno.EEXIST: "it exists already, in another form",
+    errno.EBUSY: "it is in use, or there with another value",
+    errno.ERESTART: "other transactions came in between each time it was tried",
+    errno.EOPNOTSUPP: "this kernel does not support it (nf_tables, or a part of it)",
+    errno.EMSGSIZE: "the transaction is larger than this process may send at once",
+}
+
+
+class Nftables:
+    """The tables of one network namespace.
+
+    netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb. Families are NFPROTO_
+    numbers (linux/netfilter.h). Every verb raises NetlinkError where the kernel refuses. Close it, or use
+    `with`."""
+
+    def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
+        self.socket = open_netfilter(netns, timeout)
+
+    def close(self) -> None:
+        """Close the socket; a second time does nothing."""
+        self.socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what is there ---------------------------------------------------------------------------------
+
+    def generation(self) -> int:
+        """The number of the tables' present generation: every transaction of anybody, in this namespace,
+        counts it on."""
+        verb = "ask for the generation of the tables"
+        found = self.socket.request(GENERATION, _type(NFT_MSG_GETGEN), 0, {}, verb=verb)
+        return int(answer(found, verb)["id"])
+
+    def tables(self, family: int = NFPROTO_UNSPEC) -> list[Values]:
+        """All tables, or those of a family."""
+        return self._dump(TABLE, NFT_MSG_GETTABLE, {"nfgen_family": family}, "list tables")
+
+    def chains(self, family: int = NFPROTO_UNSPEC) -> list[Values]:
+        """All chains, or those of a family; with `hook` where they are base chains."""
+        return self._dump(CHAIN, NFT_MSG_GETCHAIN, {"nfgen_family": family}, "list chains")
+
+    def rules(self, family: int, table: str) -> list[Values]:
+        """The rules of a table, chain by chain, in order."""
+        values = {"nfgen_family": family, "table": table}
+        return self._dump(RULE, NFT_MSG_GETRULE, values, f"list the rules of table {table}")
+
+    def elements(self, family: int, table: str, set: str, holding: Collection[bytes] = ()) -> list[Element]:
+        """The elements of a set or map, in no order. holding: only those that come in one message with one of
+        some byte strings: parsing is what costs. NetlinkError (ENOENT) where there is no such set."""
+        values = {"nfgen_family": family, "table": table, "set": set}
+        verb = f"list the elements of {set} in table {table}"
+        found: list[Element] = []
+        for body in self._bodies(SET_ELEMENTS, NFT_MSG_GETSETELEM, values, verb):
+            if not holding or any(part in body for part in holding):
+                found += SET_ELEMENTS.parse(body).get("elements", [])
+        return found
+
+    def _dump(self, message: Message, type: int, values: Values, verb: str) -> list[Values]:
+        return [message.parse(body) for body in self._bodies(message, type, values, verb)]
+
+    def _bodies(self, message: Message, type: int, values: Values, verb: str) -> list[bytes]:
+        """The bodies of a dump, begun again until no transaction came in between, or time is up."""
+        for _ in _tries(self.socket.timeout):
+            try:
+                return [
+                    reply.body for reply in self.socket.dump_bodies(message, _type(type), values, verb=verb)
+                ]
+            except DumpInterruptedError as error:
+                interrupted = error
+            except NetlinkError as error:
+                raise explained(error) from None
+        raise interrupted
+
+    # -- transactions ----------------------------------------------------------------------------------
+
+    def commit(self, changes: Iterable[Change], *, generation: int | None = None, verb: str) -> None:
+        """One transaction: all changes are done at once, or none is.
+
+        generation: refuse (ERESTART) where the tables are of another by now. verb: what this does, for
+        errors."""
+        batch = {"res_id": NFNL_SUBSYS_NFTABLES}
+        todo = list(changes)
+        if not todo:
+            return
+        message, type, flags, values = todo[-1]
+        todo[-1] = (
+            message,
+            type,
+            flags | NLM_F_ACK,
+            values,
+        )  # before Linux 6.10 the end of a batch is not acked
+        begin = BATCH, NFNL_MSG_BATCH_BEGIN, 0, {**batch, "genid": generation}
+        try:
+            self.socket.batch([begin, *todo, (BATCH, NFNL_MSG_BATCH_END, 0, batch)], verb=verb)
+        except NetlinkError as error:
+            raise explained(error) from None
+
+    def update(self, plan: Callable[[], Iterable[Change]], *, verb: str) -> None:
+        """One transaction that hangs on what is there: plan() reads and gives the changes. It is asked again,
+        until time is up, where another transaction came between its reading and the commit."""
+        for _ in _tries(self.socket.timeout):
+            generation = self.generation()
+            changes = list(plan())
+            if not changes and generation == self.generation():
+                return
+            try:
+                if changes:
+                    self.commit(changes, generation=generation, verb=verb)
+                    return
+            except NetlinkError as error:
+                if error.errno != errno.ERESTART:
+                    raise
+        raise explained(NetlinkError(errno.ERESTART, verb, where=self.socket.where))
+
+    def consistent(self, read: Callable[[], T], *, verb: str) -> T:
+        """What read() gives, all of it of one generation."""
+        for _ in _tries(self.socket.timeout):
+            generation = self.generation()
+            found = read()
+            if generation == self.generation():
+                return found
+        raise DumpInterruptedError(errno.EINTR, verb, where=self.socket.where)
+
+
+def open_netfilter(netns: Target | None, timeout: float) -> Socket:
+    """A NETLINK_NETFILTER socket in a namespace (None: the caller's)."""
+    if netns is None:
+        return Socket(NETLINK_NETFILTER, timeout=timeout)
+    from ..netns.handle import Netns
+
+    with Netns.open(netns) as handle:
+        return Socket(NETLINK_NETFILTER, netns_fd=handle.fileno(), where=handle.label, timeout=timeout)
+
+
+def explained(error: NetlinkError) -> NetlinkError:
+    """The error with netfilter's sentence where the kernel gave none."""
+    hint = _MEANINGS.get(error.errno or 0)
+    if hint is None or error.text:
+        return error
+    return type(error)(error.errno or 0, error.verb, where=error.where, path=error.path, hint=hint)
+
+
+def _type(message: int) -> int:
+    return message_type(NFNL_SUBSYS_NFTABLES, message)
+
+
+def _tries(seconds: float) -> Iterator[int]:
+    """Counts tries until time is up, with pauses of random length so that rivals part."""
+    deadline = monotonic() + seconds
+    count = 0
+    while monotonic() < deadline:
+        if count:
+            sleep(_PAUSE * os.urandom(1)[0] / 255)
+        yield count
+        count += 1
+
+
+# -- changes, in the forms nft gives them ------------------------------------------------------------------
+
+
+def new_table(family: int, table: str) -> Change:
+    """Make a table; nothing where it is there."""
+    return TABLE, _type(NFT_MSG_NEWTABLE), 0, {"nfgen_family": family, "name": table, "flags": 0}
+
+
+def delete_table(family: int, table: str) -> Change:
+    """Delete a table and all in it."""
+    return TABLE, _type(NFT_MSG_DELTABLE), 0, {"nfgen_family": family, "name": table}
+
+
+def new_chain(family: int, table: str, chain: str, base: tuple[str, int, int] | None = None) -> Change:
+    """Make a chain; nothing where it is there, as it is asked for. base: (type, hook, priority) of a base
+    chain, whose policy is to accept."""
+    values: Values = {"nfgen_family": family, "table": table, "name": chain}
+    if base is not None:
+        kind, hook, priority = base
+        values |= {"type": kind, "policy": 1, "hook": {"hooknum": hook, "priority": priority}}
+    return CHAIN, _type(NFT_MSG_NEWCHAIN), NLM_F_CREATE, values
+
+
+def flush_chain(family: int, table: str, chain: str) -> Change:
+    """Delete the rules of a chain."""
+    return RULE, _type(NFT_MSG_DELRULE), 0, {"nfgen_family": family, "table": table, "chain": chain}
+
+
+def add_rule(family: int, table: str, chain: str, expressions: Iterable[Values]) -> Change:
+    """Add a rule at the end of a chain."""
+    values = {
+        "nfgen_family": family,
+        "table": table,
+        "chain": chain,
+        "expressions": {"elem": list(expressions)},
+    }
+    return RULE, _type(NFT_MSG_NEWRULE), NLM_F_CREATE | NLM_F_APPEND, values
+
+
+def new_set(
+    family: int, table: str, set: str, number: int, userdata: bytes | None = None, **what: int
+) -> Change:
+    """Make a set or map; nothing where it is there, as it is asked for. number: of the set within the
+    transaction; userdata: what nft wants to know of it; what: further attributes of SET."""
+    values = {"nfgen_family": family, "table": table, "name": set, **what, "id": number, "userdata": userdata}
+    return SET, _type(NFT_MSG_NEWSET), NLM_F_CREATE, values
+
+
+def add_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
+    """Add elements; nothing for those that are there with the same data (EBUSY: with other data)."""
+    return _element_changes(NFT_MSG_NEWSETELEM, NLM_F_CREATE, family, table, set, elements)
+
+
+def delete_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
+    """Delete elements by their keys (ENOENT where one is not there)."""
+    return _element_changes(NFT_MSG_DELSETELEM, 0, family, table, set, elements)
+
+
+def _element_changes(
+    type: int, flags: int, family: int, table: str, set: str, elements: Iterable[Element]
+) -> Iterator[Change]:
+    """As few messages as hold them: one holds 64 KiB."""
+    part: list[Element] = []
+    room = LONGEST_LIST
+    head = {"nfgen_family": family, "table": table, "set": set}
+    for element in elements:
+        room -= element.size
+        if room < 0:
+            yield SET_ELEMENTS, _type(type), flags, {**head, "elements": part}
+            part, room = [], LONGEST_LIST - element.size
+        part.append(element)
+    if part:
+        yield SET_ELEMENTS, _type(type), flags, {**head, "elements": part}

@@ -1,0 +1,89 @@
+"""The expressions of nf_tables rules (NFTA_EXPR_ of linux/netfilter/nf_tables.h): the ones that packet
+filters and NAT are made of. The data of others is kept as bytes."""
+
+from __future__ import annotations
+
+from ..attributes import BE32, RAW, STRING, Attributes, Integer, Repeated, Select
+
+NFT_META_IIF, NFT_META_OIF, NFT_META_IIFNAME, NFT_META_OIFNAME = 4, 5, 6, 7
+NFT_META_NFPROTO, NFT_META_L4PROTO = 15, 16
+NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER = 1, 2
+NFT_CMP_EQ, NFT_CMP_NEQ = 0, 1
+NFT_CT_STATE, NFT_CT_STATUS = 0, 2
+NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, NFTA_FIB_F_DADDR = 3, 1, 2
+NFT_NAT_SNAT, NFT_NAT_DNAT = 0, 1
+NFT_REG_VERDICT, NFT_REG_1, NFT_REG32_00 = 0, 1, 8
+
+NF_DROP, NF_ACCEPT = 0, 1
+NFT_RETURN, NFT_GOTO, NFT_JUMP = -5, -4, -3
+
+VERDICT = Attributes(flagged=True, code=(1, Integer(">i")), chain=(2, STRING), chain_id=(3, BE32))
+DATA = Attributes(flagged=True, value=(1, RAW), verdict=(2, VERDICT))
+
+META = Attributes(flagged=True, dreg=(1, BE32), key=(2, BE32), sreg=(3, BE32))
+PAYLOAD = Attributes(
+    flagged=True,
+    dreg=(1, BE32),
+    base=(2, BE32),
+    offset=(3, BE32),
+    len=(4, BE32),
+    sreg=(5, BE32),
+    csum_type=(6, BE32),
+    csum_offset=(7, BE32),
+    csum_flags=(8, BE32),
+)
+CMP = Attributes(flagged=True, sreg=(1, BE32), op=(2, BE32), data=(3, DATA))
+LOOKUP = Attributes(
+    flagged=True, set=(1, STRING), sreg=(2, BE32), dreg=(3, BE32), set_id=(4, BE32), flags=(5, BE32)
+)
+IMMEDIATE = Attributes(flagged=True, dreg=(1, BE32), data=(2, DATA))
+BITWISE = Attributes(
+    flagged=True,
+    sreg=(1, BE32),
+    dreg=(2, BE32),
+    len=(3, BE32),
+    mask=(4, DATA),
+    xor=(5, DATA),
+    op=(6, BE32),
+    data=(7, DATA),
+)
+CT = Attributes(flagged=True, dreg=(1, BE32), key=(2, BE32), direction=(3, Integer("=B")), sreg=(4, BE32))
+FIB = Attributes(flagged=True, dreg=(1, BE32), result=(2, BE32), flags=(3, BE32))
+NAT = Attributes(
+    flagged=True,
+    type=(1, BE32),
+    family=(2, BE32),
+    reg_addr_min=(3, BE32),
+    reg_addr_max=(4, BE32),
+    reg_proto_min=(5, BE32),
+    reg_proto_max=(6, BE32),
+    flags=(7, BE32),
+)
+MASQ = Attributes(flagged=True, flags=(1, BE32), reg_proto_min=(2, BE32), reg_proto_max=(3, BE32))
+COUNTER = Attributes(flagged=True, bytes=(1, Integer(">Q")), packets=(2, Integer(">Q")))
+
+EXPRESSION = Attributes(
+    flagged=True,
+    name=(1, STRING),
+    data=(
+        2,
+        Select(
+            "name",
+            {
+                "meta": META,
+                "payload": PAYLOAD,
+                "cmp": CMP,
+                "lookup": LOOKUP,
+                "immediate": IMMEDIATE,
+                "bitwise": BITWISE,
+                "ct": CT,
+                "fib": FIB,
+                "nat": NAT,
+                "masq": MASQ,
+                "counter": COUNTER,
+            },
+            flagged=True,
+        ),
+    ),
+)
+EXPRESSIONS = Attributes(flagged=True, elem=(1, Repeated(EXPRESSION)))  # NFTA_LIST_ELEM
