@@ -4,6 +4,7 @@ Nothing else says that a bridge is a network, and nothing else is kept anywhere:
 
     net:NAME                        it is the network NAME (the bridge is called NAME too, where that fits)
     net:NAME:internal               and the other words of WORDS: what it was made with
+    net:NAME:announces              some address there had a MAC that is not its own
     net:NAME:range=ADDRESS-LENGTH   automatic addresses come from this part of the subnet (no slash in names)
     ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/claims.py): its gateways, and the reserved
                                     addresses
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .members import Member
 
 WORDS = ("internal", "isolate", "no-masquerade")
+ANNOUNCES = "announces"
 _RANGE = "range="
 
 
@@ -64,8 +66,9 @@ class Network(Record):
 
     bridge, index, mac, mtu: the bridge's; subnets: at most one of each family; internal: nothing passes to or
     from the outside, and containers get no default route; isolate: nothing passes to or from other networks;
-    masquerade: what leaves has the host's address; mcast_snooping: the bridge's; notes: what create() changed
-    on the host beside the network, and what stands in its way, each in a sentence (else empty)."""
+    masquerade: what leaves has the host's address; mcast_snooping: the bridge's; announces: whoever connects
+    announces his addresses, since some had a MAC that is not their own; notes: what create() changed on the
+    host beside the network, and what stands in its way, each in a sentence (else empty)."""
 
     name: str
     bridge: str
@@ -77,6 +80,7 @@ class Network(Record):
     isolate: bool = False
     masquerade: bool = True
     mcast_snooping: bool = False
+    announces: bool = False
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -195,8 +199,8 @@ def network_name(name: str) -> str:
     return f"net:{name}"
 
 
-def property_names(name: str, words: Iterable[str], ranges: Iterable[str]) -> builtins.list[str]:
-    """The alternative names that say how the network was made: words of WORDS, and address ranges."""
+def property_names(name: str, words: Iterable[str], ranges: Iterable[str] = ()) -> builtins.list[str]:
+    """The alternative names that say more of a network: words, and address ranges."""
     return [f"net:{name}:{word}" for word in (*words, *(_RANGE + one.replace("/", "-") for one in ranges))]
 
 
@@ -263,6 +267,7 @@ def read(link: Link, addresses: Iterable[Address]) -> Network | None:
         isolate="isolate" in words,
         masquerade="no-masquerade" not in words,
         mcast_snooping=bool(attributes["linkinfo"]["data"].get("mcast_snooping")),
+        announces=ANNOUNCES in words,
     )
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import os
 from sys import byteorder
+from time import monotonic
 
 from ..rtnl.values import parse_ip, parse_prefix
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ..wiring.claims import claim_name, claimed_address
+from .removing import clear_dead, is_leftover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .network import Network, Subnet
 
 PROBES = 8  # for up to so many addresses ask for each whether it is taken, rather than dump all links
+_FRESH = 0.02  # seconds for which one look at all links is good enough: a failed claim costs as much
 _IFLA_ALT_IFNAME = 53
 _EMBEDS = 96  # an IPv6 subnet of so many bits or fewer has room for an IPv4 address at its end
 
@@ -34,25 +37,27 @@ class Pool:
         self._host = host
         self._network = network
         self._sides = {len(subnet.packed[0]): _Side(subnet) for subnet in network.subnets}
-        self._looked = False
+        self._given: list[bytes] = []
+        self._looked_at = 0.0
         if count > PROBES:
             self.look()
 
     def look(self) -> None:
-        """Learn every address that is claimed now."""
-        self._looked = True
-        for packed in _claimed(self._host, self._network.index):
-            self._note(packed)
-
-    def _note(self, packed: bytes) -> None:
-        side = self._sides.get(len(packed))
-        if side is not None:
-            side.take(packed)
+        """Learn every address that is claimed now, unless that was just done."""
+        if monotonic() - self._looked_at < _FRESH:
+            return
+        self._sides = {len(subnet.packed[0]): _Side(subnet) for subnet in self._network.subnets}
+        for packed in (*_claimed(self._host, self._network.index), *self._given):
+            side = self._sides.get(len(packed))
+            if side is not None:
+                side.take(packed)
+        self._looked_at = monotonic()
 
     def reserve(self, packed: Iterable[bytes]) -> None:
-        """Keep addresses that this call gives otherwise."""
+        """Keep addresses from being chosen."""
         for one in packed:
-            self._note(one)
+            self._given.append(one)
+            self._sides[len(one)].take(one)
 
     def choose(self, fixed: Iterable[bytes]) -> list[bytes]:
         """Addresses for one container: those of `fixed` first, and a free one for each family that is not
@@ -61,52 +66,63 @@ class Pool:
         An IPv6 address ends with the IPv4 address where the subnets allow it: so the MAC, which comes from
         the IPv4 address, says both, and no neighbour's cache is wrong when they are used again."""
         chosen = list(fixed)
-        for family, side in sorted(self._sides.items()):
-            if any(len(packed) == family for packed in chosen):
-                continue
-            pair = chosen[0] if chosen and family == 16 and len(chosen[0]) == 4 else b""
-            chosen.append(self._one(side, pair))
+        if not self._sides:
+            text = f"network {self._network.name} has no subnet: its bridge lost its addresses"
+            raise NetlinkError(errno.EADDRNOTAVAIL, "choose an address", text=text)
+        for family in sorted(self._sides):
+            if all(len(packed) != family for packed in chosen):
+                pair = chosen[0] if chosen and family == 16 and len(chosen[0]) == 4 else b""
+                one = self._probed(family, pair) or self._known(family, pair) or self._freed(family)
+                self.reserve([one])
+                chosen.append(one)
         return chosen
 
-    def _one(self, side: _Side, pair: bytes) -> bytes:
-        guess = side.embed(pair) if pair else None
-        if guess is not None and not self._is_taken(guess):
-            side.take(guess)
-            return guess
+    def _probed(self, family: int, pair: bytes) -> bytes | None:
+        """A free address by asking the kernel for each guess; None where all is known, or that leads
+        nowhere."""
+        if self._looked_at:
+            return None
+        side = self._sides[family]
+        guesses = [side.embed(pair)] if pair else []
         for _ in range(PROBES):
-            guess = side.guess()
+            guess = guesses.pop() if guesses else side.guess()
             if guess is None:
-                break
-            taken = self._is_taken(guess)
+                continue
+            if not side.has_taken(guess) and not self._is_claimed(guess):
+                return guess
             side.take(guess)
-            if not taken:
-                return guess
-        if not self._looked:
+        return None
+
+    def _known(self, family: int, pair: bytes) -> bytes | None:
+        """A free address by what one look at all links tells; None where the network is full."""
+        if not self._looked_at:
             self.look()
-            guess = side.guess()
-            if guess is not None:
-                side.take(guess)
-                return guess
+        side = self._sides[family]
+        embedded = side.embed(pair) if pair else None
+        return embedded if embedded is not None and not side.has_taken(embedded) else side.guess()
+
+    def _freed(self, family: int) -> bytes:
+        """An address that a dead call held, in a network that is full; NetlinkError where there is none."""
+        if clear_dead(self._host):
+            self._looked_at = 0.0
+            found = self._known(family, b"")
+            if found is not None:
+                return found
         raise NetlinkError(
             errno.ENOSPC,
             "choose an address",
-            text=f"network {self._network.name} is full: no address of {side.name} is free",
+            text=f"network {self._network.name} is full: no address of {self._sides[family].name} is free",
         )
 
-    def _is_taken(self, packed: bytes) -> bool:
-        """Whether an address is claimed, by what is known; asked of the kernel where nothing is."""
-        side = self._sides[len(packed)]
-        if side.has_taken(packed):
-            return True
-        if self._looked:
-            return False
+    def _is_claimed(self, packed: bytes) -> bool:
+        """Whether somebody has an address now: asked of the kernel."""
         try:
-            self._host.links.get(claim_name(self._network.index, packed))
+            link = self._host.links.get(claim_name(self._network.index, packed))
         except NetlinkError as error:
             if error.errno != errno.ENODEV:
                 raise
             return False
-        return True
+        return not is_leftover(link)
 
 
 class _Side:

@@ -58,11 +58,7 @@ def prune() -> list[str]:
     (networks and attachments). Gives the names of the networks."""
     removed: list[str] = []
     with RTNetlink() as host:
-        links = host.links.list()
-        for group in sorted({link.group for link in links if is_private(link.group)}):
-            if clear_leftovers(host, group):
-                members = [link for link in links if link.group == group]
-                removed += [name for name in (name_of(link.altnames) for link in members) if name]
+        removed += [name for name in (name_of(link.altnames) for link in clear_dead(host)) if name]
     for network in Network.list():
         try:
             remove(network)
@@ -72,6 +68,26 @@ def prune() -> list[str]:
         else:
             removed.append(network.name)
     return sorted(removed)
+
+
+def is_leftover(link: Link) -> bool:
+    """Whether a link is half made by a call that died."""
+    if not is_private(link.group):
+        return False
+    try:
+        PrivateGroup(link.group).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
+def clear_dead(host: RTNetlink) -> list[Link]:
+    """Remove all that dead calls left half made, and give it."""
+    links = [link for link in host.links.list() if is_private(link.group)]
+    dead = {group for group in {link.group for link in links} if clear_leftovers(host, group)}
+    return [link for link in links if link.group in dead]
 
 
 def clear_leftovers(host: RTNetlink, number: int) -> bool:

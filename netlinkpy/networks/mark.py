@@ -1,0 +1,60 @@
+"""Mark: a network notes that some address there had a MAC that is not its own (`net:NAME:announces`).
+
+Whoever has such an address next must announce it though he brings its own MAC; so from then on whoever
+connects announces his addresses. Where there never was one, nobody does: a broadcast reaches every port."""
+
+from __future__ import annotations
+
+import errno
+
+from ..rtnl.values import parse_ip, parse_mac
+from ..wire.errors import NetlinkError
+from ..wiring.endpoint import tells_mac
+from .network import ANNOUNCES, property_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..rtnl.netlink import RTNetlink
+    from ..wiring.attachment import Attachment
+    from .network import Network
+
+
+class Mark:
+    """The mark of one network, for the length of one call."""
+
+    def __init__(self, host: RTNetlink, network: Network) -> None:
+        self._host = host
+        self._index = network.index
+        self._names = property_names(network.name, [ANNOUNCES])
+        self._there = network.announces
+        self._ours = False
+
+    def set(self) -> None:
+        """Set the mark: before the address is used, so that no death of ours can forget it."""
+        if self._there:
+            return
+        self._there = True
+        try:
+            self._host.links.add_altnames(self._index, self._names)
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:  # another did so just now
+                raise
+        else:
+            self._ours = True
+
+    def settle(self, made: Iterable[Attachment]) -> None:
+        """Take the mark away again, where it is ours and nothing that was made needs it."""
+        if not self._ours or not all(map(_has_own_mac, made)):
+            return
+        try:
+            self._host.links.delete_altnames(self._index, self._names)
+        except NetlinkError as error:
+            if error.errno not in (errno.ENODEV, errno.ENOENT):  # the network went meanwhile
+                raise
+
+
+def _has_own_mac(attachment: Attachment) -> bool:
+    mac = parse_mac(attachment.mac)
+    return all(tells_mac(parse_ip(text.partition("/")[0]), mac) for text in attachment.addresses)

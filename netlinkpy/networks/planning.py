@@ -1,0 +1,143 @@
+"""Plan: the endpoints of one call of connect_many(), and the addresses that are chosen for them."""
+
+from __future__ import annotations
+
+import errno
+
+from ..rtnl.values import format_ip, parse_ip
+from ..wire.errors import NetlinkError
+from ..wiring.endpoint import Endpoint, label
+from ..wiring.errors import AttachError, failure
+from .interior import look_inside
+from .mark import Mark
+from .pool import Pool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..rtnl.netlink import RTNetlink
+    from ..wiring.attachment import Attachment
+    from .connecting import Connection
+    from .interior import Interior
+    from .network import Network
+
+KERNEL_MTU = 1500  # of a veth, where nothing else is asked for
+
+
+class Plan:
+    """The endpoints of one call, and the addresses that are chosen for them."""
+
+    def __init__(self, host: RTNetlink, network: Network, connections: list[Connection]) -> None:
+        self._host = host
+        self._network = network
+        self.mark = Mark(host, network)
+        self._connections = connections
+        self._fixed: dict[int, list[bytes]] = {}
+        self._failures: dict[int, AttachError] = {}
+        self.endpoints: list[Endpoint] = []
+        self._places: list[int] = []  # of each endpoint: the position of its connection
+        for position in range(len(connections)):
+            self._try(position, self._read_fixed)
+        self._pool = Pool(host, network, len(connections))
+        for packed in self._fixed.values():
+            self._pool.reserve(packed)
+        for position in self._fixed:
+            self._try(position, self._add)
+
+    def _try(self, position: int, step: Callable[[int], None]) -> None:
+        """Take one step for a connection; what is wrong with it is kept."""
+        try:
+            step(position)
+        except (ValueError, TypeError, OSError) as error:
+            connection = self._connections[position]
+            verb = f"connect {label(connection.netns)} to network {self._network.name}"
+            number, text = errno.EINVAL, str(error)
+            if isinstance(error, OSError):
+                number = error.errno or errno.EIO
+                text = (isinstance(error, NetlinkError) and error.text) or error.strerror or text
+            self._failures[position] = failure(position, connection, number, verb, text=text)
+
+    def check(self) -> None:
+        """Raise the first of the failures, which holds them all."""
+        ordered = tuple(self._failures[position] for position in sorted(self._failures))
+        if ordered:
+            ordered[0].failures = ordered
+            raise ordered[0]
+
+    def in_order(self, each: list[Attachment | AttachError]) -> list[Attachment | AttachError]:
+        """The results of all connections, those of the endpoints among them."""
+        outcome: dict[int, Attachment | AttachError] = dict(self._failures)
+        for position, one in zip(self._places, each, strict=True):
+            if isinstance(one, AttachError):
+                one.position = position
+            outcome[position] = one
+        return [outcome[position] for position in range(len(self._connections))]
+
+    def another(self, place: int, address: str) -> Endpoint | None:
+        """An endpoint to be tried in place of one whose address is taken; None where that was asked for."""
+        position = self._places[place]
+        packed = parse_ip(address)
+        if packed in self._fixed[position]:
+            return None
+        self._pool.reserve([packed])
+        self._pool.look()
+        addresses = self._pool.choose(self._fixed[position])
+        self.endpoints[place] = self._with_addresses(self.endpoints[place], addresses)
+        return self.endpoints[place]
+
+    def _read_fixed(self, position: int) -> None:
+        """The addresses that a connection asks for, checked."""
+        given = self._connections[position].ip
+        fixed = [parse_ip(text) for text in ([given] if isinstance(given, str) else given)]
+        if len({len(packed) for packed in fixed}) < len(fixed):
+            raise ValueError("it can have one address of each family")
+        for packed in fixed:
+            text, subnet = format_ip(packed), self._network.subnet_of(packed)
+            if subnet is None:
+                nets = ", ".join(one.subnet for one in self._network.subnets)
+                raise ValueError(f"address {text} is outside the subnets of the network ({nets})")
+            if text == subnet.gateway:
+                raise ValueError(f"address {text} is the gateway of {subnet.subnet}")
+            if text in subnet.aux_addresses:
+                raise ValueError(f"address {text} is reserved in {subnet.subnet}")
+        self._fixed[position] = fixed
+
+    def _add(self, position: int) -> None:
+        connection = self._connections[position]
+        interior = None if connection.ifname is not None else look_inside(connection.netns)
+        if interior is not None and self._network.bridge in interior.bridges:
+            raise FileExistsError(errno.EEXIST, "it is connected already")
+        endpoint = Endpoint(
+            netns=connection.netns,
+            bridge=self._network.bridge,
+            gateways=self._gateways(connection, interior),
+            mac=connection.mac,
+            ifname=interior.free_ifname if interior is not None else connection.ifname or "",
+            host_ifname=connection.host_ifname,
+            mtu=None if self._network.mtu == KERNEL_MTU else self._network.mtu,
+            metric=connection.metric,
+            routes=tuple(connection.routes),
+            queues=connection.queues,
+        )
+        addresses = self._pool.choose(self._fixed[position])
+        self.endpoints.append(self._with_addresses(endpoint, addresses))
+        self._places.append(position)
+
+    def _gateways(self, connection: Connection, interior: Interior | None) -> tuple[str, ...]:
+        """The gateways of the default routes that the container shall have by this network."""
+        if connection.gateways is not None:
+            given = connection.gateways
+            return (given,) if isinstance(given, str) else tuple(given)
+        if self._network.internal:
+            return ()
+        has = interior.default_families if interior is not None and connection.metric is None else ()
+        return tuple(subnet.gateway for subnet in self._network.subnets if len(subnet.packed[0]) not in has)
+
+    def _with_addresses(self, endpoint: Endpoint, addresses: list[bytes]) -> Endpoint:
+        if endpoint.mac is not None or not all(one[-4:] == addresses[0] for one in addresses):
+            self.mark.set()
+        lengths = {len(subnet.packed[0]): subnet.packed[1] for subnet in self._network.subnets}
+        return endpoint.replace(
+            addresses=tuple(f"{format_ip(packed)}/{lengths[len(packed)]}" for packed in addresses)
+        )

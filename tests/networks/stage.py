@@ -1,0 +1,74 @@
+"""What network tests use: the check that an error is clear and changed nothing, and children that die on
+the way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy.wiring.bridge import is_private
+from tests.namespaces import Namespace
+from tests.snapshot import snapshot
+from tests.wiring.crash import interrupted
+from tests.wiring.stage import unchanged
+
+SUBNET, GATEWAY = "172.30.0.0/16", "172.30.0.1"
+SUBNET6, GATEWAY6 = "fd00:30::/64", "fd00:30::1"
+
+
+@contextlib.contextmanager
+def refused(
+    kind: type[Exception], number: int, *words: str, among: Sequence[Namespace] = ()
+) -> Iterator[None]:
+    """What is done meanwhile is an error of this kind and errno (0: none), which holds these words in one
+    clear sentence; and nothing changes here and in these namespaces."""
+    with unchanged(*among), pytest.raises(kind) as caught:
+        yield
+    text = str(caught.value)
+    assert (getattr(caught.value, "errno", None) or 0) == number, text
+    assert len(text) > 20 and "\n" not in text
+    for word in words:
+        assert word in text, text
+
+
+def settle(*places: Namespace) -> None:
+    """Waits until what the kernel does by itself (groups joined, duplicate addresses looked for) is over."""
+    deadline = time.monotonic() + 5
+    now = [snapshot(place) for place in (None, *places)]
+    while time.monotonic() < deadline:
+        time.sleep(0.1)
+        before, now = now, [snapshot(place) for place in (None, *places)]
+        if before == now:
+            return
+
+
+def outcome_at(at: int, work: Callable[[], object]) -> str:
+    """Has a child do some work, killed by SIGKILL just before its conversation `at` with the kernel (0:
+    never); gives "killed", "done", or what was raised."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with interrupted(at, signal.SIGKILL):
+                work()
+            os.write(write_end, b"done")
+        except BaseException as error:
+            os.write(write_end, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with open(read_end) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    return "killed" if os.WIFSIGNALED(status) else said
+
+
+def leftovers(host: nl.RTNetlink) -> list[str]:
+    """The links that are not finished."""
+    return [link.name for link in host.links.list() if is_private(link.group)]
