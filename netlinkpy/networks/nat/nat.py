@@ -178,11 +178,12 @@ class Nat:
         (EADDRNOTAVAIL) the host has no such address."""
         wanted = list(ports)
         places = placed(wanted)
-        bridges = self._bridges(wanted)
+        homes = self._homes(wanted)
         if check:
             from .listeners import check_free
 
             self._inside(lambda: check_free(wanted))
+        bridges = {homes[port.address] for port in wanted if _on_loopback(port)}
         changes = self._inside(lambda: forwarding.route_localnet(bridges, on=True))
         verb = f"publish port {wanted[0]}" if len(wanted) == 1 else f"publish {len(wanted)} ports"
         try:
@@ -190,6 +191,7 @@ class Nat:
         except OSError:
             self._inside(lambda: forwarding.undo(changes))
             raise
+        self._let_back(homes)
         end_of_bypasses(self._conntrack, wanted, self._own_addresses)
         return changes
 
@@ -253,11 +255,10 @@ class Nat:
     def _ports(self) -> list[Port]:
         return [port_of(element) for map in PORT_MAPS for element in self._elements(map)]
 
-    def _bridges(self, ports: Iterable[Port]) -> set[str]:
-        """The bridges that 127.0.0.1 must reach for ports. ValueError where an address is in no network."""
+    def _homes(self, ports: Iterable[Port]) -> dict[str, str]:
+        """The bridge of the network of each address that ports lead to. ValueError where one is in none."""
         networks = self.networks()
         homes: dict[str, str] = {}
-        bridges = set()
         for port in ports:
             if port.address not in homes:
                 packed = parse_ip(port.address)
@@ -265,9 +266,7 @@ class Nat:
                 if home is None:
                     raise ValueError(f"port {port}: {port.address} is in no network of this host")
                 homes[port.address] = home
-            if _on_loopback(port):
-                bridges.add(homes[port.address])
-        return bridges
+        return homes
 
     # -- changing --------------------------------------------------------------------------------------
 
@@ -341,6 +340,15 @@ class Nat:
         withdrawn = [port_of(element) for elements in doomed.values() for element in elements]
         end_of_ports(self._conntrack, withdrawn)
         return withdrawn
+
+    def _let_back(self, homes: dict[str, str]) -> None:
+        from ...rtnl.netlink import RTNetlink
+        from .hairpin import filtered, let_back
+
+        everywhere = self._inside(filtered)
+        with RTNetlink(self._netns) as rt:
+            for bridge in set(homes.values()):
+                let_back(rt, bridge, [one for one, home in homes.items() if home == bridge], everywhere)
 
     def _own_addresses(self) -> set[bytes]:
         from ...rtnl.netlink import RTNetlink

@@ -118,14 +118,16 @@ table's chain only. Why each rule is there:
 - loopback: route_localnet lets packets for 127/8 in from a bridge, and DNAT would take a neighbour's packet
 for a port
   published on 127.0.0.1 before the kernel's own check: only lo may use these addresses.
+- output: IPv6 takes an answer for ::1 from lo alone, so a port is not there, rather than dead.
 - published: two look-ups find one port among any number; the one bound to an address comes first. - forward:
 what stays within a network passes (it comes here from br_netfilter, and by a published port). Internal
   networks exchange nothing with anybody else, isolated ones nothing with other networks, published ports
   included. From outside only answers and published ports reach a masqueraded network; a routed one is open.
-- postrouting: a container that reaches itself or a neighbour by a published port, and the host that reaches a
-  container by its own or a loopback address, get the bridge's address as source, for the answer to come back
-  through the host. Between networks no source is changed; what else leaves a masqueraded subnet has the
-  host's address."""
+- postrouting: a container that reaches itself or a neighbour by a published port gets the bridge's address as
+source, for
+  the answer to come back through the host; so does the host (iif 0: from no interface), whose own address may
+  be a loopback one; and br_netfilter tells no interface either. Between networks no source is changed; what
+  else leaves a masqueraded subnet has the host's address."""
 
 from __future__ import annotations
 
@@ -158,7 +160,6 @@ from ...wire.netfilter.expressions import (
     NFT_PAYLOAD_NETWORK_HEADER,
     NFT_PAYLOAD_TRANSPORT_HEADER,
     NFTA_FIB_F_DADDR,
-    NFTA_FIB_F_SADDR,
 )
 from ...wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
 from ...wire.netfilter.tables import (
@@ -297,8 +298,11 @@ def _rules() -> Iterator[tuple[str, list[Values]]]:
             [meta(NFT_META_IIF), compare(_LO, NFT_CMP_NEQ), *_version(NFPROTO_IPV4), *in_127, DROP],
         )
 
-    for chain in ("prerouting", "output"):
-        yield chain, [fib_type(NFTA_FIB_F_DADDR), compare(_RTN_LOCAL), goto("published")]
+    to_published = [fib_type(NFTA_FIB_F_DADDR), compare(_RTN_LOCAL), goto("published")]
+    to_loopback = [_address(_DESTINATION, NFPROTO_IPV6), compare(bytes(15) + b"\1")]
+    yield "prerouting", to_published
+    yield "output", [*_version(NFPROTO_IPV6), *to_loopback, ACCEPT]
+    yield "output", to_published
 
     for version, suffix in ((NFPROTO_IPV4, "4"), (NFPROTO_IPV6, "6")):
         words = _DESTINATION[version][1] // 4
@@ -321,9 +325,9 @@ def _rules() -> Iterator[tuple[str, list[Values]]]:
     yield "forward", [*_towards("networks"), DROP]
 
     translated = _any_bit(NFT_CT_STATUS, _DNAT)
-    from_the_host = [fib_type(NFTA_FIB_F_SADDR), compare(_RTN_LOCAL)]
+    from_nowhere = [meta(NFT_META_IIF), compare(_U32.pack(0))]
     yield "postrouting", [*_WITHIN, *translated, MASQUERADE]
-    yield "postrouting", [*_towards("networks"), *translated, *from_the_host, MASQUERADE]
+    yield "postrouting", [*from_nowhere, *_towards("networks"), *translated, MASQUERADE]
     yield "postrouting", [*_towards("networks"), ACCEPT]
     for version, suffix in ((NFPROTO_IPV4, "4"), (NFPROTO_IPV6, "6")):
         ours = [*_version(version), _address(_SOURCE, version), _look(f"masquerade{suffix}")]

@@ -1,0 +1,61 @@
+"""Hairpin: a container that reaches itself by its own published port, on hosts where br_netfilter shows
+bridged packets to the packet filter.
+
+There the destination is changed while the packet is still inside the bridge, which then passes it straight to
+the port it came from (br_nf_pre_routing_finish() of the kernel); a port sends nothing back unless it is in
+hairpin mode. Without br_netfilter the packet goes up to the host and is routed back, and the mode is not
+needed."""
+
+from __future__ import annotations
+
+import errno
+
+from ...rtnl.values import parse_ip
+from ...wire.errors import NetlinkError
+from ...wire.rtnetlink.link import LINK, RTM_NEWLINK
+from ...wiring.claims import claim_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...rtnl.netlink import RTNetlink
+
+_SETTINGS = {4: "iptables", 16: "ip6tables"}  # by length of the address
+
+
+def filtered() -> set[int]:
+    """Of which IP versions (lengths of addresses) the packet filter sees bridged packets, on all bridges of
+    the calling thread's namespace."""
+    found = set()
+    for length, name in _SETTINGS.items():
+        try:
+            with open(f"/proc/sys/net/bridge/bridge-nf-call-{name}") as file:
+                if file.read().strip() != "0":
+                    found.add(length)
+        except FileNotFoundError:  # br_netfilter is not loaded
+            continue
+    return found
+
+
+def let_back(rt: RTNetlink, bridge: str, addresses: Iterable[str], everywhere: set[int]) -> None:
+    """Put the ports behind which containers have these addresses into hairpin mode, where it is needed.
+    everywhere: what filtered() gave. A container whose address bears no claim (see wiring.claims) is passed
+    over."""
+    link = rt.links.get(bridge)
+    options = link.attributes["linkinfo"]["data"]
+    seen = everywhere | {length for length, name in _SETTINGS.items() if options.get(f"nf_call_{name}")}
+    for address in addresses:
+        packed = parse_ip(address)
+        if len(packed) in seen:
+            _set(rt, claim_name(link.index, packed))
+
+
+def _set(rt: RTNetlink, name: str) -> None:
+    try:
+        index = rt.links.get(name).index
+        mode = {"linkinfo": {"slave_kind": "bridge", "slave_data": {"mode": 1}}}
+        rt.socket.request(LINK, RTM_NEWLINK, 0, {"ifi_index": index, **mode}, verb="set hairpin mode")
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:  # it was never there, or went meanwhile
+            raise

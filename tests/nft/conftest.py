@@ -1,0 +1,27 @@
+"""The stage of the NAT tests: `stage`, a host with an uplink, and `nat`, the table of the test's own
+namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy.networks.nat import Nat
+from tests.namespaces import Container
+from tests.nft.stage import Stage
+
+
+@pytest.fixture
+def nat(fresh_namespace: None) -> Iterator[Nat]:
+    """The NAT of the test's own namespace."""
+    with Nat() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stage(loopback: None, nat: Nat, containers: Callable[..., list[Container]]) -> Iterator[Stage]:
+    """A host with an uplink to an `internet`; no networks yet."""
+    with nl.RTNetlink() as host:
+        yield Stage(host, nat, containers)

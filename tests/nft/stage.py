@@ -1,0 +1,119 @@
+"""A host with networks, containers on them, and an `internet` behind it; and packets between any two of
+them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import netlinkpy as nl
+from netlinkpy.networks.nat import Nat
+from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from tests.namespaces import Container, Namespace, entered
+
+UPLINK = "192.0.2.1", "2001:db8::1"  # of the host; RFC 5737, RFC 3849
+INTERNET = "192.0.2.2", "2001:db8::2"
+PATIENCE = 0.3  # seconds after which a packet does not come: what passes takes less than a millisecond
+
+TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+
+class Stage:
+    """The test's own namespace as the host: lo and an uplink `up0` are up."""
+
+    def __init__(self, host: nl.RTNetlink, nat: Nat, make: Callable[..., list[Container]]) -> None:
+        self.host = host
+        self.nat = nat
+        self._make = make
+        (self.internet,) = make(1, loopback=True)
+        peer = nl.Peer("eth0", netns=self.internet.pid)
+        host.links.add("up0", kind="veth", peer=peer)
+        with nl.RTNetlink(self.internet.pid) as there:
+            for rt, name, addresses in ((host, "up0", UPLINK), (there, "eth0", INTERNET)):
+                rt.links.set(name, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+                rt.links.set(name, up=True)
+                rt.addresses.add(f"{addresses[0]}/24", dev=name)
+                rt.addresses.add(f"{addresses[1]}/64", dev=name, nodad=True)
+                rt.addresses.add(f"fe80::{addresses[1][-1]}/64", dev=name, nodad=True)
+            for rt, name in ((there, "eth0"), (host, "up0")):
+                rt.links.get(name)  # which completes its carrier change
+
+    def bridge(self, name: str, *gateways: str) -> None:
+        """A bridge with its addresses, "172.17.0.1/16", and a link-local one, without which the host asks for
+        no neighbour on behalf of others (ndisc_send_ns() of the kernel)."""
+        self.host.links.add(name, kind="bridge")
+        self.host.links.set(name, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+        self.host.links.set(name, up=True)
+        for gateway in (*gateways, "fe80::1/64"):
+            self.host.addresses.add(gateway, dev=name, nodad=":" in gateway)
+
+    def container(self, bridge: str, *addresses: str) -> Container:
+        """A container that is connected to a bridge."""
+        (made,) = self._make(1)
+        nl.attach(nl.Endpoint(netns=made.pid, bridge=bridge, addresses=addresses))
+        return made
+
+    def route_back(self, *subnets: str) -> None:
+        """Have the internet know the way to subnets behind the host, as a neighbour could."""
+        with nl.RTNetlink(self.internet.pid) as there:
+            for subnet in subnets:
+                there.routes.add(subnet, gateway=UPLINK[":" in subnet])
+
+
+def listen(where: Namespace, kind: int, address: str, port: int) -> socket.socket:
+    """A TCP or UDP socket of a namespace that waits at an address ("" any) and port."""
+    with entered(where):
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    sock.settimeout(PATIENCE)
+    if kind == TCP:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, port))
+    if kind == TCP:
+        sock.listen()
+    return sock
+
+
+def source_seen(
+    where: Namespace, target: tuple[str, int], listener: socket.socket, *, source: str = ""
+) -> str | None:
+    """The source address that a listener sees of somebody in a namespace who talks to a target and gets his
+    answer; None where one of them hears nothing. Both are sockets of ours, so nobody else need run."""
+    kind = listener.type
+    with entered(where):
+        sock = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET, kind)
+    with sock:
+        sock.settimeout(PATIENCE)
+        try:
+            if source:
+                sock.bind((source, 0))
+            sock.connect(target)
+            sock.send(b"question")
+            if kind == UDP:
+                question, peer = listener.recvfrom(100)
+                listener.sendto(b"answer", peer)
+            else:
+                connection, peer = listener.accept()
+                with connection:
+                    connection.settimeout(PATIENCE)
+                    question = connection.recv(100)
+                    connection.send(b"answer")
+            assert question == b"question"
+            assert sock.recv(100) == b"answer"
+        except OSError:  # nothing came in time, was refused, or is unreachable
+            return None
+    address: Any = peer[0]
+    return str(address)
+
+
+def passes(where: Namespace, target: tuple[str, int], listener: socket.socket) -> bool:
+    """Whether question and answer pass."""
+    return source_seen(where, target, listener) is not None
+
+
+@contextlib.contextmanager
+def serving(where: Namespace, kind: int, address: str, port: int) -> Iterator[socket.socket]:
+    """listen() for the length of a with statement."""
+    with listen(where, kind, address, port) as sock:
+        yield sock
