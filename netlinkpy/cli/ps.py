@@ -45,14 +45,14 @@ def main(arguments: list[str]) -> int:
 def _row(one: Running) -> tuple[str, ...]:
     from time import time
 
-    command = " ".join(one.command)
+    command = " ".join(one.command) if one.pid else f"(its holder {one.holder} does not answer)"
     return (
         one.name,
-        str(one.pid),
+        str(one.pid or "-"),
         one.net,
         ",".join(one.addresses) or "-",
         ",".join(one.ports) or "-",
-        _duration(int(time()) - one.started),
+        _duration(int(time()) - one.started) if one.pid else "-",
         command if len(command) <= 40 else f"{command[:37]}...",
     )
 

@@ -158,6 +158,10 @@ def _hold_in_background(options: Options, teller: int) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
+        if options.tty:
+            options = options.replace(interactive=False)  # nobody types
+        elif options.interactive:
+            os.dup2(os.pipe()[0], 0)  # nobody writes, and it does not end
         code = hold(options, lambda _, attachment: tell("+" + _warnings(attachment)))
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)

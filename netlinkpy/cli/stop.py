@@ -49,10 +49,6 @@ def act_on_each(names: list[str], act: Callable[[str], None]) -> int:
 
 def _stop(name: str, seconds: int) -> None:
     from ..run.names import Call
-    from ..run.signals import SIGKILL, SIGTERM
 
     with Call(name) as call:
-        call.kill(SIGTERM)
-        if not call.wait(seconds):
-            call.kill(SIGKILL)
-            call.wait(None)
+        call.stop(seconds)

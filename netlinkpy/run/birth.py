@@ -11,7 +11,7 @@ import os
 
 from ..native import load
 from .line import Line, start_error
-from .signals import SIGKILL
+from .signals import SIG_DFL, SIGCHLD, SIGKILL, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def bear(enter: Callable[[], None], live: Callable[[Line], NoReturn]) -> Child:
     enter() runs in the process in the middle, live(line) in the child, where it must begin with
     die_with_parent(line), and never returns. StartError where either raises before it has said anything."""
     load().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal(SIGCHLD, SIG_DFL)  # where it is ignored, as it may come to us, there is nothing to wait for
     ours, theirs = Line.pair()
     try:
         middle = os.fork()

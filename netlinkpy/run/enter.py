@@ -9,7 +9,7 @@ from fcntl import ioctl
 from ..native import load
 from ..netns.handle import CLONE_NEWNET
 from .birth import bear, die_with_parent
-from .inside import Command, become, drop_unless
+from .inside import Command, become, drop_unless, go_to
 from .names import Call
 from .signals import exit_code
 from .watch import Watch
@@ -39,7 +39,7 @@ def execute(
 
     ProcessLookupError where no container of that name runs; StartError where the command cannot be
     started."""
-    directory = os.getcwd()
+    directory = os.readlink("/proc/self/cwd")
     descriptors: list[int] = []
     terminal: Terminal | None = None
     try:
@@ -65,10 +65,7 @@ def execute(
 
         def live(line: Line) -> NoReturn:
             die_with_parent(line)
-            try:
-                os.chdir(directory)
-            except OSError:  # the container does not see it
-                os.chdir("/")
+            go_to(directory)
             drop_unless(privileged)
             become(line, command)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 
-BACKLOG = 16
+BACKLOG = 64
 RT_SCOPE_LINK = 253
 
 
@@ -64,7 +64,6 @@ class _Holder:
         self._callers: dict[int, socket] = {}
         self._child: Child | None = None
         self._terminal: Terminal | None = None
-        self._stdin: tuple[int, int] | None = None  # a pipe that nobody writes to
         self._shared: Shared | None = None
         self._watch: Watch | None = None
         self.attachment: Attachment | None = None
@@ -123,8 +122,8 @@ class _Holder:
         """Of its first process, 0 before there is one."""
         return self._child.pid if self._child is not None else 0
 
-    def running(self) -> Running:
-        """Who it is, now."""
+    def _running(self, now: bool) -> Running:
+        """Who it is; now: with the addresses that it has now."""
         options = self._options
         net = options.net if options.bridge is None else f"{options.net} --bridge {options.bridge}"
         size = sum(map(len, options.command))
@@ -134,13 +133,16 @@ class _Holder:
             net=net,
             started=self._started,
             hostname=self._hostname,
-            directory=os.getcwd(),
-            addresses=self._addresses(),
+            addresses=self._addresses() if now else self._given(),
             ports=options.ports,
             dns=self._dns,
             command=options.command if size < 16384 else (options.command[0][:4096], "..."),
             holder=os.getpid(),
         )
+
+    def _given(self) -> tuple[str, ...]:
+        """The addresses that it got from us."""
+        return self.attachment.addresses if self.attachment is not None else ()
 
     def _addresses(self) -> tuple[str, ...]:
         """Those that it has now, by whomever (not with --net=host, whose are the host's)."""
@@ -152,7 +154,7 @@ class _Holder:
             with RTNetlink(self._child.pid) as rt:
                 return tuple(one.cidr for one in rt.addresses.list() if one.scope < RT_SCOPE_LINK)
         except OSError:  # a user namespace of its own, into which its maker's process may not
-            return self.attachment.addresses if self.attachment is not None else ()
+            return self._given()
 
     # -- while it runs -------------------------------------------------------------------------------------
 
@@ -190,8 +192,8 @@ class _Holder:
             return
         try:
             word, _, rest = caller.recv(64).decode("ascii", "replace").partition(" ")
-            if word == "tell":
-                caller.send(self.running().pack())
+            if word in ("tell", "look"):
+                caller.send(self._running(word == "look").pack())
             elif word == "kill":
                 caller.send(b"sent" if self._signal(rest) else b"refused")
             else:

@@ -54,6 +54,7 @@ def be_first(line: Line, inside: Inside, command: Command) -> NoReturn:
     os.setsid()
     close_all_but(line.fileno(), command.stdin, command.terminal)
     arrange(inside.own_network, inside.dns, command.privileged)
+    go_to(os.readlink("/proc/self/cwd"))  # by its path: it may lie in a /proc or /sys that is covered now
     if inside.hostname is not None:
         from _socket import sethostname
 
@@ -91,6 +92,14 @@ def become(line: Line, command: Command) -> NoReturn:
         line.fail(told, code)
     finally:
         os._exit(code)
+
+
+def go_to(directory: str) -> None:
+    """Make it the working directory, or / where it is not seen from here."""
+    try:
+        os.chdir(directory)
+    except OSError:
+        os.chdir("/")
 
 
 def drop_unless(privileged: bool) -> None:

@@ -9,14 +9,16 @@ import os
 from _socket import (
     AF_UNIX,
     SO_PEERCRED,
+    SO_SNDTIMEO,
     SOCK_CLOEXEC,
     SOCK_SEQPACKET,
     SOL_SOCKET,
     socket,
 )
-from struct import unpack
+from struct import pack, unpack
 
 from ..record import Record
+from .signals import SIGKILL, SIGTERM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,24 +29,22 @@ PREFIX = "netlinkpy/run/"
 LONGEST = 63  # of a name, so that it may be a host name as well
 SO_ACCEPTCON = 0x10000  # the flag of a listener in /proc/net/unix (linux/net.h)
 MOST = 65536  # bytes of an answer
-TIMEOUT = 2.0  # seconds that a holder has to answer
+TIMEOUT = 5.0  # seconds that a holder has to answer
 
 
 class Running(Record):
     """A container that runs, as its holder tells it.
 
     pid: of its first process, whose namespaces are its own; holder: of the process that holds it, as the
-    kernel tells; net: how it is wired, as --net says it, with "--bridge BR" of a bridge; addresses: those
-    that it has now, with prefix length; ports: the published ones, as -p has them; command: its words (cut
-    short when they are very long); started: seconds since 1970; hostname, dns: those given, or empty;
-    directory: the command's first."""
+    kernel tells; net: how it is wired, as --net says it, with "--bridge BR" of a bridge; addresses: with
+    their prefix lengths; ports: the published ones, as -p has them; command: its words (cut
+    short when they are very long); started: seconds since 1970; hostname, dns: those given, or empty."""
 
     name: str
     pid: int
     net: str
     started: int
     hostname: str = ""
-    directory: str = "/"
     addresses: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Running(Record):
                 values[key] = (*values.get(key, ()), value)
             elif key in ("pid", "started"):
                 values[key] = int(value)
-            elif key in ("name", "net", "hostname", "directory"):
+            elif key in ("name", "net", "hostname"):
                 values[key] = value
         try:
             return cls(**values, holder=holder)
@@ -112,8 +112,10 @@ class Call:
         self.name = name
         self._socket = _new()
         try:
-            self._socket.settimeout(TIMEOUT)
+            # A connect without blocking would fail where many call at once (a full backlog: EAGAIN).
+            self._socket.setsockopt(SOL_SOCKET, SO_SNDTIMEO, pack("@ll", int(TIMEOUT), 0))
             self._connect()
+            self._socket.settimeout(TIMEOUT)
         except BaseException:
             self._socket.close()
             raise
@@ -122,6 +124,8 @@ class Call:
         try:
             self._socket.connect(_address(check_name(self.name)))
         except OSError as error:
+            if error.errno == errno.EAGAIN:
+                raise self._silent() from None
             if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
                 raise self._gone() from None
             raise
@@ -130,9 +134,10 @@ class Call:
         if user not in (0, os.geteuid()):
             raise self._gone()
 
-    def tell(self) -> Running:
-        """Who it is. TimeoutError where the holder does not answer."""
-        self._socket.send(b"tell")
+    def tell(self, *, now: bool = False) -> Running:
+        """Who it is, with the addresses that it was given; now: with those that it has now, which is a
+        question to the kernel and may take as long. TimeoutError where the holder does not answer."""
+        self._socket.send(b"look" if now else b"tell")
         return Running.parse(self._answer(), self.holder)
 
     def kill(self, number: int) -> None:
@@ -151,32 +156,39 @@ class Call:
             return not self._socket.recv(1)
         except ConnectionResetError:
             return True
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return False
+        finally:
+            self._socket.settimeout(TIMEOUT)
+
+    def stop(self, seconds: float) -> None:
+        """Send it SIGTERM, after so many seconds SIGKILL; return when nothing of it is left."""
+        self.kill(SIGTERM)
+        if not self.wait(seconds):
+            try:
+                self.kill(SIGKILL)
+            except ProcessLookupError:  # it has just ended by itself
+                return
+            self.wait(None)
 
     def check_alive(self) -> None:
         """ProcessLookupError where it has ended."""
-        self._socket.setblocking(False)
-        try:
-            if not self._socket.recv(1):
-                raise self._gone()
-        except BlockingIOError:
-            self._socket.settimeout(TIMEOUT)
-        except ConnectionResetError:
-            raise self._gone() from None
+        if self.wait(0):
+            raise self._gone()
 
     def _answer(self) -> bytes:
         try:
             answer = self._socket.recv(MOST)
         except TimeoutError:
-            raise TimeoutError(
-                errno.ETIMEDOUT, f"the holder of container {self.name} does not answer"
-            ) from None
+            raise self._silent() from None
         except ConnectionResetError:
             answer = b""
         if not answer:
             raise self._gone()
         return answer
+
+    def _silent(self) -> TimeoutError:
+        return TimeoutError(errno.ETIMEDOUT, f"the holder of container {self.name} does not answer")
 
     def _gone(self) -> ProcessLookupError:
         return ProcessLookupError(errno.ESRCH, f"no container named {self.name} runs here")
@@ -191,17 +203,21 @@ class Call:
 def find(name: str) -> Running:
     """The running container of that name. ProcessLookupError where there is none."""
     with Call(name) as call:
-        return call.tell()
+        return call.tell(now=True)
 
 
 def listing() -> list[Running]:
-    """All that run, in the order of their names: those whose holders are in the caller's network
-    namespace."""
+    """All that run, in the order of their names: those whose holders are in the caller's network namespace.
+    One whose holder does not answer is there, too, with nothing but its name and its holder."""
     found = []
     for name in sorted(set(_listening())):
         try:
-            found.append(find(name))
-        except (OSError, ValueError):  # it has just ended, or is not to be believed
+            with Call(name) as call:
+                try:
+                    found.append(call.tell(now=True))
+                except (TimeoutError, ValueError):
+                    found.append(Running(name, 0, "?", 0, holder=call.holder))
+        except (ProcessLookupError, TimeoutError, ValueError):  # just ended, or not to be believed
             continue
     return found
 

@@ -9,6 +9,7 @@ from .names import check_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal, TypeAlias
 
     Mode: TypeAlias = Literal["host", "none", "container", "network"]
@@ -63,6 +64,12 @@ class Options(Record):
 
 def checked(options: Options) -> Options:
     """The same with a name. ValueError where they contradict one another, or cannot be."""
+    options = options.replace(
+        command=_words(options.command),
+        gateways=_words(options.gateways),
+        ports=_words(options.ports),
+        dns=_words(options.dns),
+    )
     if not options.command or not options.command[0]:
         raise ValueError("a command is needed")
     if options.dns:
@@ -90,3 +97,7 @@ def checked(options: Options) -> Options:
         return options.replace(name=f"run-{os.urandom(4).hex()}")
     check_name(options.name)
     return options
+
+
+def _words(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -8,6 +8,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.run import Call, listing
+from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from tests.namespaces import raise_loopback
 from tests.run.stage import BRIDGE, GATEWAY, eventually
 
@@ -16,12 +17,13 @@ SIGKILL = 9
 
 @pytest.fixture(autouse=True)
 def host(fresh_namespace: None) -> Iterator[None]:
-    """br0 has 172.17.42.1/16 and fd17::1/64. What still runs after the test is ended."""
+    """br0 has 172.17.42.1/16. What still runs after the test is ended."""
     raise_loopback()
     with nl.RTNetlink() as rt:
-        rt.links.add(BRIDGE, kind="bridge", up=True)
+        rt.links.add(BRIDGE, kind="bridge", mcast_snooping=0)
+        rt.links.set(BRIDGE, up=True, addrgenmode=IN6_ADDR_GEN_MODE_NONE)  # or it would announce itself later
         rt.addresses.add(f"{GATEWAY}/16", dev=BRIDGE)
-        rt.addresses.add("fd17::1/64", dev=BRIDGE, nodad=True)
+        rt.links.get(BRIDGE)  # which completes its carrier change
     yield
     for one in listing():
         with Call(one.name) as call:

@@ -1,0 +1,302 @@
+"""Names: ps, exec, port, stop and kill find what runs, and believe only whom they may."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from netlinkpy.run import Call, find, listing
+from netlinkpy.run.names import PREFIX, check_name
+from tests.namespaces import entered
+from tests.run.stage import (
+    DEFAULT_CAPABILITIES,
+    PROBING,
+    detached,
+    eventually,
+    exists,
+    netlinkpy,
+    on_bridge,
+    run,
+    started,
+)
+
+
+def test_ps() -> None:
+    one = detached(*on_bridge(), name="web", command=("sleep", "1000"))
+    detached("--net=none", name="alone")
+    table = netlinkpy("ps").stdout.splitlines()
+    assert table[0].split() == ["NAME", "PID", "NETWORK", "ADDRESSES", "PORTS", "UP", "COMMAND"]
+    assert table[1].split()[0] == "alone" and " none " in table[1]
+    assert table[2].startswith("web ") and str(one.pid) in table[2] and "172.17.42.99/16" in table[2]
+    assert table[2].endswith("sleep 1000")
+    assert netlinkpy("ps", "-q").stdout == "alone\nweb\n"
+    told = [json.loads(line) for line in netlinkpy("ps", "--json").stdout.splitlines()]
+    assert told[1]["name"] == "web" and told[1]["pid"] == one.pid and told[1]["command"] == ["sleep", "1000"]
+    assert told[1]["addresses"] == ["172.17.42.99/16"]
+
+
+def test_ps_with_nothing() -> None:
+    assert netlinkpy("ps").stdout.count("\n") == 1
+    assert netlinkpy("ps", "--json").stdout == ""
+
+
+def test_a_command_with_strange_words() -> None:
+    words = ("sh", "-c", "sleep 1000", "a=b", "two\nlines", "", "ü", "x" * 100_000)
+    one = detached("--net=none", command=words)
+    assert one.command == ("sh", "...")  # too long to be told
+    assert netlinkpy("kill", "one").returncode == 0
+    assert detached("--net=none", command=words[:-1]).command == words[:-1]
+
+
+def test_a_made_up_name() -> None:
+    finished = run("-d", "--net=none", "--", "sleep", "1000")
+    assert finished.stdout.strip() == listing()[0].name and finished.stdout.startswith("run-")
+
+
+def test_a_name_is_taken() -> None:
+    one = detached("--net=none")
+    finished = run("--name", "one", "--net=none", "--", "true")
+    assert (finished.returncode, finished.stderr) == (125, "netlinkpy: a container named one runs already\n")
+    assert exists(one.pid)
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "a/b", "ü", ".a", "a" * 64, "a\n"])
+def test_what_cannot_be_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot name a container"):
+        check_name(name)
+    finished = run("--net=none", f"--name={name}", "--", "true")
+    assert finished.returncode == 125 and "cannot name a container" in finished.stderr
+
+
+def test_a_name_belongs_to_a_network_namespace(container: object) -> None:
+    detached("--net=none")
+    with entered(container):  # type: ignore[arg-type]
+        assert listing() == []
+
+
+# -- exec --------------------------------------------------------------------------------------------------
+
+
+def test_exec_is_in_all_its_namespaces() -> None:
+    one = detached(*on_bridge(), "--hostname", "web", "--dns", "9.9.9.9")
+    finished = netlinkpy("exec", "one", "--", *PROBING)
+    assert finished.returncode == 0, finished.stderr
+    seen = json.loads(finished.stdout)
+    for kind in ("net", "pid", "mnt", "uts", "ipc"):
+        assert seen["namespaces"][kind] == os.stat(f"/proc/{one.pid}/ns/{kind}").st_ino
+    assert seen["hostname"] == "web" and "172.17.42.99/16" in seen["addresses"]
+    assert seen["pids"][:2] == [1, 2] and seen["pid"] in seen["pids"]
+    assert seen["resolv"] == "nameserver 9.9.9.9\n"
+    assert seen["capabilities"]["Eff"] & ~DEFAULT_CAPABILITIES == 0
+    assert seen["capabilities"]["Bnd"] & ~DEFAULT_CAPABILITIES == 0
+    assert seen["descriptors"] == ["0", "1", "2", "3"]
+
+
+def test_exec_privileged() -> None:
+    detached("--net=none")
+    with open("/proc/self/status") as status:
+        own = next(line.split()[1] for line in status if line.startswith("CapEff"))
+    finished = netlinkpy("exec", "--privileged", "one", "grep", "CapEff", "/proc/self/status")
+    assert finished.stdout.split() == ["CapEff:", own]
+
+
+def test_exec_words_and_codes() -> None:
+    """Options before the name, or between the name and `--`; exit codes as of run."""
+    detached("--net=none")
+    assert netlinkpy("exec", "-i", "one", "sh", "-c", "cat; exit 3", input="x").stdout == "x"
+    assert netlinkpy("exec", "one", "-i", "--", "sh", "-c", "cat; exit 3", input="x").returncode == 3
+    assert netlinkpy("exec", "one", "no-such-command").returncode == 127
+    assert netlinkpy("exec", "one", "/etc/passwd").returncode == 126
+    assert netlinkpy("exec", "one", "sh", "-c", "kill -9 $$").returncode == 137
+    assert netlinkpy("exec", "one").returncode == 2
+    finished = netlinkpy("exec", "two", "true")
+    assert (finished.returncode, finished.stderr) == (125, "netlinkpy: no container named two runs here\n")
+
+
+def test_exec_dies_with_the_container_and_with_its_own_holder() -> None:
+    one = detached("--net=none")
+    process = started("exec", "one", "--", "sleep", "1001")
+    assert eventually(lambda: len(children_named(one.pid, "sleep")) == 2)
+    process.kill()
+    process.communicate()
+    assert eventually(lambda: len(children_named(one.pid, "sleep")) == 1)
+    process = started("exec", "one", "--", "sleep", "1001")
+    assert eventually(lambda: len(children_named(one.pid, "sleep")) == 2)
+    assert netlinkpy("kill", "one").returncode == 0
+    process.communicate(timeout=10)
+    assert process.returncode == 137
+
+
+def children_named(pid: int, command: str) -> list[int]:
+    """The processes of a container that run a command."""
+    from tests.run.stage import inside
+
+    found = []
+    for member in inside(pid):
+        with open(f"/proc/{member}/comm") as comm:
+            if comm.read().strip() == command:
+                found.append(member)
+    return found
+
+
+# -- stop, kill, port --------------------------------------------------------------------------------------
+
+
+def test_stop_asks_first() -> None:
+    detached("--net=none", command=("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.01; done"))
+    assert netlinkpy("stop", "-t", "20", "one", seconds=15).returncode == 0
+
+
+def test_stop_and_kill_of_what_does_not_run() -> None:
+    detached("--net=none")
+    for verb in ("stop", "kill"):
+        finished = netlinkpy(verb, "two")
+        assert (finished.returncode, finished.stdout) == (1, "")
+        assert finished.stderr == "netlinkpy: no container named two runs here\n"
+    finished = netlinkpy("kill", "two", "one")
+    assert (finished.returncode, finished.stdout) == (1, "one\n")
+
+
+def test_kill_with_another_signal() -> None:
+    script = "trap 'exit 9' USR1; echo ready; while :; do sleep 0.01; done"
+    process = started("run", "--name", "one", "--net=none", "--", "sh", "-c", script)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    assert eventually(lambda: len(listing()) == 1)
+    assert netlinkpy("kill", "-s", "SIGUSR1", "one").returncode == 0
+    process.communicate(timeout=10)
+    assert process.returncode == 9
+
+
+def test_kill_with_a_signal_that_is_none() -> None:
+    detached("--net=none")
+    assert netlinkpy("kill", "-s", "NONE", "one").returncode == 2
+    finished = netlinkpy("kill", "-s", str(int(signal.SIGSTOP)), "one")
+    assert finished.returncode == 1 and "no signal that a container takes" in finished.stderr
+
+
+def test_port() -> None:
+    detached("--net=none")
+    assert netlinkpy("port", "one").stdout == ""
+    finished = netlinkpy("port", "two")
+    assert finished.returncode == 1 and "no container named two runs here" in finished.stderr
+
+
+# -- who is to be believed ---------------------------------------------------------------------------------
+
+
+def listener(name: str) -> socket.socket:
+    taken = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    taken.bind(f"\0{PREFIX}{name}")
+    taken.listen()
+    return taken
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense", b"pid=x\0", b"name=squatter\0", b"\xff" * 1000])
+def test_an_answer_that_makes_no_sense(answer: bytes) -> None:
+    """Who listens at a name and answers nonsense harms nobody; he is shown, since he may be one of ours."""
+    detached("--net=none")
+    with listener("squatter") as taken:
+        pid = os.fork()
+        if not pid:
+            connected, _ = taken.accept()
+            connected.recv(64)
+            connected.send(answer)
+            os._exit(0)
+        seen = {one.name: one.pid for one in listing()}
+        assert seen.pop("one") and seen in ({}, {"squatter": 0})
+        os.waitpid(pid, 0)
+
+
+def test_a_holder_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netlinkpy.run.names.TIMEOUT", 0.1)
+    with listener("squatter"):
+        with pytest.raises(TimeoutError, match="does not answer"):
+            find("squatter")
+        assert [(one.name, one.pid, one.holder) for one in listing()] == [("squatter", 0, os.getpid())]
+
+
+@pytest.mark.needs("root")
+def test_another_users_listener_is_not_believed() -> None:
+    os.seteuid(65534)
+    taken = listener("squatter")
+    os.seteuid(0)
+    with taken:
+        pid = os.fork()
+        if not pid:
+            os.setuid(65534)
+            taken.close()
+            other = listener("stranger")
+            signal.pause()
+            other.close()
+            os._exit(0)
+        try:
+            assert eventually(lambda: "stranger" in Path("/proc/net/unix").read_text())
+            with pytest.raises(ProcessLookupError):
+                find("stranger")
+            assert listing() == []
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+@pytest.mark.needs("root")
+def test_another_user_is_not_served() -> None:
+    """Neither told nor obeyed."""
+    one = detached("--net=none")
+    pid = os.fork()
+    if not pid:
+        os.setuid(65534)
+        try:
+            connected = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            connected.connect(f"\0{PREFIX}one")
+            connected.settimeout(5)
+            connected.send(b"kill 9")
+            os._exit(1 if connected.recv(64) else 0)
+        except OSError:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert exists(one.pid)
+
+
+def test_nonsense_does_not_disturb_the_holder() -> None:
+    one = detached("--net=none")
+    for word in (
+        b"",
+        b"\0",
+        b"kill",
+        b"kill x",
+        b"kill 99",
+        b"kill 19",
+        b"tell me",
+        b"x" * 5000,
+        b"\xff\xfe",
+    ):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connected:
+            connected.connect(f"\0{PREFIX}one")
+            connected.send(word)
+    many = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(100)]
+    for connected in many:
+        connected.settimeout(0.2)
+        try:
+            connected.connect(f"\0{PREFIX}one")
+        except OSError:  # as many as it holds are there already
+            continue
+    for connected in many:
+        connected.close()
+    assert eventually(lambda: [same.pid for same in listing()] == [one.pid])
+
+
+def test_the_end_of_the_call_is_the_end_of_the_container() -> None:
+    one = detached(*on_bridge())
+    with Call("one") as call:
+        call.check_alive()
+        assert not call.wait(0.05)
+        os.kill(one.pid, signal.SIGKILL)
+        assert call.wait(10)
+        with pytest.raises(ProcessLookupError):
+            call.check_alive()
