@@ -126,6 +126,8 @@ class Raw(Codec):
     __slots__ = ()
 
     def pack(self, value: bytes) -> bytes:
+        if isinstance(value, int):  # of which bytes() would make so many zeros
+            raise TypeError(f"bytes are wanted, not {value!r}")
         return bytes(value)
 
     def parse(self, payload: bytes, around: Values) -> bytes:
@@ -155,6 +157,9 @@ class Fields(Codec):
         self.width = self._struct.size
 
     def pack(self, value: Mapping[str, int]) -> bytes:
+        for name in value:
+            if name not in self.names:
+                raise ValueError(f"there is no member {name!r} here")
         try:
             return self._struct.pack(*[value.get(name, 0) for name in self.names])
         except struct.error as error:
@@ -208,8 +213,7 @@ class Attributes(Codec):
         """Append one attribute (or one for each element, where its codec is Repeated, or its type
         unknown)."""
         if isinstance(name, int):
-            for payload in item if isinstance(item, list) else (item,):
-                _put(out, name, RAW, payload, around, slots)
+            self._put_unknown(out, name, item, around, slots)
             return
         known = self._by_name.get(name)
         if known is None:
@@ -223,6 +227,17 @@ class Attributes(Codec):
                 _put(out, number, codec, item, around, slots)
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{name}: {error}") from None
+
+    def _put_unknown(
+        self, out: bytearray, number: int, item: Any, around: Values, slots: list[Placed] | None
+    ) -> None:
+        if not 0 < number <= NLA_TYPE_MASK:
+            raise ValueError(f"{number} is no attribute type: they are from 1 to {NLA_TYPE_MASK}")
+        try:
+            for payload in item if isinstance(item, list) else (item,):
+                _put(out, number, RAW, payload, around, slots)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{number}: {error}") from None
 
     def parse(self, payload: bytes, around: Values) -> Values:
         values: Values = {}

@@ -23,6 +23,7 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 0x100, 0x200, 0x400, 0x8
 NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200  # on acks
 
 _ERRNO = Struct("=i")
+_MAX_ERRNO = 4095  # linux/err.h
 
 
 class Reply(Record):
@@ -106,8 +107,9 @@ class Conversation:
             elif type == NLMSG_DONE:
                 interrupted = sequence in self._interrupted or bool(flags & NLM_F_DUMP_INTR)
                 self.forget(sequence)
-                errno = -_ERRNO.unpack_from(body)[0] if len(body) >= 4 else 0
-                yield Done(sequence, max(errno, 0), interrupted, body[4:])
+                # some dumps end with a length here, which is no error
+                errno = _errno(min(_ERRNO.unpack_from(body)[0], 0)) if len(body) >= 4 else 0
+                yield Done(sequence, errno, interrupted, body[4:])
             elif type == NLMSG_OVERRUN:
                 yield Overrun(sequence)
 
@@ -117,9 +119,7 @@ def _acknowledgement(flags: int, body: bytes) -> tuple[int, bytes]:
     TLVs."""
     if len(body) < 4 + NLMSG_HDRLEN:
         raise MalformedError(f"an ack of {len(body)} bytes is too short")
-    errno = -_ERRNO.unpack_from(body)[0]
-    if errno < 0:
-        raise MalformedError(f"an ack with error {-errno}")
+    errno = _errno(_ERRNO.unpack_from(body)[0])
     if not flags & NLM_F_ACK_TLVS:
         return errno, b""
     echoed = NLMSGHDR.unpack_from(body, 4)[0]

@@ -85,7 +85,10 @@ class Message(Codec):
         if len(payload) < size:
             raise MalformedError(f"{self.name}: {len(payload)} bytes are too short for its header of {size}")
         values: Values = dict(zip(header.names, header.struct.unpack_from(payload), strict=True))
-        self.attributes.parse_into(values, payload, (size + 3) & ~3)
+        try:
+            self.attributes.parse_into(values, payload, (size + 3) & ~3)
+        except RecursionError:
+            raise MalformedError(f"{self.name}: attributes are nested without end") from None
         return values
 
     def path_at(self, body: bytes, offset: int) -> str:

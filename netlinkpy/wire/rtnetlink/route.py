@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
 
 from ..attributes import BE16, RAW, STRING, U8, U16, U32, Attributes, Codec, Fields
@@ -61,7 +62,10 @@ class Nexthops(Codec):
                 if item is not None and name not in _MEMBERS:
                     ROUTE.attributes.put_one(out, name, item, hop, None)
             members = [hop.get(name, 0) for name in _MEMBERS]
-            _RTNEXTHOP.pack_into(out, start, len(out) - start, *members)
+            try:
+                _RTNEXTHOP.pack_into(out, start, len(out) - start, *members)
+            except struct.error as error:
+                raise ValueError(f"{', '.join(_MEMBERS)}: {error}") from None
         return bytes(out)
 
     def parse(self, payload: bytes, around: Values) -> list[Values]:
