@@ -125,3 +125,10 @@ def _acknowledgement(flags: int, body: bytes) -> tuple[int, bytes]:
     echoed = NLMSGHDR.unpack_from(body, 4)[0]
     start = 4 + (NLMSG_HDRLEN if flags & NLM_F_CAPPED or not errno else echoed)
     return errno, body[(start + 3) & ~3 :]
+
+
+def _errno(number: int) -> int:
+    """The errno of the negative number that the kernel sends."""
+    if not 0 <= -number <= _MAX_ERRNO:
+        raise MalformedError(f"{number} is no error of the kernel's")
+    return -number
