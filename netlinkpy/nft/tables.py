@@ -16,6 +16,7 @@ from ..wire.netfilter.elements import (
     NFT_MSG_GETSETELEM,
     NFT_MSG_NEWSETELEM,
     SET_ELEMENTS,
+    Element,
 )
 from ..wire.netfilter.nfnetlink import (
     BATCH,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
     from ..wire.attributes import Values
     from ..wire.message import Message
-    from ..wire.netfilter.elements import Element
 
     T = TypeVar("T")
     Change = tuple[Message, int, int, Values]  # message, type, flags, values
@@ -278,8 +278,9 @@ def add_elements(family: int, table: str, set: str, elements: Iterable[Element])
 
 
 def delete_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
-    """Delete elements by their keys (ENOENT where one is not there)."""
-    return _element_changes(NFT_MSG_DELSETELEM, 0, family, table, set, elements)
+    """Delete elements by their keys, whatever their data (ENOENT where one is not there)."""
+    keys = (Element(element.key, b"", element.flags) for element in elements)
+    return _element_changes(NFT_MSG_DELSETELEM, 0, family, table, set, keys)
 
 
 def _element_changes(

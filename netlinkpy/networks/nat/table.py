@@ -77,6 +77,7 @@ With two networks, br0 (masqueraded, one port published on any address, one on a
 
         chain output {
                 type nat hook output priority -100; policy accept;
+                ip6 daddr ::1 accept
                 fib daddr type local goto published
         }
 
