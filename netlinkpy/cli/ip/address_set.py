@@ -151,7 +151,9 @@ class _AddressWords:
             else:
                 values["address"] = local
         if self.broadcast is not None and not (deleting and isinstance(self.broadcast, str)):
-            values["broadcast"] = self._broadcast(local, length)
+            broadcast = self._broadcast(self.peer.address if self.peer else local, length)
+            if broadcast is not None:
+                values["broadcast"] = broadcast
         if self.anycast is not None:
             values["anycast"] = self.anycast
         if self.label is not None:
@@ -170,13 +172,15 @@ class _AddressWords:
             values["ifa_flags"] = self.flags
         return values
 
-    def _broadcast(self, local: bytes, length: int) -> bytes:
+    def _broadcast(self, address: bytes, length: int) -> bytes | None:
         if isinstance(self.broadcast, bytes):
             return self.broadcast
         if self.family != AF_INET:
             raise CommandError("Broadcast can be set only for IPv4 addresses")
+        if length > 30:
+            return None  # such a net has no broadcast address (RFC 3021)
         rest = (1 << (32 - length)) - 1
-        number = int.from_bytes(local, "big")
+        number = int.from_bytes(address, "big")
         return (number | rest if self.broadcast == "+" else number & ~rest).to_bytes(4, "big")
 
     def _scope(self, local: bytes, deleting: bool) -> int:
@@ -232,8 +236,4 @@ def _is_meant(session: Session, wanted: Filter, values: Values) -> bool:
     link = session.link(values["ifa_index"])
     if link is None:
         return False
-    return (
-        wanted.takes_address(values, link.get("ifname", ""))
-        and wanted.takes_link(link)
-        and wanted.shows_link(link)
-    )
+    return wanted.takes_address(values, link.get("ifname", "")) and wanted.shows_link(link)

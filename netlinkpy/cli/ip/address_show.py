@@ -26,7 +26,7 @@ def show(session: Session, words: Words) -> None:
     if wanted.family not in (0, 2, AF_INET6, AF_PACKET):
         session.output().close()
         return
-    links = fetch(session, wanted, wanted.family)
+    links = fetch(session, wanted, session.options.family)
     by_link: dict[int, list[Values]] = {}
     if wanted.family != AF_PACKET:
         index = links[0]["ifi_index"] if wanted.device is not None and links else 0
@@ -39,7 +39,7 @@ def show(session: Session, words: Words) -> None:
         found = by_link.get(link["ifi_index"], [])
         if wanted.family != AF_PACKET and not _is_asked_for(wanted, link, found):
             continue
-        if headed and not wanted.shows_link(link):
+        if headed and (wanted.label or not wanted.shows_link(link)):
             if out.json:
                 out.record(())  # iproute2 opens the object before it looks
             continue
@@ -48,7 +48,7 @@ def show(session: Session, words: Words) -> None:
             fields += link_fields(session, link, alone=False, family=wanted.family)
         if wanted.family != AF_PACKET:
             fields.append(_addresses_field(session, wanted, link, found))
-        if options.brief:
+        if options.brief and wanted.family != AF_PACKET:
             fields.append((None, None, "\n"))
         out.record(fields)
     out.close()

@@ -113,8 +113,8 @@ class Filter:
         name = word.removeprefix("-")
         bit = _OPPOSITES.get(name) or FLAGS["secondary" if name == "temporary" else name]
         self.flag_mask |= bit
-        if negative == (name in _OPPOSITES):
-            self.flags |= bit
+        wanted = negative == (name in _OPPOSITES)
+        self.flags = self.flags | bit if wanted else self.flags & ~bit
 
     # -- links
     # --------------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Filter:
         return values
 
     def takes_link(self, link: Values) -> bool:
-        """Whether a link is among those asked for, as far as the kernel has filtered."""
+        """Whether a link is among those asked for, as far as the kernel can filter (an old one does not)."""
         if self.master is not None and link.get("master", 0) != self.master:
             return False
         if self.kind is None or self.kind.endswith("_slave"):
@@ -137,14 +137,16 @@ class Filter:
         return bool(link.get("linkinfo", {}).get("kind") == self.kind)
 
     def shows_link(self, link: Values) -> bool:
-        """Whether a link is to be shown, in what the kernel does not filter."""
+        """Whether a link is to be shown."""
+        if not self.takes_link(link):
+            return False
         if self.up and not link["ifi_flags"] & IFF_UP:
             return False
         if self.kind is not None and self.kind.endswith("_slave"):
             slave_kind = link.get("linkinfo", {}).get("slave_kind")
             if slave_kind != self.kind.removesuffix("_slave"):
                 return False
-        return self.group is None or link.get("group", 0) == self.group
+        return self.group is None or link.get("group", self.group) == self.group
 
     # -- addresses
     # ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class Prefix:
 
     def covers(self, address: bytes) -> bool:
         """Whether an address lies within."""
-        if not self.family:
+        if not self.length and not self.address:
             return True
         if len(address) != len(self.address):
             return False
@@ -72,6 +72,9 @@ def address(text: str, family: int = 0) -> bytes:
 
 def prefix(text: str, family: int = 0) -> Prefix:
     """ADDRESS, ADDRESS/LENGTH, ADDRESS/NETMASK, or default."""
+    if family not in (0, AF_INET, AF_INET6):
+        why = f'Error: "{text}" may be inet prefix, but it is not allowed in this context.'
+        raise CommandError(why, final=True)
     if text in EVERYTHING:
         return Prefix(family, b"", 0, stated=True)
     whole, slash, tail = text.partition("/")

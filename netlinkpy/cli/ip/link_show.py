@@ -13,7 +13,7 @@ from ...wire.rtnetlink.link import (
 )
 from ..errors import CommandError
 from ..names import GROUPS, HARDWARE, IPV4_HARDWARE, IPV6_HARDWARE, LINK_FLAGS, LINKMODES, OPERSTATES
-from .filter import AF_PACKET, Filter, like
+from .filter import AF_PACKET, Filter
 from .inet import show as show_ip
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def show(session: Session, words: Words) -> None:
     links = fetch(session, wanted, AF_PACKET)
     out = session.output()
     for link in links:
-        if wanted.shows_link(link) and (not wanted.label or like(link.get("ifname", ""), wanted.label)):
+        if wanted.shows_link(link) and not wanted.label:  # labels are of addresses: no link has one
             out.record(link_fields(session, link, alone=True))
         elif out.json:
             out.record(())  # iproute2 opens the object before it looks
@@ -46,14 +46,17 @@ def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
         if found is None:
             raise CommandError(f'Device "{wanted.device}" does not exist.')
         session.remember([found])
-        return [found] if wanted.takes_link(found) else []
+        return [found]
     values: Values = {"ifi_family": family}
+    filtered = family in (0, AF_PACKET)
+    if filtered:
+        values.update(wanted.request())
     if family != AF_INET6:  # the IPv6 part of the kernel dumps links in its own way, and takes no attributes
-        values.update(ext_mask=RTEXT_FILTER_SKIP_STATS, **wanted.request())
-    found_all = session.socket.dump(LINK, RTM_GETLINK, values, verb="list links")
+        values["ext_mask"] = RTEXT_FILTER_SKIP_STATS
+    links = session.socket.dump(LINK, RTM_GETLINK, values, verb="list links")
     if family != AF_INET6:
-        session.remember(found_all)
-    return [link for link in found_all if wanted.takes_link(link)]
+        session.remember(links)
+    return [link for link in links if wanted.takes_link(link)] if filtered else links
 
 
 def get(session: Session, device: str, family: int) -> Values | None:
@@ -70,7 +73,7 @@ def link_fields(session: Session, link: Values, *, alone: bool, family: int = 0)
     """One link. alone: it is not the head of its addresses (`ip link`); family: with IPv4 or IPv6 no hardware
     address."""
     if session.options.brief:
-        yield from _brief_fields(session, link, alone=alone)
+        yield from _brief_fields(session, link, alone=alone or family == AF_PACKET)
         return
     get = link.get
     newline = session.newline

@@ -205,7 +205,10 @@ class LinkWords:
             name for name, (_, short) in NUMBERS.items() if word == name or (short and matches(word, name))
         )
         attribute = NUMBERS[name][0]
-        self._once(attribute, _signed(words.next(), name), name)
+        if name.startswith("g"):
+            self._attributes[attribute] = number(words.next(), f'Invalid "{name}" value\n')
+        else:
+            self._once(attribute, _signed(words.next(), name), name)
 
     def _read_netns(self, word: str) -> None:
         if "net_ns_fd" in self._attributes or "net_ns_pid" in self._attributes:
@@ -265,6 +268,9 @@ class LinkWords:
         if self._peer:
             self._attributes["ifname"] = self._name or self._device
         elif creating:
+            if self._name is not None and self._device not in (None, self._name):
+                why = 'both "name" and "dev" cannot be used when creating devices.'
+                raise CommandError(why, 255, final=True)
             if self._kind is None:
                 raise CommandError('Not enough information: "type" argument is required')
             self._attributes["ifname"] = self._name or self._device
@@ -275,6 +281,7 @@ class LinkWords:
             self._attributes["ifname"] = self._name
 
     def _address_device(self) -> None:
+        self._device = self._device or self._name
         if self._device is None:
             if self._group is None:
                 raise CommandError('Not enough information: "dev" argument is required.', 255, final=True)
@@ -301,6 +308,11 @@ class LinkWords:
 
         if self._peer:
             raise not_built("a type inside peer")
+        if self._device is None and not self._creating:  # a group is of no kind; iproute2 leaves the type out
+            if words:
+                why = f'Garbage instead of arguments "{words.next()} ...". Try "ip link help".'
+                raise CommandError(why, 255)
+            return
         info, parts = kind_info(self._session, self._kind or "", words)
         self._parts = parts
         self._attributes["linkinfo"] = info

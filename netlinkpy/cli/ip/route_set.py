@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...wire.conversation import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...wire.rtnetlink.route import ROUTE, RTM_DELROUTE, RTM_NEWROUTE
-from ..errors import HelpError
 from .route_words import RouteWords
 
 TYPE_CHECKING = False
@@ -50,8 +49,6 @@ def delete(session: Session, words: Words) -> None:
 
 def _modify(session: Session, words: Words, type: int, flags: int) -> None:
     read = RouteWords(session, words)
-    if read.target is None:
-        raise HelpError()
     values = read.values(deleting=type == RTM_DELROUTE)
     verb = "delete route" if type == RTM_DELROUTE else "add route"
     session.socket.request(ROUTE, type, flags, values, verb=verb)

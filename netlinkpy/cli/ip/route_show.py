@@ -47,6 +47,7 @@ class RouteFilter:
         self.via: Prefix | None = None
         self.preferred: Prefix | None = None
         self.hidden: set[str] = set()
+        self._devices: dict[str, str] = {}
         table_said = False
         while words:
             word = words.next()
@@ -55,6 +56,8 @@ class RouteFilter:
                 self._read_table(words.next())
             else:
                 self._read(words, word)
+        for name, device in self._devices.items():
+            self._equal(name, session.index(device), "iif" if name == "iif" else "dev")
         if self.table is not None:
             self.family = self.family or AF_INET
             if table_said:
@@ -85,8 +88,7 @@ class RouteFilter:
                 raise wrong(word, "node type value is invalid\n")
             self.values["rtm_type"] = kind
         elif word in ("dev", "oif", "iif"):
-            name = "iif" if word == "iif" else "oif"
-            self._equal(name, self._session.index(words.next()), "iif" if word == "iif" else "dev")
+            self._devices["iif" if word == "iif" else "oif"] = words.next()
         elif word == "mark":
             self.values["mark"] = number(words.next(), "Mark value is invalid\n")
         elif matches(word, "via"):
@@ -137,17 +139,16 @@ class RouteFilter:
         self._equal(name, value, hide)
 
     def _read_prefixes(self, words: Words, word: str) -> tuple[Prefix | None, Prefix | None]:
-        """(root, match): a bare prefix is both."""
-        if matches(word, "root"):
-            return prefix(words.next(), self.family), None
-        if matches(word, "match"):
-            return None, prefix(words.next(), self.family)
-        if matches(word, "exact"):
+        """(root, match): a bare prefix is both; "all" is no limit."""
+        which = next((name for name in ("root", "match", "exact") if matches(word, name)), "")
+        if which:
             word = words.next()
         elif matches(word, "help"):
             raise HelpError()
-        exact = prefix(word, self.family)
-        return exact, exact
+        if word in ("all", "any") and not self.family:
+            return None, None
+        found = prefix(word, self.family)
+        return None if which == "match" else found, None if which == "root" else found
 
     def takes(self, route: Values) -> bool:
         """Whether a route is among those asked for."""

@@ -25,7 +25,7 @@ from ...wire.rtnetlink.route import (
 from ..errors import CommandError, HelpError
 from ..names import DSFIELDS, FAMILIES, PROTOCOLS, REALMS, SCOPES, TABLES
 from .filter import read_vrf
-from .grammar import Words, c_number, garbage, matches, not_built, number, wrong
+from .grammar import U32, Words, c_number, garbage, matches, not_built, number, wrong
 from .inet import FAMILY_OF_LENGTH, Prefix, address, prefix
 
 TYPE_CHECKING = False
@@ -94,12 +94,15 @@ def read_dsfield(word: str, why: str) -> int:
 
 
 def read_realms(word: str) -> int:
-    """REALM or FROM/TO, packed as the kernel wants it."""
+    """REALM or FROM/TO, packed as the kernel wants it; or that number itself."""
+    whole = c_number(word)
+    if whole is not None and 0 <= whole <= U32:
+        return whole
     origin, slash, to = word.rpartition("/")
-    return (_realm(origin, word) << 16 if slash else 0) | _realm(to, word)
+    return (_realm(origin) << 16 if slash else 0) | _realm(to)
 
 
-def _realm(word: str, whole: str) -> int:
+def _realm(word: str) -> int:
     found = REALMS.number(word)
     return found if found is not None else number(word, '"realm" value is invalid\n', 0xFFFF)
 
@@ -137,8 +140,15 @@ class RouteWords:
         self.scope: int | None = None
         self.type: int | None = None
         self.hops: list[Values] | None = None
-        while words:
+        self._device: str | None = None
+        while words and self.hops is None:
             self._read(words, words.next())
+        if self.target is None:
+            raise HelpError()
+        if self._device is not None:
+            self.attributes["oif"] = session.index(self._device)
+        if self.hops is not None:
+            self.hops = self._read_hops(words)
 
     def _read(self, words: Words, word: str) -> None:
         if word == "src":
@@ -175,7 +185,7 @@ class RouteWords:
         for name, (attribute, short) in METRIC_WORDS.items():
             if word == name or (short and matches(word, name)):
                 self._read_lock(words, attribute)
-                self.metrics[attribute] = number(words.next(), f'"{name}" value is invalid\n')
+                self.metrics[attribute] = _metric(words.next(), name)
                 return True
         for name, parts in TIME_WORDS.items():
             if word == name or (name != "rtt" and matches(word, name)):
@@ -216,7 +226,7 @@ class RouteWords:
         elif word == "onlink":
             self.flags |= RTNH_F_ONLINK
         elif word == "nexthop":
-            self.hops = self._read_hops(words)
+            self.hops = []  # they are read last, when the family is known
         elif word == "nhid":
             self.attributes["nh_id"] = number(words.next(), '"id" value is invalid\n')
         elif matches(word, "protocol"):
@@ -230,7 +240,7 @@ class RouteWords:
             read_vrf(self._session, words.next(), "Invalid VRF\n")
             raise not_built("routes in a VRF by its name (its table does)")
         elif word in ("dev", "oif"):
-            self.attributes["oif"] = self._session.index(words.next())
+            self._device = words.next()
         elif word in ("encap", "ttl-propagate"):
             raise not_built(word)
         elif matches(word, "pref"):
@@ -356,6 +366,14 @@ class RouteWords:
             )
             return RT_SCOPE_UNIVERSE if ways else RT_SCOPE_LINK
         return RT_SCOPE_UNIVERSE
+
+
+def _metric(word: str, name: str) -> int:
+    if name in ("quickack", "fastopen_no_cookie"):
+        return number(word, f'"{name}" value should be 0 or 1\n', 1)
+    if name == "hoplimit":
+        return number(word, f'"{name}" value is invalid\n', 255)
+    return number(word, f'"{name}" value is invalid\n')
 
 
 def _read_table(word: str) -> int:
