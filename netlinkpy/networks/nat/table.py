@@ -1,134 +1,132 @@
-"""The table `inet netlinkpy`: its sets, chains and rules, as one list of changes that may be made again at
-any time.
+"""The table `inet netlinkpy`: its sets, chains and rules, as changes that may be made again at any time.
 
-With two networks, br0 (masqueraded, one port published on any address, one on an address of the host) and br1
+With two networks, br0 (masqueraded; a port published at any address, one at an address of the host) and br1
 (internal), `nft list table inet netlinkpy` shows:
 
     table inet netlinkpy {
         set networks {
-                type ifname
-                elements = { "br0", "br1" }
+            type ifname
+            elements = { "br0", "br1" }
         }
 
         set within {
-                type ifname . ifname
-                elements = { "br0" . "br0", "br1" . "br1" }
+            type ifname . ifname
+            elements = { "br0" . "br0", "br1" . "br1" }
         }
 
         set internal {
-                type ifname
-                elements = { "br1" }
+            type ifname
+            elements = { "br1" }
         }
 
         set isolated {
-                type ifname
+            type ifname
         }
 
         set masquerade4 {
-                type ipv4_addr
-                flags interval
-                elements = { 172.17.0.0/16 comment "br0", 172.18.0.0/16 comment "br1" }
+            type ipv4_addr
+            flags interval
+            elements = { 172.17.0.0/16 comment "br0", 172.18.0.0/16 comment "br1" }
         }
 
         set masquerade6 {
-                type ipv6_addr
-                flags interval
-                elements = { fd00:17::/64 comment "br0" }
+            type ipv6_addr
+            flags interval
+            elements = { fd00:17::/64 comment "br0" }
         }
 
         set routed4 {
-                type ipv4_addr
-                flags interval
+            type ipv4_addr
+            flags interval
         }
 
         set routed6 {
-                type ipv6_addr
-                flags interval
+            type ipv6_addr
+            flags interval
         }
 
         map ports4 {
-                type inet_proto . inet_service : ipv4_addr . inet_service
-                elements = { tcp . 8080 : 172.17.0.2 . 80 }
+            type inet_proto . inet_service : ipv4_addr . inet_service
+            elements = { tcp . 8080 : 172.17.0.2 . 80 }
         }
 
         map ports6 {
-                type inet_proto . inet_service : ipv6_addr . inet_service
+            type inet_proto . inet_service : ipv6_addr . inet_service
         }
 
         map bound4 {
-                type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
-                elements = { 192.0.2.1 . udp . 53 : 172.17.0.3 . 5353 }
+            type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+            elements = { 192.0.2.1 . udp . 53 : 172.17.0.3 . 5353 }
         }
 
         map bound6 {
-                type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
+            type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
         }
 
         chain loopback {
-                type filter hook prerouting priority raw; policy accept;
-                iif != "lo" ip daddr 127.0.0.0/8 drop
-                iif != "lo" ip saddr 127.0.0.0/8 drop
+            type filter hook prerouting priority raw; policy accept;
+            iif != "lo" ip daddr 127.0.0.0/8 drop
+            iif != "lo" ip saddr 127.0.0.0/8 drop
         }
 
         chain prerouting {
-                type nat hook prerouting priority dstnat; policy accept;
-                fib daddr type local goto published
+            type nat hook prerouting priority dstnat; policy accept;
+            fib daddr type local goto published
         }
 
         chain output {
-                type nat hook output priority -100; policy accept;
-                ip6 daddr ::1 accept
-                fib daddr type local goto published
+            type nat hook output priority -100; policy accept;
+            ip6 daddr ::1 accept
+            fib daddr type local goto published
         }
 
         chain published {
-                dnat ip to ip daddr . meta l4proto . th dport map @bound4
-                dnat ip to meta l4proto . th dport map @ports4
-                dnat ip6 to ip6 daddr . meta l4proto . th dport map @bound6
-                dnat ip6 to meta l4proto . th dport map @ports6
+            dnat ip to ip daddr . meta l4proto . th dport map @bound4
+            dnat ip to meta l4proto . th dport map @ports4
+            dnat ip6 to ip6 daddr . meta l4proto . th dport map @bound6
+            dnat ip6 to meta l4proto . th dport map @ports6
         }
 
         chain forward {
-                type filter hook forward priority filter; policy accept;
-                iifname . oifname @within accept
-                iifname @internal drop
-                oifname @internal drop
-                iifname @isolated oifname @networks drop
-                iifname @networks oifname @isolated drop
-                ct state established,related accept
-                ct status dnat accept
-                iifname @networks accept
-                ip daddr @routed4 accept
-                ip6 daddr @routed6 accept
-                oifname @networks drop
+            type filter hook forward priority filter; policy accept;
+            iifname . oifname @within accept
+            iifname @internal drop
+            oifname @internal drop
+            iifname @isolated oifname @networks drop
+            iifname @networks oifname @isolated drop
+            ct state established,related accept
+            ct status dnat accept
+            iifname @networks accept
+            ip daddr @routed4 accept
+            ip6 daddr @routed6 accept
+            oifname @networks drop
         }
 
         chain postrouting {
-                type nat hook postrouting priority srcnat; policy accept;
-                iifname . oifname @within ct status dnat masquerade
-                oifname @networks ct status dnat fib saddr type local masquerade
-                oifname @networks accept
-                ip saddr @masquerade4 masquerade
-                ip6 saddr @masquerade6 masquerade
+            type nat hook postrouting priority srcnat; policy accept;
+            iifname . oifname @within ct status dnat masquerade
+            iif 0 oifname @networks ct status dnat masquerade
+            oifname @networks accept
+            ip saddr @masquerade4 masquerade
+            ip6 saddr @masquerade6 masquerade
         }
     }
 
-What is not in it passes as if it were not there: every chain's policy is to accept, and an accept ends this
-table's chain only. Why each rule is there:
+What is not in it passes as if it were not there: the policy of every chain is to accept, and to accept ends
+the chains of this table alone. Why each rule is there:
 
 - loopback: route_localnet lets packets for 127/8 in from a bridge, and DNAT would take a neighbour's packet
-for a port
-  published on 127.0.0.1 before the kernel's own check: only lo may use these addresses.
-- output: IPv6 takes an answer for ::1 from lo alone, so a port is not there, rather than dead.
-- published: two look-ups find one port among any number; the one bound to an address comes first. - forward:
-what stays within a network passes (it comes here from br_netfilter, and by a published port). Internal
-  networks exchange nothing with anybody else, isolated ones nothing with other networks, published ports
-  included. From outside only answers and published ports reach a masqueraded network; a routed one is open.
-- postrouting: a container that reaches itself or a neighbour by a published port gets the bridge's address as
-source, for
-  the answer to come back through the host; so does the host (iif 0: from no interface), whose own address may
-  be a loopback one; and br_netfilter tells no interface either. Between networks no source is changed; what
-  else leaves a masqueraded subnet has the host's address."""
+  for a port published on 127.0.0.1 before the kernel's own check. Only lo may use these addresses.
+- output: for ::1 the kernel takes answers from lo alone, so a port is refused there rather than dead.
+- published: two look-ups find one port among any number; the one at an address of the host comes first.
+- forward: what stays within a network passes (br_netfilter shows it here, and a published port may lead back).
+  Internal networks exchange nothing with anybody else, isolated ones nothing with other networks, published
+  ports included. From outside only answers and published ports reach a masqueraded network; a routed one is
+  open.
+- postrouting: who reaches a container of his own network by a published port gets the bridge's address as
+  source, so that the answer comes back through the host. So does the host itself, whose address may be a
+  loopback one: it has no interface (iif 0), nor has what br_netfilter shows. Between networks no source is
+  changed; what else leaves a masqueraded subnet has the host's address."""
 
 from __future__ import annotations
 
