@@ -282,6 +282,8 @@ def _answer(pipe: int, namespace: Namespace, function: Callable[[], object]) -> 
 
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}  # RFC 792, RFC 4443
 ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h; its struct timespec:
+TIMESPEC = struct.Struct("@ll")
 
 
 def checksum(data: bytes) -> int:
@@ -300,31 +302,36 @@ def ping(namespace: Namespace, target: str, deadline_ms: float = 100.0) -> float
 def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0) -> list[float | None]:
     """One ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the pairs' order.
 
-    None stands for no answer within the deadline, and for a kernel that would not send (no route, a tentative
-    address).
+    None stands for no answer within the deadline, counted for each from its own sending to its arrival by the
+    kernel's clock, so that a machine under load does not spoil it; and for a kernel that would not send (no
+    route, a tentative address).
     """
     sent: dict[int, tuple[int, socket.socket, float]] = {}
     answers: list[float | None] = [None] * len(pairs)
     poll = select.poll()
     with contextlib.ExitStack() as sockets:
         ready = [(sockets.enter_context(sock), address) for sock, address in map(_echo_socket, pairs)]
-        deadline = time.monotonic() + deadline_ms / 1000
         for row, (sock, address) in enumerate(ready):
             request = struct.pack("!BBHHHQ", ECHO_REQUEST[sock.family], 0, 0, *_identity(row), row)
             if sock.family == socket.AF_INET:  # over ICMPv6 the kernel computes it
                 request = request[:2] + checksum(request).to_bytes(2, "big") + request[4:]
+            start = time.time()
             with contextlib.suppress(OSError):
-                sent[sock.fileno()] = row, sock, time.monotonic()
                 sock.sendto(request, address)
+                sent[sock.fileno()] = row, sock, start
                 poll.register(sock, select.POLLIN)
-        waiting = len(sent)
-        while waiting and (left := deadline - time.monotonic()) > 0:
-            for fd, _ in poll.poll(left * 1000):
+        end = time.monotonic() + deadline_ms / 1000
+        left = deadline_ms
+        while sent and left > 0:
+            left = max(0.0, (end - time.monotonic()) * 1000)
+            for fd, _ in poll.poll(left):
                 row, sock, start = sent[fd]
-                if answers[row] is None and _is_reply(sock, row):
-                    answers[row] = (time.monotonic() - start) * 1000
+                arrival = _reply_arrival(sock, row)
+                if arrival is not None:
+                    took = (arrival - start) * 1000
+                    answers[row] = took if took <= deadline_ms else None
                     poll.unregister(fd)
-                    waiting -= 1
+                    del sent[fd]
     return answers
 
 
@@ -340,16 +347,23 @@ def _echo_socket(pair: tuple[Namespace, str]) -> tuple[socket.socket, Any]:
     kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
     with entered(namespace):  # a scope (fe80::1%eth0) is known only there
         found = socket.getaddrinfo(target, None, family, socket.SOCK_RAW, protocol, socket.AI_NUMERICHOST)
-        return socket.socket(family, kind, protocol), found[0][4]
+        sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return sock, found[0][4]
 
 
-def _is_reply(sock: socket.socket, row: int) -> bool:
+def _reply_arrival(sock: socket.socket, row: int) -> float | None:
+    """When the packet at hand came in, in seconds since the epoch, if it is the answer to the row's echo."""
     try:
-        packet = sock.recv(2048)
+        packet, control, _, _ = sock.recvmsg(2048, socket.CMSG_SPACE(TIMESPEC.size))
     except OSError:  # an ICMP error met the socket
-        return False
+        return None
     if sock.family == socket.AF_INET:
         packet = packet[(packet[0] & 15) * 4 :]  # a raw IPv4 socket hands over the IP header too
     if len(packet) < 8 or packet[0] != ECHO_REPLY[sock.family]:
-        return False
-    return struct.unpack_from("!HH", packet, 4) == _identity(row)
+        return None
+    if struct.unpack_from("!HH", packet, 4) != _identity(row):
+        return None
+    seconds, nanoseconds = TIMESPEC.unpack_from(control[0][2])
+    arrived: float = seconds + nanoseconds / 1e9
+    return arrived
