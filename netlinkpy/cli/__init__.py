@@ -15,6 +15,7 @@ VERBS = {  # verb -> the module whose main() takes the words after it and gives 
     "ps": "ps",
     "exec": "exec",
     "port": "port",
+    "show": "show",
     "stop": "stop",
     "kill": "kill",
     "bench": "bench",

@@ -10,22 +10,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+TIMEOUT = 10.0  # seconds for one answer: an engine that systemd starts for the question takes one or two
 _SHOWN = 3  # how many containers an error names
 
 
-def resolve(scheme: str, name: str) -> int:
+def resolve(scheme: str, name: str, *, timeout: float = TIMEOUT) -> int:
     """The process id of the first process of a running container (a paused one is running, too).
 
-    scheme: "docker" or "podman"; name: the container's name, its id, or the beginning of its id.
+    scheme: "docker" or "podman"; name: the container's name, its id, or the beginning of its id;
+    timeout: seconds for each answer of the engine.
 
     ValueError: a name that no container can have, or an engine that is not on this machine. OSError: ENOENT
     there is no such container; ESRCH it is not running; ENOTUNIQ the ids of several begin so; else as
     Engine.ask(). Source: Docker Engine API, GET /containers/{id}/json, State.Pid."""
     engine = ENGINES[scheme]
     _check_name(engine, name)
-    status, answer = engine.ask(f"/containers/{name}/json")
+    status, answer = engine.ask(f"/containers/{name}/json", timeout)
     if status != 200:
-        raise _unknown(engine, name, status, answer)
+        raise _unknown(engine, name, status, answer, timeout)
     state = member(answer, "State")
     pid = member(state, "Pid")
     if type(pid) is not int or not 0 <= pid <= 0x7FFFFFFF:
@@ -35,10 +37,10 @@ def resolve(scheme: str, name: str) -> int:
     return pid
 
 
-def names(scheme: str) -> dict[str, str]:
+def names(scheme: str, *, timeout: float = TIMEOUT) -> dict[str, str]:
     """The names of the running containers of an engine, by their whole ids. Errors as Engine.ask()."""
     engine = ENGINES[scheme]
-    status, answer = engine.ask("/containers/json")
+    status, answer = engine.ask("/containers/json", timeout)
     if status != 200:
         raise engine.refusal(status, answer)
     return dict(_listed(answer))
@@ -55,12 +57,12 @@ def _check_name(engine: Engine, name: str) -> None:
         raise ValueError(f"{name!r} cannot name a {engine.name} container: letters, digits, _ . and - do")
 
 
-def _unknown(engine: Engine, name: str, status: int, answer: Any) -> OSError:
+def _unknown(engine: Engine, name: str, status: int, answer: Any, timeout: float) -> OSError:
     """Why there is not one container of that name. Where the ids of several begin so, docker answers with 500
     and podman with 404, each in its own words: so its list is looked at."""
     if not name.strip("0123456789abcdef"):
         try:
-            everything = _listed(engine.ask("/containers/json?all=1")[1])
+            everything = _listed(engine.ask("/containers/json?all=1", timeout)[1])
         except OSError:
             everything = []
         meant = [f"{other} ({identity[:12]})" for identity, other in everything if identity.startswith(name)]

@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-TIMEOUT = 10.0  # seconds for one answer: an engine that systemd starts for the question takes one or two
 _WORDS = 200  # letters of an engine's own words that an error repeats
 
 
@@ -32,19 +31,19 @@ class Engine(Record):
     user_first: bool
     help: str
 
-    def ask(self, target: str) -> tuple[int, Any]:
-        """(HTTP status, what the JSON of the answer holds) for one GET.
+    def ask(self, target: str, timeout: float) -> tuple[int, Any]:
+        """(HTTP status, what the JSON of the answer holds) for one GET; timeout: seconds for all of it.
 
         ValueError: the variable names no unix socket. OSError: ECONNREFUSED the engine is not there; EACCES
         it is not for us; EPROTO, EMSGSIZE or ETIMEDOUT its answer makes no sense, is endless, or does not
         come; EXDEV it counts processes in another PID namespace."""
-        path, connection = self._connect()
+        path, connection = self._connect(timeout)
         try:
             with connection:
                 foreign = _is_foreign(connection.peer_pid())
                 status, body = (0, b"") if foreign else connection.get(target)
         except OSError as error:
-            raise self._failure(path, error) from None
+            raise self._failure(path, error, timeout) from None
         if foreign:
             raise OSError(
                 errno.EXDEV,
@@ -86,32 +85,32 @@ class Engine(Record):
             return [*own, *self.system]
         return [*self.system, *own]
 
-    def _connect(self) -> tuple[str, Connection]:
+    def _connect(self, timeout: float) -> tuple[str, Connection]:
         """A connection to the first of its sockets that takes one; else the first refusal that tells more
         than that there is no such file."""
         paths = self._paths()
         refusals = []
         for path in paths:
             try:
-                return path, Connection(path, TIMEOUT)
+                return path, Connection(path, timeout)
             except OSError as error:
                 refusals.append((path, error))
         for path, refusal in refusals:
             if refusal.errno not in (errno.ENOENT, errno.ENOTDIR):
-                raise self._failure(path, refusal)
+                raise self._failure(path, refusal, timeout)
         raise self._absent(" or ".join(paths))
 
     def _absent(self, where: str) -> OSError:
         return OSError(errno.ECONNREFUSED, f"{self.name} does not listen at {where}: {self.help}")
 
-    def _failure(self, path: str, error: OSError) -> OSError:
+    def _failure(self, path: str, error: OSError, timeout: float) -> OSError:
         if error.errno == errno.ECONNREFUSED:
             return self._absent(path)
         if error.errno in (errno.EACCES, errno.EPERM):
             return OSError(errno.EACCES, f"not permitted to ask {self.name} at {path}")
         if isinstance(error, TimeoutError):
             return OSError(
-                errno.ETIMEDOUT, f"{self.name} at {path} does not answer within {TIMEOUT:g} seconds"
+                errno.ETIMEDOUT, f"{self.name} at {path} does not answer within {timeout:g} seconds"
             )
         why = error.strerror or error
         return OSError(error.errno or errno.EIO, f"cannot ask {self.name} at {path}: {why}")

@@ -312,11 +312,10 @@ def dribbling(head: bytes, piece: bytes) -> Answer:
     dribbling(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
     dribbling(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
 ])  # fmt: skip
-def test_an_answer_that_never_comes(docker: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    monkeypatch.setattr(engine, "TIMEOUT", 0.3)
+def test_an_answer_that_never_comes(docker: Path, answer: Answer) -> None:
     with listening(docker, answer):
         start = time.monotonic()
-        error = refusal(lambda: resolve("docker", "web"))
+        error = refusal(lambda: resolve("docker", "web", timeout=0.3))
         assert time.monotonic() - start < 2
     assert error.errno == errno.ETIMEDOUT
     assert error.text == f"docker at {docker} does not answer within 0.3 seconds"

@@ -1,0 +1,82 @@
+"""The picture as a graph in graphviz's language: `dot -Tpdf` and the like lay it out."""
+
+from __future__ import annotations
+
+from . import cards as content
+from . import words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .model import Container, Host, Port
+
+
+def draw(host: Host) -> str:
+    """The graph, undirected: networks, and interfaces by themselves, joined to containers by their ports."""
+    lines = [
+        f"graph {_quoted(host.name)} {{",
+        f"  label={_quoted(f'{host.name}: {content.summary(host)}')}",
+        "  rankdir=LR",
+        '  node [shape=box, fontname="monospace", fontsize=10]',
+        '  edge [fontname="monospace", fontsize=8]',
+    ]
+    for network in host.networks:
+        told = [words.heading(network), *words.facts(network.interface), *words.traits(network)]
+        lines.append(f"  {_link(network.interface.index)} [label={_quoted(*told)}, style=bold]")
+        for port in network.ports:
+            lines += _port(port, network.interface.index)
+    for port in host.links:
+        lines.append(_interface(port))
+        lines += _ends(port, port.interface.index)
+    lines += [_container(one) for one in _containers(host).values()]
+    for number, published in enumerate(host.astray):
+        lines.append(f"  astray{number} [label={_quoted(words.leads(published, whole=True), words.ASTRAY)}]")
+    return "\n".join([*lines, "}\n"])
+
+
+def _port(port: Port, network: int) -> list[str]:
+    """What hangs on a network by a port; a port without a container stands for itself."""
+    if port.ends:
+        return _ends(port, network)
+    return [_interface(port), f"  {_link(network)} -- {_link(port.interface.index)}"]
+
+
+def _ends(port: Port, link: int) -> list[str]:
+    lines = []
+    for end in port.ends:
+        told = [f"{port.interface.name} - {end.interface.name}", *words.facts(end.interface)]
+        told += [*words.troubles(port), *words.end_troubles(end)]
+        told += [words.leads(one, whole=False) for one in end.published]
+        lines.append(f"  {_link(link)} -- {_node(end.container)} [label={_quoted(*told)}]")
+    return lines
+
+
+def _interface(port: Port) -> str:
+    told = [words.interface(port), *words.facts(port.interface), *words.troubles(port)]
+    if port.hidden:
+        told.append(words.HIDDEN)
+    return f"  {_link(port.interface.index)} [label={_quoted(*told)}]"
+
+
+def _container(container: Container) -> str:
+    told = (words.title(container), words.about(container))
+    return f"  {_node(container)} [label={_quoted(*told)}, style=rounded]"
+
+
+def _containers(host: Host) -> dict[int, Container]:
+    """Every container once, also where it has several wires."""
+    wired = (end.container for port in content.ports(host) for end in port.ends)
+    return {container.namespace: container for container in (*wired, *host.unwired)}
+
+
+def _link(index: int) -> str:
+    return f"link{index}"
+
+
+def _node(container: Container) -> str:
+    return f"netns{container.namespace}"
+
+
+def _quoted(*lines: str) -> str:
+    """A label of several lines."""
+    escaped = [words.printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines]
+    return '"' + "\\n".join(escaped) + '"'

@@ -1,0 +1,114 @@
+"""What a picture shows: the records of a host, its networks, ports and containers. read() fills them from the
+kernel, which is the only database."""
+
+from __future__ import annotations
+
+from ..record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..networks.nat.records import Port as Published
+
+
+class Interface(Record):
+    """An interface, on the host or in a container.
+
+    kind: "veth", "bridge" ..., empty for hardware; addresses: with prefix length, not the link-local ones;
+    gateways: of the default routes that leave by it, empty for a route without."""
+
+    index: int
+    name: str
+    kind: str
+    up: bool
+    mac: str
+    mtu: int
+    addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+
+
+class Container(Record):
+    """A network namespace other than the host's.
+
+    title: what people call it; by: who calls it so: "run" (netlinkpy's own), "docker", "podman", "netns" (a
+    name in /run/netns) or "process" (nobody does: the command of its first process); namespace: the inode
+    that identifies it; names: all those in /run/netns; pid, command: of its first process, 0 and empty
+    without."""
+
+    title: str
+    by: str
+    namespace: int
+    names: tuple[str, ...] = ()
+    pid: int = 0
+    command: str = ""
+
+
+class End(Record):
+    """The end that a container has of a wire, and the ports of the host that lead to it."""
+
+    container: Container
+    interface: Interface
+    published: tuple[Published, ...] = ()
+
+
+class Port(Record):
+    """An interface of the host that things are wired to: a port of a network, or one that stands by itself.
+
+    state: of a bridge's port: "forwarding", or why nothing passes yet; claims: the addresses that are taken
+    by its name (see wiring/claims.py); peer: the interface of the host that it is the other end of, or stands
+    on; ends: in containers; hidden: its other end is in a namespace that no process and no name shows us."""
+
+    interface: Interface
+    state: str = ""
+    claims: tuple[str, ...] = ()
+    peer: str = ""
+    ends: tuple[End, ...] = ()
+    hidden: bool = False
+
+
+class Network(Record):
+    """An interface that has ports: a bridge, or another that others are enslaved to.
+
+    name: as netlinkpy's network, else the interface's own; traits: "network" where netlinkpy made it, and
+    what it was made with ("internal", "isolate", "no-masquerade")."""
+
+    name: str
+    interface: Interface
+    traits: tuple[str, ...]
+    ports: tuple[Port, ...]
+
+
+class Host(Record):
+    """The namespace of the caller, and all that is wired to it.
+
+    networks; links: the other interfaces but lo; unwired: containers without a wire to here; astray:
+    published ports that lead to no container that is seen."""
+
+    name: str
+    networks: tuple[Network, ...] = ()
+    links: tuple[Port, ...] = ()
+    unwired: tuple[Container, ...] = ()
+    astray: tuple[Published, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain values, for JSON."""
+        found: dict[str, Any] = _plain(self)
+        return found
+
+
+def read() -> Host:
+    """Look at the caller's network namespace, and into every other one that a process or a name in
+    /run/netns leads to.
+
+    What goes away meanwhile, or is not ours to look at, is left out. NetlinkError where the kernel refuses to
+    tell of our own namespace."""
+    from .host import look
+
+    return look()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return {key: _plain(one) for key, one in value.as_dict().items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -1,0 +1,78 @@
+"""What people call a namespace: the name that netlinkpy run, docker or podman gave it, that in /run/netns, or
+the command of its first process."""
+
+from __future__ import annotations
+
+from .model import Container
+from .namespaces import command_of, control_groups_of, inode_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .namespaces import Namespace
+
+_ID_LENGTH = 64  # letters of an engine's container id
+_SHORT = 12  # and of what people see of it
+_ENGINE_SECONDS = 2.0  # that an engine has to tell names; the ids serve otherwise
+
+
+def containers(namespaces: Iterable[Namespace]) -> dict[int, Container]:
+    """The containers that namespaces are, by inode."""
+    runs = _runs()
+    ids = {one.inode: _engine_id(one.pid) for one in namespaces if one.pid and one.inode not in runs}
+    known = _engine_names({engine for engine, _ in ids.values()})
+    found = {}
+    for one in namespaces:
+        command = command_of(one.pid) if one.pid else ""
+        engine, identity = ids.get(one.inode, ("", ""))
+        if one.inode in runs:
+            title, by = ", ".join(runs[one.inode]), "run"
+        elif identity:
+            title, by = known.get(identity, identity[:_SHORT]), engine
+        elif one.names:
+            title, by = one.names[0], "netns"
+        else:
+            title, by = command.partition(" ")[0] or f"process {one.pid}", "process"
+        found[one.inode] = Container(title, by, one.inode, one.names, one.pid, command)
+    return found
+
+
+def _runs() -> dict[int, list[str]]:
+    """The names of what `netlinkpy run` has running, by the inode of its namespace."""
+    from ..run.names import listing
+
+    found: dict[int, list[str]] = {}
+    for one in listing():
+        inode = inode_of(one.pid)
+        if inode:
+            found.setdefault(inode, []).append(one.name)
+    return found
+
+
+def _engine_id(pid: int) -> tuple[str, str]:
+    """(engine, container id) as the control groups of a process tell them: .../docker/ID, .../libpod-ID.scope
+    and the like; empty where it is in no engine's."""
+    for line in control_groups_of(pid).splitlines():
+        before = ""
+        for part in line.split("/")[1:]:
+            engine, _, identity = part.removesuffix(".scope").rpartition("-")
+            engine = {"libpod": "podman", "docker": "docker", "": before}.get(engine, "")
+            if engine in ("docker", "podman") and len(identity) == _ID_LENGTH:
+                return engine, identity
+            before = part
+    return "", ""
+
+
+def _engine_names(engines: Iterable[str]) -> dict[str, str]:
+    """The names of the engines' running containers, by id."""
+    found: dict[str, str] = {}
+    for engine in engines:
+        if engine:
+            from ..engines import names
+
+            try:
+                found.update(names(engine, timeout=_ENGINE_SECONDS))
+            except (OSError, ValueError):  # not for us, or elsewhere: its ids are names enough
+                continue
+    return found

@@ -1,0 +1,96 @@
+"""The picture as a tree of lines, for a terminal."""
+
+from __future__ import annotations
+
+from ..record import Record
+from . import words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..networks.nat.records import Port as Published
+    from .model import End, Host, Network, Port
+
+_WIDEST = 44  # letters that a column is padded to at most: longer ones run over
+_PUBLISHED = 8  # published ports of one container that are told
+
+#: What the tree is drawn with, and what stands for it on a terminal without these letters.
+_ASCII = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "→": "->", "…": "...", "\ufffd": "?"})
+
+
+class _Node(Record):
+    """One line, in columns, and the nodes below it."""
+
+    columns: tuple[str, ...]
+    below: tuple[_Node, ...] = ()
+
+
+def draw(host: Host, *, ascii: bool = False) -> str:
+    """The whole tree, with a newline at its end; ascii: by letters that every terminal has."""
+    nodes = [*map(_network, host.networks), *map(_link, host.links)]
+    if host.unwired:
+        below = [_Node((words.title(one), words.about(one))) for one in host.unwired]
+        nodes.append(_Node((words.UNWIRED,), tuple(below)))
+    if host.astray:
+        nodes.append(_Node((words.ASTRAY,), _published(host.astray)))
+    lines = [words.printable(host.name), *_lines(nodes, "")]
+    text = "".join([line.rstrip() + "\n" for line in lines])
+    return text.translate(_ASCII) if ascii else text
+
+
+def _network(network: Network) -> _Node:
+    told = [*words.facts(network.interface), *words.traits(network)]
+    below = [_port(port) for port in network.ports] or [_Node(("no ports",))]
+    return _Node((words.heading(network), "  ".join(told)), tuple(below))
+
+
+def _link(port: Port) -> _Node:
+    """An interface that stands by itself."""
+    node = _port(port)
+    if port.ends or port.hidden:
+        return node.replace(columns=(words.interface(port), *node.columns[1:]))
+    return _Node((words.interface(port), *node.columns[2:]))
+
+
+def _port(port: Port) -> _Node:
+    name, troubles = words.printable(port.interface.name), words.troubles(port)
+    if len(port.ends) == 1 and not words.facts(port.interface):
+        end = _end(port.ends[0], [f"port {trouble}" for trouble in troubles])
+        return end.replace(columns=(name, f"─── {end.columns[0]}", *end.columns[1:]))
+    told = [*words.facts(port.interface), *troubles]
+    if port.ends:
+        return _Node((name, "  ".join(told)), tuple(_end(end, []) for end in port.ends))
+    return _Node((name, f"─── {words.HIDDEN}" if port.hidden else words.kind(port), "  ".join(told)))
+
+
+def _end(end: End, troubles: list[str]) -> _Node:
+    told = [*words.facts(end.interface), *words.end_troubles(end), *troubles]
+    where = f"{words.printable(end.interface.name)} in {words.title(end.container)}"
+    return _Node((where, "  ".join(told), words.about(end.container)), _published(end.published, whole=False))
+
+
+def _published(ports: Sequence[Published], whole: bool = True) -> tuple[_Node, ...]:
+    nodes = [_Node((words.leads(one, whole),)) for one in ports[:_PUBLISHED]]
+    if len(ports) > _PUBLISHED:
+        nodes.append(_Node((f"… and {len(ports) - _PUBLISHED} more",)))
+    return tuple(nodes)
+
+
+def _lines(nodes: Sequence[_Node], before: str) -> Iterator[str]:
+    """The lines of nodes side by side, whose columns are in line, and of all below them."""
+    widths = _widths(nodes)
+    for position, node in enumerate(nodes):
+        last = position == len(nodes) - 1
+        cells = [cell.ljust(width) for cell, width in zip(node.columns, widths, strict=False)]
+        yield f"{before}{'└── ' if last else '├── '}{'  '.join(cells)}"
+        yield from _lines(node.below, f"{before}{'    ' if last else '│   '}")
+
+
+def _widths(nodes: Sequence[_Node]) -> list[int]:
+    """How wide each column is; a cell with nothing behind it needs no room."""
+    widths = [0] * max((len(node.columns) for node in nodes), default=0)
+    for node in nodes:
+        for at, cell in enumerate(node.columns[:-1]):
+            widths[at] = max(widths[at], min(len(cell), _WIDEST))
+    return widths

@@ -1,0 +1,92 @@
+"""The words that every kind of picture uses for what it shows."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..networks.nat.records import Port as Published
+    from .model import Container, End, Interface, Network, Port
+
+HIDDEN = "a namespace that is not to be seen from here"
+UNWIRED = "not wired to this host"
+ASTRAY = "published, but no container has the address"
+
+_CALLERS = {"run": "netlinkpy run", "docker": "docker", "podman": "podman", "netns": "named namespace"}
+
+
+def printable(text: str) -> str:
+    """Text that others chose (names, commands), with nothing in it that moves a cursor or ends a line."""
+    return "".join([letter if letter.isprintable() else "\ufffd" for letter in text])
+
+
+def clipped(text: str, room: int) -> str:
+    """Text of at most so many letters."""
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def title(container: Container, room: int = 40) -> str:
+    """What a container is called."""
+    return clipped(printable(container.title), room)
+
+
+def about(container: Container, room: int = 60) -> str:
+    """Who calls it so, and its first process: "docker, pid 2778: nginx -g daemon off;"."""
+    caller = _CALLERS.get(container.by)
+    process = f"pid {container.pid}: {container.command}" if container.pid else "no process"
+    return clipped(printable(f"{caller}, {process}" if caller else process), room)
+
+
+def heading(network: Network) -> str:
+    """What a network is: "network web (bridge br-web)", "bridge docker0"."""
+    name = printable(network.interface.name)
+    own = f"{network.interface.kind or 'interface'} {name}"
+    if "network" not in network.traits:
+        return own
+    return f"network {name}" if network.name == network.interface.name else f"network {network.name} ({own})"
+
+
+def kind(port: Port) -> str:
+    """What an interface of the host is."""
+    on = f" on {printable(port.peer)}" if port.peer else ""
+    return f"{port.interface.kind or 'hardware'}{on}"
+
+
+def interface(port: Port) -> str:
+    """An interface of the host by kind and name: "interface eth0", "veth a on b"."""
+    on = f" on {printable(port.peer)}" if port.peer else ""
+    return f"{port.interface.kind or 'interface'} {printable(port.interface.name)}{on}"
+
+
+def facts(interface: Interface) -> list[str]:
+    """Its addresses and default routes."""
+    return [*interface.addresses, *map(gateway, interface.gateways)]
+
+
+def gateway(address: str) -> str:
+    """A default route, by its gateway."""
+    return f"via {address}" if address else "default route"
+
+
+def traits(network: Network) -> list[str]:
+    """What a network was made with, and what is wrong with it."""
+    made = [trait for trait in network.traits if trait != "network"]
+    return made if network.interface.up else [*made, "down"]
+
+
+def troubles(port: Port) -> list[str]:
+    """Why no packet passes an interface of the host, as far as it can be seen."""
+    if not port.interface.up:
+        return ["down"]
+    return [port.state] if port.state not in ("", "forwarding") else []
+
+
+def end_troubles(end: End) -> list[str]:
+    """What is wrong with a container's end."""
+    found = [] if end.interface.up else ["down"]
+    return found if end.interface.addresses else [*found, "no address"]
+
+
+def leads(published: Published, whole: bool) -> str:
+    """A published port: "8080/tcp → 80"; whole: with the address that it leads to."""
+    address = f"[{published.address}]" if ":" in published.address else published.address
+    return f"{published} → {address}:{published.target}" if whole else f"{published} → {published.target}"
