@@ -18,6 +18,9 @@ class MalformedError(OSError):
         self.why = why
         self.path = path
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.why, self.path)
+
     def inside(self, name: str) -> MalformedError:
         """The same, seen from one level of nesting further out."""
         return MalformedError(self.why, f"{name}.{self.path}" if self.path else name)
