@@ -1,0 +1,1 @@
+"""Messages as bytes: packing, parsing, conversations, extended acks."""
