@@ -129,6 +129,7 @@ class _Call:
             self._rows = [row for row in self._rows if row.position not in self._done]
             self._tell()
         self._drop_failed()
+        self._forget_ports()
         for bridge in self._bridges.values():
             self._enslave(bridge)
         self._drop_failed()
@@ -211,6 +212,15 @@ class _Call:
 
     def _rows_of(self, bridge: Bridge) -> list[Wanted]:
         return [row for row in self._rows if row.bridge == bridge.name]
+
+    def _forget_ports(self) -> None:
+        """Withdraw the published ports that still lead to those who had these addresses before."""
+        rows = [row for row in self._rows if self._bridges[row.bridge].is_network]
+        if rows:
+            from ..networks.nat import Nat
+
+            with Nat(timeout=self._timeout) as nat:
+                nat.forget(format_ip(packed) for row in rows for packed, _ in row.addresses)
 
     def _enslave(self, bridge: Bridge) -> None:
         rows = self._rows_of(bridge)

@@ -20,6 +20,7 @@ from ..wire.rtnetlink.bridge import BR_STATE_DISABLED, BR_STATE_FORWARDING
 from ..wire.rtnetlink.link import (
     AF_BRIDGE,
     IFF_UP,
+    IFLA_ALT_IFNAME,
     IN6_ADDR_GEN_MODE_NONE,
     LINK,
     RTEXT_FILTER_SKIP_STATS,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
 _LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than in a dump of all
+
+# How an alternative name `net:NAME` (networks/network.py) lies in a message: its type, then the text.
+_NETWORK = IFLA_ALT_IFNAME.to_bytes(2, byteorder) + b"net:"
 
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
 
@@ -132,9 +136,10 @@ class Bridge:
     """One bridge of the caller's namespace, as it is at the beginning of a call, and the call's group for its
     new ports.
 
-    index; up: whether it is; addresses: (bytes, prefix length)."""
+    index; up: whether it is; addresses: (bytes, prefix length); is_network: whether it is one that
+    networks/ made."""
 
-    __slots__ = ("_mac", "addresses", "group", "index", "name", "up")
+    __slots__ = ("_mac", "addresses", "group", "index", "is_network", "name", "up")
 
     def __init__(self, name: str) -> None:
         """NetlinkError (ENODEV) where there is no such link, (EINVAL) where it is no bridge."""
@@ -156,6 +161,7 @@ class Bridge:
         if kind != "bridge":
             raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {_a(kind)}, not a bridge")
         self.up = bool(flags & IFF_UP)
+        self.is_network = _NETWORK in found.body
         asked = {"ifa_index": self.index}
         found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
         self.addresses = [(entry.get("local") or entry["address"], entry["ifa_prefixlen"]) for entry in found]

@@ -18,6 +18,8 @@ IFF_MASTER, IFF_SLAVE, IFF_MULTICAST, IFF_LOWER_UP, IFF_DORMANT = 0x400, 0x800, 
 IFALIASZ, IFNAMSIZ, ALTIFNAMSIZ = 256, 16, 128  # sizes in bytes, the NUL included
 RTEXT_FILTER_VF, RTEXT_FILTER_BRVLAN_COMPRESSED, RTEXT_FILTER_SKIP_STATS = 1, 4, 8  # ext_mask of a dump
 
+IFLA_ALT_IFNAME = 53  # for those who look for names in messages that they do not parse
+
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 IN6_ADDR_GEN_MODE_STABLE_PRIVACY, IN6_ADDR_GEN_MODE_RANDOM = 2, 3
 
@@ -41,7 +43,7 @@ AF_SPEC = Select(  # on a bridge's own messages (AF_BRIDGE) the same number hold
 )
 # flagged: without NLA_F_NESTED the kernel takes the first byte for a port state (br_setlink in br_netlink.c)
 PROTINFO = Select("ifi_family", {AF_BRIDGE: BRIDGE_PORT, AF_INET6: INET6}, flagged=True)
-PROPERTIES = Attributes(flagged=True, alt_ifname=(53, Repeated(STRING)))
+PROPERTIES = Attributes(flagged=True, alt_ifname=(IFLA_ALT_IFNAME, Repeated(STRING)))
 
 VETH = Attributes()  # its peer is a whole link message: set below, once there is one
 
@@ -105,7 +107,7 @@ LINK_ATTRIBUTES = Attributes(
     min_mtu=(50, U32),
     max_mtu=(51, U32),
     prop_list=(52, PROPERTIES),
-    alt_ifname=(53, STRING),
+    alt_ifname=(IFLA_ALT_IFNAME, STRING),
     perm_address=(54, RAW),
     proto_down_reason=(55, RAW),
     parent_dev_name=(56, STRING),
