@@ -11,6 +11,7 @@ from ..wiring.attach import attach_many
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
+from .nat import Nat
 from .network import Network, find
 from .planning import Plan
 from .removing import is_staying
@@ -141,7 +142,8 @@ def connect_many(
 
 
 def disconnect(network: Network | str, netns: Target) -> list[Attachment]:
-    """Disconnect a container from a network: its interfaces there go. Gives what was there.
+    """Disconnect a container from a network: its interfaces there go, and the ports published for their
+    addresses. Gives what was there.
 
     NetlinkError: ENOENT there is no such network, ENOTCONN the container is not connected to it."""
     with RTNetlink() as host:
@@ -150,5 +152,7 @@ def disconnect(network: Network | str, netns: Target) -> list[Attachment]:
     if not attachments:
         verb = f"disconnect {label(netns)} from network {found.name}"
         raise NetlinkError(errno.ENOTCONN, verb, text="it is not connected to it")
+    with Nat() as nat:
+        nat.forget(text.partition("/")[0] for one in attachments for text in one.addresses)
     detach_many(attachments)
     return attachments

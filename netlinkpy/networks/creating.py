@@ -13,6 +13,7 @@ from ..wiring.claims import claim_name
 from .ground import Ground, pick6, pools
 from .network import Network, find, look, name_of, network_name, property_names
 from .removing import clear_leftovers
+from .rules import serve, withdraw
 from .wishes import Wanted, Wishes, bridge_mac, first_subnet
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def default() -> Network:
 
 
 class _TakenError(NetlinkError):
-    """Somebody else's net overlaps a subnet of ours, and has the elder right."""
+    """A network that was made at the same time has a net that overlaps ours."""
 
 
 def _clear_way(host: RTNetlink, wanted: Wanted) -> None:
@@ -111,6 +112,7 @@ class _Making:
         self._wanted = wanted
         self._subnets = subnets
         self._verb = f"create network {wanted.name}"
+        self._may_be_served = False
 
     def make(self) -> Network:
         group = PrivateGroup()
@@ -118,16 +120,17 @@ class _Making:
             index = self._add_bridge(group)
             self._name(index)
             self._configure(index)
-            self._check_ground(index)
-            notes = self._admit()
+            notes = self._serve()
             self._host.links.set(index, up=True)
             regroup(group.socket, [index], 0)
         except BaseException:
+            if self._may_be_served:
+                withdraw([self._wanted.bridge])
             group.delete_members()
             raise
         finally:
             group.close()
-        return find(self._host, self._wanted.name).replace(notes=notes)
+        return find(self._host, self._wanted.name).replace(notes=tuple(notes))
 
     def _add_bridge(self, group: PrivateGroup) -> int:
         link = self._host.links.add(
@@ -165,14 +168,13 @@ class _Making:
         if not any(":" in subnet.gateway for subnet in self._subnets):
             self._host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
 
-    def _check_ground(self, index: int) -> None:
-        """Look once more, now that others can see our addresses: of two that came at once one gives way."""
-        ground = Ground(self._host, without=index)
-        for subnet in self._subnets:
-            holder = ground.holder(*subnet.packed)
-            if holder:
-                text = f"subnet {subnet.subnet} overlaps {holder}"
-                raise _TakenError(errno.EADDRINUSE, self._verb, text=text)
-
-    def _admit(self) -> tuple[str, ...]:
-        return ()
+    def _serve(self) -> list[str]:
+        """Have the packet filter serve it: the table decides between two that overlap, and come at once."""
+        wishes, subnets = self._wanted.wishes, [subnet.subnet for subnet in self._subnets]
+        self._may_be_served = True
+        try:
+            return serve(
+                self._host, self._wanted.bridge, subnets, wishes.internal, wishes.isolate, wishes.masquerade
+            )
+        except ValueError as error:
+            raise _TakenError(errno.EADDRINUSE, self._verb, text=str(error)) from None

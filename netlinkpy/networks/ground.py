@@ -6,7 +6,6 @@ import os
 
 from ..rtnl.values import network, parse_ip, parse_prefix
 from ..wire.rtnetlink.route import RT_TABLE_MAIN
-from ..wiring.bridge import is_private
 from .network import name_of
 
 TYPE_CHECKING = False
@@ -23,31 +22,20 @@ _POOLS = (  # docker's default address pools: (base, prefix length of the pool's
 
 
 class Ground:
-    """The nets in use in a namespace as one look finds them.
+    """The nets in use in a namespace as one look finds them."""
 
-    But for those of the bridge `without`, and of networks that are still being made and have a higher index:
-    of two that are made at the same time and overlap, the one with the lower index stays."""
-
-    def __init__(self, host: RTNetlink, without: int = 0) -> None:
-        links = {link.index: link for link in host.links.list()}
-        passed_over = {without} | {
-            link.index
-            for link in links.values()
-            if without and is_private(link.group) and link.index > without
-        }
-        names = {link.index: _holder(link) for link in links.values()}
+    def __init__(self, host: RTNetlink) -> None:
+        names = {link.index: _holder(link) for link in host.links.list()}
         self.nets: list[tuple[bytes, int, str]] = []
         for address in host.addresses.list():
             packed = parse_ip(address.address)
-            if address.index not in passed_over:
-                holder = names.get(address.index, "an interface")
-                self._add(packed, address.prefix_length, f"{address.cidr} of {holder}")
+            holder = names.get(address.index, "an interface")
+            self._add(packed, address.prefix_length, f"{address.cidr} of {holder}")
         for route in host.routes.list(table=None):  # main alone is an error where it has no route yet
             if route.table != RT_TABLE_MAIN or route.destination == "default":
                 continue
-            if route.index not in passed_over:
-                via = f" of {names[route.index]}" if route.index in names else ""
-                self._add(*parse_prefix(route.destination), f"the route {route.destination}{via}")
+            via = f" of {names[route.index]}" if route.index in names else ""
+            self._add(*parse_prefix(route.destination), f"the route {route.destination}{via}")
 
     def _add(self, packed: bytes, length: int, holder: str) -> None:
         self.nets.append((network(packed, length), length, holder))

@@ -13,7 +13,7 @@ from time import monotonic
 
 from ..rtnl.values import parse_ip, parse_prefix
 from ..wire.errors import DumpInterruptedError, NetlinkError
-from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ..wire.rtnetlink.link import IFLA_ALT_IFNAME, LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ..wiring.claims import claim_name, claimed_address
 from .removing import clear_dead, is_leftover
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PROBES = 8  # for up to so many addresses ask for each whether it is taken, rather than dump all links
 _FRESH = 0.02  # seconds for which one look at all links is good enough: a failed claim costs as much
-_IFLA_ALT_IFNAME = 53
 _EMBEDS = 96  # an IPv6 subnet of so many bits or fewer has room for an IPv4 address at its end
 
 
@@ -195,7 +194,7 @@ def _claimed(host: RTNetlink, index: int) -> list[bytes]:
         names = [name for link in error.partial for name in link.get("prop_list", {}).get("alt_ifname", ())]
         texts = [claimed_address(name, index) for name in names]
         return [parse_ip(text) for text in texts if text]
-    sought = _IFLA_ALT_IFNAME.to_bytes(2, byteorder) + begin.encode()
+    sought = IFLA_ALT_IFNAME.to_bytes(2, byteorder) + begin.encode()
     found = []
     for reply in replies:
         body = reply.body

@@ -13,6 +13,7 @@ from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.bridge import PrivateGroup, is_private, regroup
 from .network import Network, find, name_of
+from .rules import drop_unclaimed, withdraw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def remove(network: Network) -> None:
                 ports = host.links.list(master=network.index)
                 if ports:
                     raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
+                withdraw([network.bridge])
                 group.delete_members()
             except BaseException:
                 regroup(group.socket, [network.index], 0)
@@ -55,10 +57,12 @@ def _in_use(network: Network, count: int) -> str:
 
 def prune() -> list[str]:
     """Remove every network that no container is connected to, and what calls that died left half made
-    (networks and attachments). Gives the names of the networks."""
+    (networks and attachments), and withdraw what the packet filter holds for networks and containers that are
+    gone. Gives the names of the networks."""
     removed: list[str] = []
     with RTNetlink() as host:
         removed += [name for name in (name_of(link.altnames) for link in clear_dead(host)) if name]
+        drop_unclaimed(host)
     for network in Network.list():
         try:
             remove(network)
@@ -100,12 +104,12 @@ def clear_leftovers(host: RTNetlink, number: int) -> bool:
             raise
         return False
     try:
-        used = [
-            link.index
-            for link in host.links.list(kind="bridge")
-            if link.group == number and host.links.list(master=link.index)
-        ]
+        bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
+        used = [link.index for link in bridges if host.links.list(master=link.index)]
         regroup(group.socket, used, 0)
+        unused = [link.name for link in bridges if link.index not in used]
+        if unused:
+            withdraw(unused)
         group.delete_members()
     finally:
         group.close()

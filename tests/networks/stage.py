@@ -48,6 +48,18 @@ def settle(*places: Namespace) -> None:
             return
 
 
+def check_restored(before: Sequence[dict[str, object]], *places: Namespace) -> None:
+    """The state of the host and these namespaces is as it was, as soon as the kernel has done what it does in
+    its own time (routes follow the carrier)."""
+    deadline = time.monotonic() + 3
+    for place, was in zip((None, *places), before, strict=True):
+        while (now := snapshot(place)) != was and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for table in was:
+            new, old = (set(map(repr, rows[table])) for rows in (now, was))  # type: ignore[arg-type]
+            assert new == old, (place, table, "too much", new - old, "missing", old - new)
+
+
 def outcome_at(at: int, work: Callable[[], object]) -> str:
     """Has a child do some work, killed by SIGKILL just before its conversation `at` with the kernel (0:
     never); gives "killed", "done", or what was raised."""

@@ -19,6 +19,7 @@ from tests.networks.stage import (
     GATEWAY6,
     SUBNET,
     SUBNET6,
+    check_restored,
     leftovers,
     outcome_at,
     refused,
@@ -322,9 +323,7 @@ def test_killed_at_any_moment_it_is_repaired_by_the_same_call(
         assert ping(one, "172.30.0.1") is not None
         (there,) = disconnect("tiny", one.pid)
         assert there.ifname == "eth0" and there.addresses[0] == "172.30.0.2/30"
-        for was, now in zip(before, (snapshot(), snapshot(one)), strict=True):
-            for table in was:
-                assert now[table] == was[table], (at, table)
+        check_restored(before, one)
         if outcome != "killed":
             break
     assert outcome == "done" and at > 10
