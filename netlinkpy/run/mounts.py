@@ -31,11 +31,8 @@ def arrange(own_network: bool, dns: Sequence[str], privileged: bool) -> None:
         _put("/etc/resolv.conf", "".join(f"nameserver {address}\n" for address in dns))
     if os.path.isdir("/dev/shm"):
         mount("shm", "/dev/shm", "tmpfs", _PLAIN)
-    if own_network and os.path.isdir("/sys"):
-        mount("sysfs", _BENCH, "sysfs", _PLAIN)
-        if os.path.isdir("/sys/fs/cgroup"):
-            mount("/sys/fs/cgroup", f"{_BENCH}/fs/cgroup", None, MS_BIND | MS_REC)
-        mount(_BENCH, "/sys", None, MS_MOVE)
+    if os.path.isdir("/sys"):
+        _mount_sysfs(own_network)
     mount("proc", "/proc", "proc", _PLAIN)
     if not privileged:
         # root may write here without any capability: its files are root's.
@@ -44,6 +41,21 @@ def arrange(own_network: bool, dns: Sequence[str], privileged: bool) -> None:
             mount("none", path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
         if os.path.ismount("/sys"):
             mount("none", "/sys", None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
+
+
+def _mount_sysfs(own_network: bool) -> None:
+    """/sys anew, to show the links of this network namespace; the control groups stay where they were. Of a
+    network namespace that is the caller's, a user namespace below may mount none: then the caller's stays."""
+    mount = load().mount
+    try:
+        mount("sysfs", _BENCH, "sysfs", _PLAIN)
+    except PermissionError:
+        if own_network:
+            raise
+        return
+    if os.path.isdir("/sys/fs/cgroup"):
+        mount("/sys/fs/cgroup", f"{_BENCH}/fs/cgroup", None, MS_BIND | MS_REC)
+    mount(_BENCH, "/sys", None, MS_MOVE)
 
 
 def _put(path: str, content: str) -> None:
