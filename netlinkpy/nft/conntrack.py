@@ -6,7 +6,6 @@ import errno
 
 from ..record import Record
 from ..rtnl.values import FAMILY_OF_LENGTH
-from ..transport.socket import answer
 from ..wire.errors import NetlinkError
 from ..wire.netfilter.conntrack import (
     CTA_FILTER_F_IP_SRC,
@@ -77,25 +76,27 @@ class Conntrack:
         verb = "count the tracked flows"
         hint = "this kernel has no connection tracking by netlink (CONFIG_NF_CT_NETLINK)"
         type = _type(IPCTNL_MSG_CT_GET_STATS)
-        found = self._socket.request(STATISTICS, type, 0, {}, verb=verb, hint=hint)
-        return int(answer(found, verb)["entries"])
+        (found,) = self._socket.request(STATISTICS, type, 0, {}, verb=verb, hint=hint)
+        return int(found["entries"])
 
     def flows(self, *, answered_by: bytes = b"", holding: Collection[bytes] = ()) -> Iterator[Flow]:
-        """The flows; or only those that an address answers (the kernel selects, from Linux 5.8); or only
-        those in whose message one of some byte strings stands (which saves parsing the others)."""
+        """The flows; or only those that an address answers; or only those in whose message one of some byte
+        strings stands (which saves parsing the others).
+
+        The kernel selects IPv4 addresses (from Linux 5.8), not IPv6 ones: there its filter lets through all
+        but the address asked for (ctnetlink_filter_match_tuple() of Linux 6.18)."""
         values: Values = {}
         if answered_by:
-            version = "v4_src" if len(answered_by) == 4 else "v6_src"
-            values = {
-                "nfgen_family": FAMILY_OF_LENGTH[len(answered_by)],
-                "tuple_reply": {"ip": {version: answered_by}},
-                "filter": {"reply_flags": CTA_FILTER_F_IP_SRC},
-            }
-        for reply in self._socket.dump_bodies(
-            FLOW, _type(IPCTNL_MSG_CT_GET), values, verb="list tracked flows"
-        ):
+            values = {"nfgen_family": FAMILY_OF_LENGTH[len(answered_by)]}
+            if len(answered_by) == 4:
+                values["tuple_reply"] = {"ip": {"v4_src": answered_by}}
+                values["filter"] = {"reply_flags": CTA_FILTER_F_IP_SRC}
+        verb = "list tracked flows"
+        for reply in self._socket.dump_bodies(FLOW, _type(IPCTNL_MSG_CT_GET), values, verb=verb):
             if not holding or any(part in reply.body for part in holding):
-                yield Flow.from_values(FLOW.parse(reply.body))
+                flow = Flow.from_values(FLOW.parse(reply.body))
+                if answered_by in (b"", flow.reply_source):
+                    yield flow
 
     def delete(self, flow: Flow) -> bool:
         """Forget one flow: its next packet is looked at anew. False where it was gone already."""

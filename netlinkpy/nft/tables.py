@@ -7,7 +7,7 @@ import errno
 import os
 from time import monotonic, sleep
 
-from ..transport.socket import NETLINK_NETFILTER, Socket, answer
+from ..transport.socket import NETLINK_NETFILTER, Socket
 from ..wire.conversation import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.netfilter.elements import (
@@ -97,8 +97,8 @@ class Nftables:
         """The number of the tables' present generation: every transaction of anybody, in this namespace,
         counts it on."""
         verb = "ask for the generation of the tables"
-        found = self.socket.request(GENERATION, _type(NFT_MSG_GETGEN), 0, {}, verb=verb)
-        return int(answer(found, verb)["id"])
+        (found,) = self.socket.request(GENERATION, _type(NFT_MSG_GETGEN), 0, {}, verb=verb)
+        return int(found["id"])
 
     def tables(self, family: int = NFPROTO_UNSPEC) -> list[Values]:
         """All tables, or those of a family."""

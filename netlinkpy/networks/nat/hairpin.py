@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ...rtnl.link import Link
     from ...rtnl.netlink import RTNetlink
 
 _SETTINGS = {4: "iptables", 16: "ip6tables"}  # by length of the address
@@ -40,22 +41,34 @@ def filtered() -> set[int]:
 
 def let_back(rt: RTNetlink, bridge: str, addresses: Iterable[str], everywhere: set[int]) -> None:
     """Put the ports behind which containers have these addresses into hairpin mode, where it is needed.
-    everywhere: what filtered() gave. A container whose address bears no claim (see wiring.claims) is passed
-    over."""
-    link = rt.links.get(bridge)
-    options = link.attributes["linkinfo"]["data"]
+
+    everywhere: what filtered() gave. What is not there (the bridge, a container, its claim: see
+    wiring.claims) is passed over."""
+    link = _find(rt, bridge)
+    if link is None:
+        return
+    options = link.attributes.get("linkinfo", {}).get("data", {})
     seen = everywhere | {length for length, name in _SETTINGS.items() if options.get(f"nf_call_{name}")}
     for address in addresses:
         packed = parse_ip(address)
-        if len(packed) in seen:
-            _set(rt, claim_name(link.index, packed))
+        port = _find(rt, claim_name(link.index, packed)) if len(packed) in seen else None
+        if port is not None:
+            _set_hairpin(rt, port.index)
 
 
-def _set(rt: RTNetlink, name: str) -> None:
+def _find(rt: RTNetlink, name: str) -> Link | None:
     try:
-        index = rt.links.get(name).index
-        mode = {"linkinfo": {"slave_kind": "bridge", "slave_data": {"mode": 1}}}
+        return rt.links.get(name)
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return None
+
+
+def _set_hairpin(rt: RTNetlink, index: int) -> None:
+    mode = {"linkinfo": {"slave_kind": "bridge", "slave_data": {"mode": 1}}}
+    try:
         rt.socket.request(LINK, RTM_NEWLINK, 0, {"ifi_index": index, **mode}, verb="set hairpin mode")
     except NetlinkError as error:
-        if error.errno != errno.ENODEV:  # it was never there, or went meanwhile
+        if error.errno not in (errno.ENODEV, errno.EINVAL):  # the container, or its port, went meanwhile
             raise

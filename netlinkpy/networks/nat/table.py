@@ -119,7 +119,7 @@ the chains of this table alone. Why each rule is there:
   for a port published on 127.0.0.1 before the kernel's own check. Only lo may use these addresses.
 - output: for ::1 the kernel takes answers from lo alone, so a port is refused there rather than dead.
 - published: two look-ups find one port among any number; the one at an address of the host comes first.
-- forward: what stays within a network passes (br_netfilter shows it here, and a published port may lead back).
+- forward: what stays within a network passes (br_netfilter shows it, and a published port may lead back).
   Internal networks exchange nothing with anybody else, isolated ones nothing with other networks, published
   ports included. From outside only answers and published ports reach a masqueraded network; a routed one is
   open.

@@ -1,5 +1,4 @@
-"""The conntrack message: one tracked flow, CTA_ of linux/netfilter/nfnetlink_conntrack.h, and the count of
-all."""
+"""The conntrack messages: one tracked flow, and the count of all (linux/netfilter/nfnetlink_conntrack.h)."""
 
 from __future__ import annotations
 
@@ -9,10 +8,8 @@ from .nfnetlink import NFGENMSG
 
 IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET_STATS = 1, 2, 5
 
-IPS_DST_NAT = 0x20  # status, linux/netfilter/nf_conntrack_common.h
-CTA_FILTER_F_IP_SRC = (
-    0x1  # orig_flags and reply_flags: what of the tuple must be equal (net/netfilter/nf_conntrack_netlink.c)
-)
+# In orig_flags and reply_flags: what of the tuple must be equal (net/netfilter/nf_conntrack_netlink.c).
+CTA_FILTER_F_IP_SRC = 0x1
 
 IP = Attributes(flagged=True, v4_src=(1, RAW), v4_dst=(2, RAW), v6_src=(3, RAW), v6_dst=(4, RAW))
 PROTO = Attributes(
