@@ -97,7 +97,7 @@ def _cards(port: Port) -> list[Card]:
     if port.ends:
         return [_end(end, name, troubles) for end in port.ends]
     if port.hidden:
-        return [Card("not to be seen", process=words.HIDDEN, wire=name, troubles=troubles, outside=True)]
+        return [Card(words.HIDDEN, wire=name, troubles=troubles, outside=True)]
     lines = _addresses(port.interface)
     whole = _whole(port.interface)
     return [Card(name, process=words.kind(port), lines=lines, troubles=troubles, whole=whole, outside=True)]

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..run.names import Running
     from .namespaces import Namespace
 
 _ID_LENGTH = 64  # letters of an engine's container id
@@ -19,16 +20,17 @@ _ENGINE_SECONDS = 2.0  # that an engine has to tell names; the ids serve otherwi
 
 def containers(namespaces: Iterable[Namespace]) -> dict[int, Container]:
     """The containers that namespaces are, by inode."""
-    runs = _runs()
+    runs = _runs()  # they know best which of their processes is the command
     ids = {one.inode: _engine_id(one.pid) for one in namespaces if one.pid and one.inode not in runs}
     known = _engine_names({engine for engine, _ in ids.values()})
     found = {}
     for one in namespaces:
+        if one.inode in runs:
+            found[one.inode] = _run(one, runs[one.inode])
+            continue
         command = command_of(one.pid) if one.pid else ""
         engine, identity = ids.get(one.inode, ("", ""))
-        if one.inode in runs:
-            title, by = ", ".join(runs[one.inode]), "run"
-        elif identity:
+        if identity:
             title, by = known.get(identity, identity[:_SHORT]), engine
         elif one.names:
             title, by = one.names[0], "netns"
@@ -38,16 +40,22 @@ def containers(namespaces: Iterable[Namespace]) -> dict[int, Container]:
     return found
 
 
-def _runs() -> dict[int, list[str]]:
-    """The names of what `netlinkpy run` has running, by the inode of its namespace."""
+def _runs() -> dict[int, list[Running]]:
+    """What `netlinkpy run` has running, by the inode of its namespace; several may share one."""
     from ..run.names import listing
 
-    found: dict[int, list[str]] = {}
+    found: dict[int, list[Running]] = {}
     for one in listing():
         inode = inode_of(one.pid)
         if inode:
-            found.setdefault(inode, []).append(one.name)
+            found.setdefault(inode, []).append(one)
     return found
+
+
+def _run(namespace: Namespace, runs: list[Running]) -> Container:
+    title = ", ".join([one.name for one in runs])
+    first = runs[0]
+    return Container(title, "run", namespace.inode, namespace.names, first.pid, " ".join(first.command))
 
 
 def _engine_id(pid: int) -> tuple[str, str]:

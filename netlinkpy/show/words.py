@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from ..networks.nat.records import Port as Published
     from .model import Container, End, Interface, Network, Port
 
-HIDDEN = "a namespace that is not to be seen from here"
+HIDDEN = "a namespace out of sight"
 UNWIRED = "not wired to this host"
 ASTRAY = "published, but no container has the address"
 
@@ -37,24 +37,29 @@ def about(container: Container, room: int = 60) -> str:
 
 
 def heading(network: Network) -> str:
-    """What a network is: "network web (bridge br-web)", "bridge docker0"."""
-    name = printable(network.interface.name)
-    own = f"{network.interface.kind or 'interface'} {name}"
+    """What a network is: "network backend (bridge br-1a2b3c)", "bridge docker0"."""
+    name, own = printable(network.name), _named(network.interface)
     if "network" not in network.traits:
         return own
-    return f"network {name}" if network.name == network.interface.name else f"network {network.name} ({own})"
+    return f"network {name}" if network.name == network.interface.name else f"network {name} ({own})"
 
 
 def kind(port: Port) -> str:
-    """What an interface of the host is."""
-    on = f" on {printable(port.peer)}" if port.peer else ""
-    return f"{port.interface.kind or 'hardware'}{on}"
+    """What an interface of the host is: "hardware", "vlan on eth0"."""
+    return (printable(port.interface.kind) or "hardware") + _on(port)
 
 
 def interface(port: Port) -> str:
-    """An interface of the host by kind and name: "interface eth0", "veth a on b"."""
-    on = f" on {printable(port.peer)}" if port.peer else ""
-    return f"{port.interface.kind or 'interface'} {printable(port.interface.name)}{on}"
+    """An interface of the host by kind and name: "interface eth0", "vlan eth0.7 on eth0"."""
+    return _named(port.interface) + _on(port)
+
+
+def _named(interface: Interface) -> str:
+    return f"{printable(interface.kind) or 'interface'} {printable(interface.name)}"
+
+
+def _on(port: Port) -> str:
+    return f" on {printable(port.peer)}" if port.peer else ""
 
 
 def facts(interface: Interface) -> list[str]:

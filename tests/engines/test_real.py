@@ -9,17 +9,20 @@ import pytest
 
 import netlinkpy
 from netlinkpy.engines import names, resolve
+from netlinkpy.show.model import read
 from tests.engines.real import Command, docker, podman
 from tests.namespaces import ping
 
 
 def wire(scheme: str) -> None:
-    """The container `web`, on a bridge of ours: the first packet passes."""
+    """The container `web`, on a bridge of ours: the first packet passes, and a picture names it."""
     with netlinkpy.RTNetlink() as host:
         host.links.add("br0", kind="bridge", up=True)
         host.addresses.add("10.1.0.1/24", dev="br0")
     netlinkpy.attach(netlinkpy.Endpoint(resolve(scheme, "web"), "br0", "10.1.0.2/24"))
     assert ping(None, "10.1.0.2") is not None
+    (found,) = [end.container for port in read().networks[0].ports for end in port.ends]
+    assert (found.title, found.by, found.command) == ("web", scheme, "sleep 1000")
 
 
 def look(scheme: str, run: Command) -> None:

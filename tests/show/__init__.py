@@ -1,0 +1,1 @@
+"""show: what is seen of a host, and how it is drawn."""
