@@ -251,7 +251,7 @@ PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 {
     struct nlp_step *steps = NULL;
     struct nlp_visited *visited = NULL;
-    struct nlp_span netns_fds;
+    struct nlp_span netns_fds, sockets = {NULL, 0};
     struct holding holding;
     PyObject *tuple, *list = NULL, *result = NULL;
     size_t rows, step_count;
@@ -259,7 +259,7 @@ PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t 
     int bad;
 
     (void)module;
-    if (!native_has_count("visit", count, 3, 3))
+    if (!native_has_count("visit", count, 3, 4))
         return NULL;
     timeout = PyLong_AsLongLong(arguments[2]);
     if (timeout == -1 && PyErr_Occurred())
@@ -268,10 +268,16 @@ PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t 
     if (!tuple)
         return NULL;
     step_count = (size_t)PyTuple_Size(tuple);
-    if (!native_hold_room(&holding, 1 + 2 * NLP_STEPS))
+    if (!native_hold_room(&holding, 2 + 2 * NLP_STEPS))
         goto out_tuple;
     if (!native_hold(&holding, arguments[0], 0, &netns_fds))
         goto out;
+    if (count == 4 && arguments[3] != Py_None && !native_hold(&holding, arguments[3], 1, &sockets))
+        goto out;
+    if (sockets.data && sockets.length != netns_fds.length) {
+        native_refuse(NLP_BAD_DATA, NULL);
+        goto out;
+    }
     if (!step_count || step_count > NLP_STEPS || netns_fds.length % 4) {
         native_refuse(netns_fds.length % 4 ? NLP_BAD_DATA : NLP_BAD_STEP, NULL);
         goto out;
@@ -286,7 +292,8 @@ PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t 
     for (size_t i = 0; i < step_count; i++)
         if (!read_step(PyTuple_GetItem(tuple, (Py_ssize_t)i), &holding, &steps[i]))
             goto out;
-    Py_BEGIN_ALLOW_THREADS bad = nlp_visit(netns_fds.data, rows, steps, step_count, timeout, visited);
+    Py_BEGIN_ALLOW_THREADS bad = nlp_visit(netns_fds.data, rows, steps, step_count, timeout,
+                                           sockets.data, visited);
     Py_END_ALLOW_THREADS if (bad)
     {
         native_refuse(bad, NULL);

@@ -223,7 +223,9 @@ def exchange(
     return failures
 
 
-def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[Visited]:
+def visit(
+    netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, sockets: Buffer | None = None, /
+) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
     if not 1 <= len(steps) <= MAX_STEPS:
         raise ValueError(f"a visit has 1 to {MAX_STEPS} steps")
@@ -231,6 +233,9 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
     rows, rest = divmod(len(fds), 4)
     if rest:
         raise ValueError("namespace descriptors are C ints, 4 bytes each")
+    kept = ffi.NULL if sockets is None else _bytes_of("uint8_t[]", sockets, require_writable=True)
+    if sockets is not None and len(kept) != len(fds):
+        raise ValueError("there is not one socket for each namespace")
     held: list[Any] = []
     prepared = ffi.new("struct nlp_step[]", len(steps))
     for place, (datagrams, length, take, puts, replies) in zip(prepared, steps, strict=True):
@@ -252,7 +257,7 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
             place.replies = _span(replies[0], True, held)
             place.stride = replies[1]
     visited = _new_unset("struct nlp_visited[]", rows)
-    _refuse(lib.nlp_visit(fds, rows, prepared, len(steps), timeout_ns, visited))
+    _refuse(lib.nlp_visit(fds, rows, prepared, len(steps), timeout_ns, kept, visited))
     return [
         (one.error, one.step, one.message, _octets(one.tlvs, one.tlv_length), one.kept) for one in visited
     ]

@@ -208,13 +208,15 @@ if TYPE_CHECKING:
             exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
             """
 
-        def visit(self, netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[Visited]:
-            """Run prepared datagrams inside many network namespaces, on one throw-away thread.
+        def visit(
+            self, netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, sockets: Buffer | None = None, /
+        ) -> list[Visited]:
+            """Run prepared datagrams inside many network namespaces.
 
-            `netns_fds` is a buffer of C ints (4 bytes each), one for each row. For row i the thread enters
-            that namespace, opens an AF_NETLINK/NETLINK_ROUTE socket (extended and capped acks, strict
-            checking) and runs `steps` in order. The first step that fails ends the row; the next row goes
-            on all the same.
+            `netns_fds` is a buffer of C ints (4 bytes each), one for each row. A throw-away thread enters
+            each of these namespaces and opens an AF_NETLINK/NETLINK_ROUTE socket there (extended and capped
+            acks, strict checking). Through them the calling thread, which goes nowhere, runs `steps` row by
+            row, in order. The first step that fails ends the row; the next row goes on all the same.
 
             A step is (datagrams, length, take, puts, replies).
             - Row i sends `datagrams[i * length:(i + 1) * length]`: one or several messages with sequence
@@ -237,6 +239,10 @@ if TYPE_CHECKING:
             socket), message the number of the refused message in the datagram (-1: no message is to blame),
             TLVs its extended-ack attributes, at most 256 bytes. `kept` is the last value taken, also of a
             row that failed later, or 0.
+
+            `sockets`, if given, is a writable buffer of C ints, one for each row: a socket that is not -1 is
+            talked through, and its namespace is not entered; a row with -1 that is done leaves its socket
+            there, open, for the caller to close. When no row has to be entered there is no thread.
 
             `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
             malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:

@@ -4,6 +4,7 @@ namespaces)."""
 from __future__ import annotations
 
 import errno
+from _socket import socket
 from struct import Struct
 
 from netlinkpy.native.pure_bytes import ATTRIBUTE, NLMSG_DONE, NLMSG_ERROR, flat
@@ -12,7 +13,6 @@ from netlinkpy.native.shared import MAX_PUTS, MAX_STEPS, ExchangeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _socket import socket
     from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
@@ -78,10 +78,10 @@ def _refusal(data: memoryview, at: int, length: int, kind: int, flags: int, limi
 class _Line:
     """A netlink socket with the deadline of what is being asked on it."""
 
-    def __init__(self, sock: socket, timeout_ns: int) -> None:
+    def __init__(self, sock: socket, timeout_ns: int, room: memoryview | None = None) -> None:
         self.socket = sock
         self.timeout_ns = timeout_ns
-        self.room = memoryview(bytearray(RECEIVE))
+        self.room = memoryview(bytearray(RECEIVE)) if room is None else room
         self.start()
 
     def start(self) -> None:
@@ -132,8 +132,6 @@ def exchange(
     /,
 ) -> list[Failure]:
     """See `netlinkpy.native.interface.Backend.exchange`."""
-    from _socket import socket
-
     data = flat(buffer, writable=True)
     chunks = _chunks(data, length, first_sequence, rows, chunk_bytes, chunk_rows)
     failures: list[Failure] = []
@@ -202,7 +200,9 @@ def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failu
             raise OSError(errno.EBADMSG, "a malformed answer") from None
 
 
-def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[Visited]:
+def visit(
+    netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, sockets: Buffer | None = None, /
+) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
     packed = flat(netns_fds)
     if len(packed) % 4:
@@ -215,26 +215,45 @@ def visit(netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, /) -> list[
     if any(step[3] for step in steps[: first_take + 1]):
         raise ValueError("a step has puts, and no step before it takes anything")
 
-    def work() -> list[Visited]:
-        from _socket import socket
+    kept = None if sockets is None else flat(sockets, writable=True)
+    if kept is not None and len(kept) != len(packed):
+        raise ValueError("there is not one socket for each namespace")
+    given = [-1] * len(descriptors) if kept is None else kept.cast("i").tolist()
 
-        visited: list[Visited] = []
-        for row, descriptor in enumerate(descriptors):
-            try:
-                setns(descriptor, CLONE_NEWNET)
-                sock = socket(AF_NETLINK, SOCK_RAW, 0)
-                for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
-                    sock.setsockopt(SOL_NETLINK, option, 1)
-            except OSError as error:
-                visited.append((error.errno or errno.EIO, -1, -1, b"", 0))
-                continue
-            try:
-                visited.append(_row(_Line(sock, timeout_ns), row, flattened))
-            finally:
-                sock.close()
-        return visited
+    opened = elsewhere(lambda: _open_all(descriptors, given)) if -1 in given else [None] * len(given)
+    visited: list[Visited] = []
+    room = memoryview(bytearray(RECEIVE))
+    for row, found in enumerate(opened):
+        if isinstance(found, OSError):
+            visited.append((found.errno or errno.EIO, -1, -1, b"", 0))
+            continue
+        sock = socket(fileno=given[row]) if found is None else found
+        visited.append(_row(_Line(sock, timeout_ns, room), row, flattened))
+        if found is None:
+            sock.detach()
+        elif kept is not None and not visited[-1][0]:
+            kept.cast("i")[row] = sock.detach()
+        else:
+            sock.close()
+    return visited
 
-    return elsewhere(work)
+
+def _open_all(descriptors: list[int], given: list[int]) -> list[socket | OSError | None]:
+    """A socket inside each namespace, or why there is none; None where the row has one."""
+    opened: list[socket | OSError | None] = []
+    for row, descriptor in enumerate(descriptors):
+        if given[row] >= 0:
+            opened.append(None)
+            continue
+        try:
+            setns(descriptor, CLONE_NEWNET)
+            sock = socket(AF_NETLINK, SOCK_RAW, 0)
+            for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
+                sock.setsockopt(SOL_NETLINK, option, 1)
+            opened.append(sock)
+        except OSError as error:
+            opened.append(error)
+    return opened
 
 
 def _checked(

@@ -10,7 +10,6 @@ from ..netns.named import list as names
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac, parse_ip
-from ..transport.socket import answer
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ..wiring.bridge import PORT_STATES
@@ -78,7 +77,7 @@ def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
     }
     verb = f"look at the other end of {port.name}"
     try:
-        link = answer(host.socket.request(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+        link = host.socket.get(LINK, RTM_GETLINK, asked, verb=verb)
     except NetlinkError:
         return "", ""  # just going, or not ours to look at
     return link["ifname"], format_mac(link["address"])

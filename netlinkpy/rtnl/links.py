@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 
-from ..transport.socket import answer
 from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.bridge import BRIDGE
@@ -46,8 +45,7 @@ class Links:
         """A link by index, name or alternative name. NetlinkError (ENODEV) where there is none."""
         verb = f"find link {dev}"
         values = {**_named(dev), "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        found = self._socket.request_bodies(LINK, RTM_GETLINK, 0, values, verb=verb)
-        return Link.from_body(answer(found, verb).body)
+        return Link.from_body(self._socket.get_body(LINK, RTM_GETLINK, values, verb=verb))
 
     def list(self, *, master: str | int | None = None, kind: str | None = None) -> builtins.list[Link]:
         """All links, or the ports of one bridge, or those of one kind: the kernel filters."""

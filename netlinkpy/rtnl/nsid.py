@@ -4,7 +4,6 @@ namespace n)."""
 from __future__ import annotations
 
 from ..netns.handle import Netns
-from ..transport.socket import answer
 from ..wire.rtnetlink.nsid import NETNSA_NSID_NOT_ASSIGNED, NSID, RTM_GETNSID, RTM_NEWNSID
 from .values import check_number
 
@@ -26,8 +25,8 @@ class NamespaceIds:
         """The id of a namespace, None where it has none yet."""
         with Netns.open(netns) as handle:
             verb = f"find the id of {handle.label}"
-            found = self._socket.request(NSID, RTM_GETNSID, 0, {"fd": handle.fileno()}, verb=verb)
-            number: int = answer(found, verb)["nsid"]
+            asked = {"fd": handle.fileno()}
+            number: int = self._socket.get(NSID, RTM_GETNSID, asked, verb=verb)["nsid"]
         return None if number == NETNSA_NSID_NOT_ASSIGNED else number
 
     def set(self, netns: Target, number: int) -> None:

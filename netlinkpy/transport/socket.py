@@ -39,6 +39,8 @@ SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
 
+_READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT
+
 RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
 DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
 
@@ -79,6 +81,7 @@ class Socket:
         try:
             for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
                 self._socket.setsockopt(SOL_NETLINK, option, 1)
+            self._socket.setblocking(False)
             self._socket.bind((port, 0))
         except BaseException:
             self._socket.close()
@@ -134,14 +137,18 @@ class Socket:
 
         verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError
         where the values do not fit the message; then nothing was sent."""
-        replies = self.request_bodies(message, type, flags, values, verb=verb, hint=hint)
+        replies, _ = self._talk(message, type, flags | NLM_F_ACK, message.pack(values), verb, hint)
         return [message.parse(reply.body) for reply in replies]
 
-    def request_bodies(
-        self, message: Message, type: int, flags: int, values: Values, *, verb: str = "", hint: str = ""
-    ) -> list[Reply]:
-        """As request(), the replies not yet parsed."""
-        return self._talk(message, type, flags | NLM_F_ACK, message.pack(values), verb, hint)[0]
+    def get(self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = "") -> Values:
+        """The one reply to a GET that names one object. NetlinkError as request()."""
+        return message.parse(self.get_body(message, type, values, verb=verb, hint=hint))
+
+    def get_body(
+        self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = ""
+    ) -> bytes:
+        """As get(), the reply not yet parsed."""
+        return self._talk(message, type, 0, message.pack(values), verb, hint, single=True)[0][0].body
 
     def dump(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Values]:
         """All entries the kernel has for a GET; begun again (8 times at most) when changes interrupt it.
@@ -272,8 +279,10 @@ class Socket:
             self._socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, size)
 
     def _talk(
-        self, message: Message, type: int, flags: int, body: bytes, verb: str, hint: str
+        self, message: Message, type: int, flags: int, body: bytes, verb: str, hint: str, single: bool = False
     ) -> tuple[list[Reply], bool]:
+        """Send one request; its replies, and whether changes interrupted them. single: the first reply is
+        all."""
         deadline = self._begin()
         sequence, data = self._conversation.request(type, flags, body)
         replies: list[Reply] = []
@@ -285,6 +294,8 @@ class Socket:
                         continue
                     if isinstance(event, Reply):
                         replies.append(event)
+                        if single:
+                            return replies, False
                     elif isinstance(event, Overrun):
                         raise OverrunError(errno.ENOBUFS, verb, where=self.where)
                     elif event.errno:
@@ -295,42 +306,55 @@ class Socket:
             self._conversation.forget(sequence)
 
     def _send(self, data: bytes | bytearray, verb: str, deadline: float) -> None:
-        self._socket.settimeout(max(deadline - monotonic(), 0.001))
-        try:
-            self._socket.sendto(data, (0, 0))
-        except TimeoutError:
-            raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where) from None
-        except OSError as error:
-            raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+        while True:
+            try:
+                self._socket.sendto(data, (0, 0))
+            except BlockingIOError:
+                self._wait(_WRITABLE, verb, deadline)
+            except OSError as error:
+                raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+            else:
+                return
 
     def _receive(self, verb: str, deadline: float) -> bytes:
         """One datagram of the kernel's, whole."""
-        data: bytes = self._wait(lambda: self._socket.recvfrom(RECEIVE_SIZE), verb, deadline)
+        data: bytes = self._heard(lambda: self._socket.recvfrom(RECEIVE_SIZE), verb, deadline)
         return data
 
     def _receive_into(self, buffer: bytearray, verb: str, deadline: float) -> int:
         """One datagram of the kernel's, into `buffer`; gives its length, which is a message's at least."""
         while True:
-            length: int = self._wait(lambda: self._socket.recvfrom_into(buffer), verb, deadline)
+            length: int = self._heard(lambda: self._socket.recvfrom_into(buffer), verb, deadline)
             if length >= NLMSG_HDRLEN:
                 return length
 
-    def _wait(self, receive: Callable[[], tuple[Any, Any]], verb: str, deadline: float) -> Any:
+    def _heard(self, receive: Callable[[], tuple[Any, Any]], verb: str, deadline: float) -> Any:
+        """What the kernel sent. Mostly it has answered by the time that sending is done: nothing is waited
+        for then."""
         while True:
-            left = deadline - monotonic()
-            if left <= 0:
-                raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
-            self._socket.settimeout(left)
             try:
                 received, sender = receive()
-            except TimeoutError:
-                continue  # the deadline is past, or nearly
+            except BlockingIOError:
+                self._wait(_READABLE, verb, deadline)
+                continue
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     raise OverrunError(errno.ENOBUFS, verb, where=self.where) from None
                 raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
             if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
                 return received
+            if monotonic() > deadline:
+                raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
+
+    def _wait(self, event: int, verb: str, deadline: float) -> None:
+        """Until the socket is readable or writable; DeadlineError where it is not in time."""
+        from select import poll
+
+        poller = poll()
+        poller.register(self._socket.fileno(), event)
+        left = deadline - monotonic()
+        if left <= 0 or not poller.poll(left * 1000):
+            raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
 
     def _refusal(
         self, event: Ack | Done, message: Message, body: bytes, verb: str, hint: str
@@ -344,10 +368,3 @@ class Socket:
             text=told.sentence,
             hint=hint,
         )
-
-
-def answer(replies: list[Any], verb: str) -> Any:
-    """The one reply of a GET that names one object; an OSError where the kernel acked without giving it."""
-    if not replies:
-        raise NetlinkError(errno.ENODATA, verb, text="the kernel acknowledged and answered nothing")
-    return replies[0]

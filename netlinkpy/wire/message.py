@@ -141,7 +141,7 @@ class Message(Codec):
                 raise ValueError(f"{self.name} has no attribute {path!r} with one place")
             number, codec = codec.type_of(name)
             if isinstance(codec, Select) and case:
-                codec = codec.cases[case]
+                codec = codec.cases[int(case) if case.isdigit() else case]
             types.append(number)
         if isinstance(codec, (Repeated, Select)):
             raise ValueError(f"{path!r} of {self.name} has no single value")

@@ -123,7 +123,8 @@ class Table:
         position = self._plan.names.index(name)
         field = self._plan.fields[position]
         view = memoryview(self._buffers[position])[: field.width * self.rows]
-        return view.cast(field.form) if field.form else view
+        form: Any = field.form
+        return view.cast(form) if form else view
 
     def columns(self) -> dict[str, memoryview]:
         """All columns by name, and `present`: for each row a u64 whose bit i says that column i was there."""

@@ -16,13 +16,13 @@ from .attachment import Attachment
 from .bridge import Bridge, regroup, remove
 from .endpoint import Endpoint, Wanted, label, tells_mac
 from .errors import AttachError, Failures, failure
-from .inside import Group, in_groups
+from .inside import Group, in_groups, through_sockets
 from .making import Maker
 from .own import await_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Literal, overload
 
     from ..netns.handle import Netns
@@ -113,6 +113,7 @@ class _Call:
         self._progress = progress
         self._timeout = timeout
         self._rows: list[Wanted] = []  # those that are still to be made, or are made
+        self._every: list[Wanted] = []  # besides, those that failed
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
@@ -133,7 +134,7 @@ class _Call:
         for bridge in self._bridges.values():
             self._enslave(bridge)
         self._drop_failed()
-        self._failures.add(*in_groups(self._rows, self._make_ready))
+        self._failures.add(*through_sockets(self._rows, self._make_ready))
         self._drop_failed()
         self._commit()
         if (
@@ -161,6 +162,7 @@ class _Call:
                         raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
                 row.gateways_from(self._bridge(row).addresses)
                 self._rows.append(row)
+                self._every.append(row)
             except ValueError as error:
                 where = label(endpoint.netns)
                 self._failures.add(
@@ -238,7 +240,7 @@ class _Call:
                     text = refused.text or meaning(refused.errno or errno.EIO)
                     self._failures.refuse(row, refused.errno or errno.EIO, text, verb)
 
-    def _make_ready(self, rows: list[Wanted], handles: list[Netns]) -> None:
+    def _make_ready(self, rows: list[Wanted], handles: Sequence[Netns | None]) -> None:
         group = Group(rows, handles, self._timeout)
         self._failures.add(*[error for error in group.make_ready() if error is not None])
         self._failures.add(*await_own(rows, handles, self._timeout))
@@ -301,6 +303,8 @@ class _Call:
 
     def close(self) -> None:
         """Close the sockets: the groups' numbers are free again."""
+        for row in self._every:
+            row.close()
         for bridge in self._bridges.values():
             bridge.close()
 

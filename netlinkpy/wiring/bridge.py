@@ -10,15 +10,16 @@ import errno
 import os
 from sys import byteorder
 
-from ..transport.socket import Socket, answer
+from ..transport.socket import Socket
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_REQUEST
 from ..wire.errors import NetlinkError
 from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
-from ..wire.rtnetlink.bridge import BR_STATE_DISABLED, BR_STATE_FORWARDING
+from ..wire.rtnetlink.bridge import BR_STATE_FORWARDING
 from ..wire.rtnetlink.link import (
     AF_BRIDGE,
+    IFF_LOWER_UP,
     IFF_UP,
     IFLA_ALT_IFNAME,
     IN6_ADDR_GEN_MODE_NONE,
@@ -28,7 +29,7 @@ from ..wire.rtnetlink.link import (
     RTM_GETLINK,
     RTM_NEWLINK,
 )
-from ..wire.table import Field, Plan, number, pick
+from ..wire.table import Field, Plan, Table, number, pick
 from ..wire.template import Template
 
 TYPE_CHECKING = False
@@ -139,7 +140,7 @@ class Bridge:
     index; up: whether it is; addresses: (bytes, prefix length); is_network: whether it is one that
     networks/ made."""
 
-    __slots__ = ("_mac", "addresses", "group", "index", "is_network", "name", "up")
+    __slots__ = ("_mac", "_sends", "addresses", "group", "index", "is_network", "name", "up")
 
     def __init__(self, name: str) -> None:
         """NetlinkError (ENODEV) where there is no such link, (EINVAL) where it is no bridge."""
@@ -155,13 +156,14 @@ class Bridge:
         verb = f"find bridge {self.name}"
         socket = self.group.socket
         asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        found = answer(socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
-        self.index, flags, self._mac, kind = pick(_facts(), found.body)
+        body = socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
+        self.index, flags, self._mac, kind = pick(_facts(), body)
         kind = (kind or b"").rstrip(b"\0").decode()
         if kind != "bridge":
             raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {_a(kind)}, not a bridge")
         self.up = bool(flags & IFF_UP)
-        self.is_network = _NETWORK in found.body
+        self._sends = bool(flags & IFF_LOWER_UP)
+        self.is_network = _NETWORK in body
         asked = {"ifa_index": self.index}
         found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
         self.addresses = [(entry.get("local") or entry["address"], entry["ifa_prefixlen"]) for entry in found]
@@ -187,9 +189,8 @@ class Bridge:
         verb = f"make ports of bridge {self.name}"
         messages = _ENSLAVE.stamp({}, 1, values)
         for _, error, tlvs in self.group.socket.exchange(messages, len(_ENSLAVE.messages), verb=verb):
-            if (
-                error != errno.EAFNOSUPPORT
-            ):  # that is a port that has no IPv6: an MTU below 1280, or such a kernel
+            # EAFNOSUPPORT is a port without IPv6: its MTU is below 1280, or the kernel has none.
+            if error != errno.EAFNOSUPPORT:
                 raise NetlinkError(error, verb, text=decode(tlvs).sentence)
 
     def enslave(self, index: int) -> NetlinkError | None:
@@ -211,7 +212,9 @@ class Bridge:
         for index in indices:
             if states.get(index) != BR_STATE_FORWARDING:
                 states[index] = self._port_state(index)
-        if indices:  # with its first live port the bridge gets a carrier, before which it sends nothing
+        if (
+            indices and not self._sends
+        ):  # its first live port gives the bridge a carrier: complete that as well
             self._port_state(self.index)
         return {index: PORT_STATES[states[index]] for index in indices if states[index] >= 0}
 
@@ -220,18 +223,19 @@ class Bridge:
         asked = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         verb = f"look at port {index} of {self.name}"
         try:
-            found = answer(self.group.socket.request_bodies(LINK, RTM_GETLINK, 0, asked, verb=verb), verb)
+            body = self.group.socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
         except NetlinkError as error:
             if error.errno != errno.ENODEV:
                 raise
             return -1
-        (state,) = pick(_port_facts(), found.body)
+        (state,) = pick(_port_facts(), body)
         return -1 if state is None else int(state)
 
     def _dump_port_states(self) -> dict[int, int]:
+        table = Table(_dump_facts())
         asked = {"ifi_family": AF_BRIDGE}
-        ports = self.group.socket.dump(LINK, RTM_GETLINK, asked, verb=f"look at the ports of {self.name}")
-        return {port["ifi_index"]: port.get("protinfo", {}).get("state", BR_STATE_DISABLED) for port in ports}
+        self.group.socket.gather(LINK, RTM_GETLINK, asked, table, verb=f"look at the ports of {self.name}")
+        return dict(zip(table.values("index"), table.values("state"), strict=True))
 
     def close(self) -> None:
         """Give the group's number back."""
@@ -241,9 +245,9 @@ class Bridge:
 _REGROUP = Template()
 _REGROUP.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("index", 4), "group": Slot("group", 4)})
 
-# Pin the bridge's MAC; no IPv6 addresses on the ports; make them ports, and up. (The kernel takes up and
-# master before
-# the mode of the same message, so that the mode goes first, by itself.)
+# Pin the bridge's MAC; no IPv6 addresses on the ports; make them ports, and up. (Of one message the kernel
+# takes up and
+# master first, and then the mode: so that goes before, by itself.)
 _ENSLAVE = Template()
 _ENSLAVE.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("bridge", 4), "address": Slot("mac", 6)})
 _ENSLAVE.add(
@@ -279,6 +283,14 @@ def _port_facts() -> Plan:
         state = number(LINK, "linkinfo.slave_data[bridge].state")
         _plans["port"] = Plan(LINK, RTM_NEWLINK, {"state": state})
     return _plans["port"]
+
+
+def _dump_facts() -> Plan:
+    """What is to be known of all ports at once: a dump of AF_BRIDGE has it in another place."""
+    if "dump" not in _plans:
+        fields = {"index": number(LINK, "ifi_index"), "state": number(LINK, f"protinfo[{AF_BRIDGE}].state")}
+        _plans["dump"] = Plan(LINK, RTM_NEWLINK, fields)
+    return _plans["dump"]
 
 
 _plans: dict[str, Plan] = {}

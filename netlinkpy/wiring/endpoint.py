@@ -76,11 +76,13 @@ class Wanted:
         "position",
         "queues",
         "routes",
+        "socket",
     )
 
     def __init__(self, position: int, endpoint: Endpoint) -> None:
         """ValueError or TypeError says what is wrong with the endpoint."""
         self.position = position
+        self.socket = -1  # inside the container, once there is one
         self.index = 0
         self.host_index = 0
         self.become(endpoint)
@@ -117,6 +119,12 @@ class Wanted:
                 raise ValueError(f"address {format_ip(one)} is given twice")
             if len(one) == 16 and self.mtu is not None and self.mtu < IPV6_MIN_MTU:
                 raise ValueError(f"mtu {self.mtu} is too small for IPv6, which needs {IPV6_MIN_MTU}")
+
+    def close(self) -> None:
+        """Close the socket inside, where there is one."""
+        if self.socket >= 0:
+            os.close(self.socket)
+            self.socket = -1
 
     def gateways_from(self, bridge_addresses: list[tuple[bytes, int]]) -> None:
         """Where no gateways were given: take the bridge's addresses in the nets of ours. ValueError where it

@@ -18,7 +18,7 @@ from .templates import shape_of, step_names, values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..native.interface import Step, Visited
     from ..wire.template import Template
@@ -30,6 +30,10 @@ AT_A_TIME = 64  # rows in one call of the shim: signals are served in between
 _REPLY_ROOM = 4096  # for the echo of a create, some 1500 bytes
 _INDEX_OFFSET = NLMSG_HDRLEN + 4  # of ifi_index
 _NUMBER = Struct("=I")
+_FD = Struct("=i")
+MAX_SOCKETS = (
+    256  # rows of one call that keep their socket from phase to phase: a process has 1024 descriptors
+)
 
 
 def kernel_echoes() -> bool:
@@ -41,9 +45,10 @@ def kernel_echoes() -> bool:
 class Group:
     """Rows of one shape that are visited together: their namespaces open, their messages stamped."""
 
-    def __init__(self, rows: list[Wanted], handles: list[Netns], timeout: float) -> None:
+    def __init__(self, rows: list[Wanted], handles: Sequence[Netns | None], timeout: float) -> None:
+        """handles: the namespaces; None for a row that has a socket inside already."""
         self._rows = rows
-        self._fds = b"".join([_NUMBER.pack(handle.fileno()) for handle in handles])
+        self._fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
         self._timeout = int(timeout * 1e9)
 
     def create(self, groups: list[int], host_fd: int, echo: bool) -> list[AttachError | None]:
@@ -67,7 +72,7 @@ class Group:
             steps = [(*create, None, (), None), (*find, take, (), wanted_replies)]
             names = ["create", "find", "configure"]
         steps.append((*configure, None, shape.configure.offsets("index"), None))
-        visited = load().visit(self._fds, steps, self._timeout)
+        visited = self._visit(steps)
         for place, (row, outcome) in enumerate(zip(self._rows, visited, strict=True)):
             row.index = outcome[4]
             if row.index:
@@ -87,8 +92,21 @@ class Group:
         shape = shape_of(self._rows[0], True)
         columns = {"index": b"".join([_NUMBER.pack(row.index) for row in self._rows])}
         step = self._step(shape.ready, columns, {})
-        visited = load().visit(self._fds, [(*step, None, (), None)], self._timeout)
+        visited = self._visit([(*step, None, (), None)])
         return self._failures(visited, ["ready"], [step[0]], [shape.ready])
+
+    def _visit(self, steps: list[Step]) -> list[Visited]:
+        """Run steps, through the rows' sockets where they have one; else they get one, as long as there are
+        not too many."""
+        rows = self._rows
+        if rows[-1].position >= MAX_SOCKETS and rows[0].socket < 0:
+            return load().visit(self._fds, steps, self._timeout)
+        sockets = bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
+        try:
+            return load().visit(self._fds, steps, self._timeout, sockets)
+        finally:
+            for place, row in enumerate(rows):
+                (row.socket,) = _FD.unpack_from(sockets, place * 4)
 
     def _step(
         self, template: Template, columns: dict[str, bytes], constants: dict[str, bytes]
@@ -116,38 +134,47 @@ def in_groups(
 ) -> list[AttachError]:
     """Call work(rows, handles) for rows of one shape at a time, 64 at most, their namespaces open meanwhile.
     Gives the rows whose namespace cannot be opened."""
+    failed: list[AttachError] = []
+    for alike in _alike(rows, echo):
+        opened: list[Netns] = []
+        present: list[Wanted] = []
+        try:
+            for row in alike:
+                try:
+                    opened.append(Netns.open(row.endpoint.netns))
+                except (OSError, ValueError) as error:
+                    text = getattr(error, "strerror", "") or str(error)
+                    number = getattr(error, "errno", errno.EINVAL) or errno.EIO
+                    failed.append(
+                        failure(row.position, row.endpoint, number, "attach", where=row.label, text=text)
+                    )
+                else:
+                    present.append(row)
+            if present:
+                work(present, opened)
+        finally:
+            for handle in opened:
+                handle.close()
+    return failed
+
+
+def through_sockets(
+    rows: list[Wanted], work: Callable[[list[Wanted], Sequence[Netns | None]], None]
+) -> list[AttachError]:
+    """As in_groups(), but rows that have a socket inside are not opened for it (None)."""
+    for alike in _alike([row for row in rows if row.socket >= 0], True):
+        work(alike, [None] * len(alike))
+    return in_groups([row for row in rows if row.socket < 0], work)
+
+
+def _alike(rows: Iterable[Wanted], echo: bool) -> Iterator[list[Wanted]]:
+    """The rows in lists of one shape, 64 at most in each."""
     shapes: dict[Shape, list[Wanted]] = {}  # which keeps each shape, so that no other takes its place
     for row in rows:
         shapes.setdefault(shape_of(row, echo), []).append(row)
-    failed: list[AttachError] = []
     for alike in shapes.values():
         for start in range(0, len(alike), AT_A_TIME):
-            opened: list[Netns] = []
-            present: list[Wanted] = []
-            try:
-                for row in alike[start : start + AT_A_TIME]:
-                    try:
-                        opened.append(Netns.open(row.endpoint.netns))
-                    except (OSError, ValueError) as error:
-                        text = getattr(error, "strerror", "") or str(error)
-                        failed.append(
-                            failure(
-                                row.position,
-                                row.endpoint,
-                                getattr(error, "errno", errno.EINVAL) or errno.EIO,
-                                "attach",
-                                where=row.label,
-                                text=text,
-                            )
-                        )
-                    else:
-                        present.append(row)
-                if present:
-                    work(present, opened)
-            finally:
-                for handle in opened:
-                    handle.close()
-    return failed
+            yield alike[start : start + AT_A_TIME]
 
 
 def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Template]) -> AttachError:

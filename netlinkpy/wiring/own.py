@@ -22,6 +22,8 @@ from .errors import failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..netns.handle import Netns
     from .endpoint import Wanted
     from .errors import AttachError
@@ -31,7 +33,7 @@ _TYPE = NLMSG_HDRLEN + RTMSG.offsets[RTMSG.names.index("rtm_type")]
 _FD = Struct("=i")
 
 
-def await_own(rows: list[Wanted], handles: list[Netns], timeout: float) -> list[AttachError]:
+def await_own(rows: list[Wanted], handles: Sequence[Netns | None], timeout: float) -> list[AttachError]:
     """Wait until every IPv6 address of rows of one shape is the container's own; gives those that were not
     in time (seconds)."""
     failed: list[AttachError] = []
@@ -52,7 +54,9 @@ def await_own(rows: list[Wanted], handles: list[Netns], timeout: float) -> list[
     return failed
 
 
-def _not_own(waiting: list[tuple[Wanted, Netns]], place: int, timeout: float) -> list[tuple[Wanted, Netns]]:
+def _not_own(
+    waiting: list[tuple[Wanted, Netns | None]], place: int, timeout: float
+) -> list[tuple[Wanted, Netns | None]]:
     """Those whose address `place` would not be delivered to the container itself: the kernel's own lookup
     says."""
     template = Template()
@@ -62,7 +66,9 @@ def _not_own(waiting: list[tuple[Wanted, Netns]], place: int, timeout: float) ->
     datagrams = template.stamp({"address": column}, len(waiting))
     size = _TYPE + 1
     replies = bytearray(size * len(waiting))
-    fds = b"".join([_FD.pack(handle.fileno()) for _, handle in waiting])
+    fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for _, handle in waiting])
     step = (datagrams, len(template.data), None, (), (replies, size))
-    load().visit(fds, [step], int(timeout * 1e9))
+    sockets = bytearray(b"".join([_FD.pack(row.socket) for row, _ in waiting]))
+    inside = all(row.socket >= 0 for row, _ in waiting)
+    load().visit(fds, [step], int(timeout * 1e9), sockets if inside else None)
     return [pair for number, pair in enumerate(waiting) if replies[number * size + _TYPE] != RTN_LOCAL]

@@ -314,7 +314,7 @@ static void real_kernel(void)
 
     REQUIRE(nlp_make_netns(1, &netns) == 0);
     put_up(up, 1);
-    REQUIRE(nlp_visit((uint8_t *)&netns, 1, &step, 1, 1000000000, &visited) == 0);
+    REQUIRE(nlp_visit((uint8_t *)&netns, 1, &step, 1, 1000000000, NULL, &visited) == 0);
     REQUIRE(visited.error == 0 && visited.step == 1);
     REQUIRE((fd = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0)) >= 0);
     for (uint32_t i = 0; i < ROWS; i++) {
