@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..rtnl.link import Link
     from .network import Subnet
 
+LINK_LOCAL = "fe80::1/64"
 DEFAULT = "bridge"  # the network of `run --net=bridge`
 _ROUNDS = 16  # how often another subnet is picked when somebody else took it first
 
@@ -165,8 +166,11 @@ class _Making:
         if self._wanted.mtu is not None:
             # By a message of its own: what a create sets the bridge gives up again for its ports' lowest.
             self._host.links.set(index, mtu=self._wanted.mtu)
-        if not any(":" in subnet.gateway for subnet in self._subnets):
-            self._host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+        self._host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+        if any(":" in subnet.gateway for subnet in self._subnets):
+            # Without a link-local address the host looks for no neighbour on behalf of others; the kernel's
+            # own would come a second after the first port (duplicate address detection).
+            self._host.addresses.add(LINK_LOCAL, dev=index, nodad=True)
 
     def _serve(self) -> list[str]:
         """Have the packet filter serve it: the table decides between two that overlap, and come at once."""

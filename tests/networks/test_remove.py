@@ -1,0 +1,261 @@
+"""Networks removed and pruned: nothing of them is left, and nothing else is touched."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy.networks import Network, connect, disconnect
+from netlinkpy.networks.nat import Nat, Port
+from netlinkpy.wiring.bridge import PrivateGroup
+from tests.namespaces import Container
+from tests.networks.stage import (
+    SUBNET,
+    SUBNET6,
+    check_restored,
+    leftovers,
+    outcome_at,
+    refused,
+    settle,
+)
+from tests.snapshot import snapshot
+
+Containers = Callable[..., list[Container]]
+
+
+def ruleset() -> str:
+    """What `nft list ruleset` prints."""
+    done = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.fixture
+def strangers(host: nl.RTNetlink) -> nl.RTNetlink:
+    """A host with links, routes and rules of others."""
+    host.links.add("docker0", kind="bridge", up=True)
+    host.addresses.add("172.17.0.1/16", dev="docker0")
+    if shutil.which("nft"):
+        rules = """
+        table ip filter { chain FORWARD { type filter hook forward priority 0; policy accept; accept; }; }
+        table inet other { set s { type ipv4_addr; elements = { 10.0.0.1 }; }; }
+        """
+        subprocess.run(["nft", "-f", "-"], check=True, input=rules, text=True)
+    settle()
+    return host
+
+
+@pytest.mark.needs("nft")
+def test_links_and_ruleset_are_as_before(strangers: nl.RTNetlink, containers: Containers) -> None:
+    before = snapshot()
+    rules = ruleset()
+    kept = Network.create("kept", subnets="10.7.0.0/16", ip_ranges="10.7.1.0/24", aux_addresses="10.7.0.9")
+    with_kept, rules_with_kept = snapshot(), ruleset()
+    assert "netlinkpy" in rules_with_kept
+    gone = Network.create("gone", subnets=[SUBNET, SUBNET6], isolate=True)
+    one, other = containers(2)
+    gone.connect(one.pid)
+    disconnect("gone", one.pid)
+    gone.connect(other.pid)
+    disconnect("gone", other.pid)
+    gone.remove()
+    check_restored([with_kept])
+    assert ruleset() == rules_with_kept
+    kept.remove()
+    check_restored([before])
+    assert ruleset() == rules
+
+
+def test_one_in_use_is_kept(host: nl.RTNetlink, container: Container) -> None:
+    network = Network.create("blue", subnets=SUBNET)
+    network.connect(container.pid)
+    with refused(
+        nl.NetlinkError,
+        errno.EBUSY,
+        "remove network blue",
+        "in use by 1 container: process",
+        among=(container,),
+    ):
+        network.remove()
+    assert leftovers(host) == []
+    disconnect("blue", container.pid)
+    network.remove()
+    assert Network.list() == []
+
+
+def test_it_is_free_when_its_containers_are_dead(host: nl.RTNetlink, containers: Containers) -> None:
+    network = Network.create("blue", subnets=SUBNET)
+    attachments = [network.connect(one.pid) for one in containers(3)]
+    with pytest.raises(nl.NetlinkError, match="in use by 3 containers"):
+        network.remove()
+    nl.detach_many(attachments)
+    network.remove()
+
+
+def test_one_that_is_gone(host: nl.RTNetlink) -> None:
+    network = Network.create("blue", subnets=SUBNET)
+    network.remove()
+    with refused(nl.NetlinkError, errno.ENOENT, "network blue", "no network of that name"):
+        network.remove()
+    host.links.add("apart", kind="bridge")
+    Network.create("blue", subnets=SUBNET)
+    with refused(nl.NetlinkError, errno.ENOENT, "network blue", "another has its name"):
+        network.remove()
+
+
+def test_published_ports_go_with_their_container_and_network(
+    host: nl.RTNetlink, containers: Containers
+) -> None:
+    network = Network.create("blue", subnets=SUBNET)
+    one, other = containers(2)
+    for container, address, port in ((one, "172.30.0.5", 8080), (other, "172.30.0.6", 8081)):
+        network.connect(container.pid, ip=address)
+        with Nat() as nat:
+            nat.publish([Port("tcp", port, address, 80)])
+    disconnect("blue", one.pid)
+    with Nat() as nat:
+        assert [port.port for port in nat.ports()] == [8081]
+        other_end = nl.Attachment.find(other.pid)
+        nl.detach(other_end)  # as when it dies
+        network.remove()
+        assert nat.ports() == [] and nat.networks() == []
+
+
+def test_killed_at_any_moment_removal_is_completed_by_the_same_call_or_undone(host: nl.RTNetlink) -> None:
+    before = snapshot()
+    at = 0
+    while True:
+        at += 1
+        network = Network.create("blue", subnets=[SUBNET, SUBNET6])
+        outcome = outcome_at(at, network.remove)
+        if outcome == "killed":
+            assert Network.prune() in (["blue"], [])
+        assert Network.list() == [] and leftovers(host) == []
+        check_restored([before])
+        with Nat() as nat:
+            assert nat.networks() == [] and nat.remove() is False
+        if outcome != "killed":
+            break
+    assert outcome == "done" and at > 5
+
+
+# -- prune -------------------------------------------------------------------------------------------------
+
+
+def test_prune_removes_what_nobody_uses(host: nl.RTNetlink, container: Container) -> None:
+    host.links.add("docker0", kind="bridge")
+    for name in ("used", "b", "a"):
+        Network.create(name)
+    connect("used", container.pid)
+    assert Network.prune() == ["a", "b"]
+    assert [network.name for network in Network.list()] == ["used"]
+    assert host.links.get("docker0").kind == "bridge"
+    assert Network.prune() == []
+
+
+def test_prune_removes_what_the_dead_left(host: nl.RTNetlink, container: Container) -> None:
+    before = snapshot(), snapshot(container)
+
+    def create() -> Network:
+        return Network.create("blue", subnets=SUBNET)
+
+    at, pruned = 0, set()
+    while outcome_at(at := at + 1, create) == "killed":
+        pruned |= set(Network.prune())
+        check_restored(before, container)
+        with Nat() as nat:
+            assert nat.remove() is False
+    assert pruned == {"blue"} and at > 10
+    assert Network.prune() == ["blue"]
+
+
+def test_prune_leaves_what_is_just_being_made(host: nl.RTNetlink) -> None:
+    group = PrivateGroup()
+    try:
+        host.links.add("blue", kind="bridge", group=group.number, altnames=["net:blue"])
+        assert Network.prune() == []
+        assert host.links.get("blue").group == group.number
+    finally:
+        group.close()
+    assert Network.prune() == ["blue"]
+
+
+def test_prune_withdraws_what_leads_nowhere(host: nl.RTNetlink, containers: Containers) -> None:
+    network = Network.create("blue", subnets=[SUBNET, SUBNET6])
+    dead, alive = containers(2)
+    old = network.connect(dead.pid, ip="172.30.0.5")
+    network.connect(alive.pid, ip="172.30.0.6")
+    with Nat() as nat:
+        nat.publish([Port("tcp", 8080, "172.30.0.5", 80), Port("tcp", 8080, "fd00:30::ac1e:5", 80)])
+        nat.publish([Port("tcp", 8081, "172.30.0.6", 80), Port("tcp", 8081, "fd00:30::ac1e:6", 80)])
+        nat.add_network("vanished", ["10.99.0.0/16"])
+        nl.detach(old)
+        assert Network.prune() == []
+        assert {(port.port, port.address) for port in nat.ports()} == {
+            (8081, "172.30.0.6"),
+            (8081, "fd00:30::ac1e:6"),
+        }
+        assert [one.bridge for one in nat.networks()] == ["blue"]
+
+
+def test_a_network_that_vanished_by_hand_is_in_nobodys_way(host: nl.RTNetlink) -> None:
+    Network.create("blue", subnets=SUBNET, internal=True)
+    host.links.delete("blue")
+    Network.create("red", subnets=SUBNET)
+    with Nat() as nat:
+        assert [(one.bridge, one.internal) for one in nat.networks()] == [("red", False)]
+
+
+# -- meeting -----------------------------------------------------------------------------------------------
+
+
+def test_who_removes_and_who_connects_at_once_agree(host: nl.RTNetlink, containers: Containers) -> None:
+    """Whatever the moment at which the network is removed: either it is gone and nothing of the container's
+    is left, or it is kept."""
+    (one,) = containers(1)
+    removed = connected = 0
+    for at in range(1, 40):
+        network = Network.create("blue", subnets=SUBNET)
+        read_end, write_end = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _connect_and_say(write_end, one.pid)
+        os.close(write_end)
+        for _ in range(at):
+            host.links.list()  # some time, more each turn
+        outcome: Any = None
+        try:
+            network.remove()
+        except nl.NetlinkError as error:
+            outcome = error.errno
+        with open(read_end) as pipe:
+            said = pipe.read()
+        os.waitpid(pid, 0)
+        if outcome is None:
+            removed += 1
+            assert said != "connected", at
+            assert host.links.list(kind="veth") == []
+        else:
+            connected += 1
+            assert outcome == errno.EBUSY and said == "connected", (at, outcome, said)
+            disconnect("blue", one.pid)
+            network.remove()
+        assert leftovers(host) == []
+    assert removed and connected
+
+
+def _connect_and_say(pipe: int, pid: int) -> None:
+    """The child's side: never returns."""
+    try:
+        connect("blue", pid)
+        os.write(pipe, b"connected")
+    except BaseException as error:
+        os.write(pipe, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(0)
