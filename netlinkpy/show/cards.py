@@ -98,7 +98,7 @@ def _cards(port: Port) -> list[Card]:
         return [_end(end, name, troubles) for end in port.ends]
     if port.hidden:
         return [Card(words.HIDDEN, wire=name, troubles=troubles, outside=True)]
-    lines = _addresses(port.interface)
+    lines = tuple(words.facts(port.interface))
     whole = _whole(port.interface)
     return [Card(name, process=words.kind(port), lines=lines, troubles=troubles, whole=whole, outside=True)]
 
