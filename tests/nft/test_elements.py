@@ -1,0 +1,110 @@
+"""The codec of many elements, and subnets as intervals: any of them come back as they went."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netlinkpy.networks.nat.records import NETWORK_SETS, NatNetwork, Port, networks_of, placed, port_of
+from netlinkpy.rtnl.values import format_ip
+from netlinkpy.wire.netfilter.elements import ELEMENT, NFT_SET_ELEM_INTERVAL_END, SET_ELEMENTS, Element
+from netlinkpy.wire.netfilter.expressions import EXPRESSIONS
+
+ADDRESSES4 = st.binary(min_size=4, max_size=4).map(format_ip)
+ADDRESSES6 = st.binary(min_size=16, max_size=16).map(format_ip)
+COMMENTS = st.text("br0 -.ä", max_size=20)
+NUMBERS = st.integers(1, 65535)
+PROTOCOLS = st.sampled_from(["tcp", "udp", "sctp"])
+
+
+@st.composite
+def element(draw: st.DrawFn, key: int, data: int) -> Element:
+    one = Element(
+        draw(st.binary(min_size=key, max_size=key)),
+        draw(st.binary(min_size=data, max_size=data)),
+        draw(st.sampled_from([0, NFT_SET_ELEM_INTERVAL_END])),
+    )
+    if draw(st.booleans()):
+        one = one.replace(userdata=Element.commented(b"", draw(COMMENTS)).userdata)
+    return one
+
+
+@given(st.lists(element(4, 0) | element(8, 8) | element(5, 3) | element(24, 20), max_size=20))
+def test_elements_of_any_shape(elements: list[Element]) -> None:
+    assert back(elements) == elements
+
+
+@given(st.sampled_from([(4, 0), (8, 8), (12, 8), (24, 20), (6, 2)]), st.data())
+def test_elements_of_one_shape(shape: tuple[int, int], data: st.DataObject) -> None:
+    key, value = (st.binary(min_size=size, max_size=size) for size in shape)
+    one = st.tuples(key, value).map(lambda pair: Element(*pair))
+    elements = data.draw(st.lists(one, min_size=1, max_size=50))
+    assert back(elements) == elements
+    described = b"".join(
+        bytes((len(one) + 4, 0, 1, 128)) + one
+        for one in (
+            ELEMENT.pack({"key": {"value": e.key}, "data": {"value": e.data} if e.data else None})
+            for e in elements
+        )
+    )
+    assert packed(elements)[4 + 4 :] == described
+
+
+def packed(elements: list[Element]) -> bytes:
+    return SET_ELEMENTS.pack({"elements": elements})
+
+
+def back(elements: list[Element]) -> list[Element]:
+    found: list[Element] = SET_ELEMENTS.parse(packed(elements))["elements"]
+    return found
+
+
+@given(COMMENTS)
+def test_comment(text: str) -> None:
+    assert Element.commented(b"key!", text).comment == text
+
+
+@given(st.binary(max_size=40))
+def test_userdata_of_others_is_no_comment_and_no_error(data: bytes) -> None:
+    assert isinstance(Element(b"", userdata=data).comment, str)
+
+
+@given(
+    st.lists(
+        (
+            st.integers(0, 255).map(lambda n: f"{n}.0.0.0/8")
+            | st.integers(0, 255).map(lambda n: f"fd{n:02x}::/16")
+        ),
+        unique=True,
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_subnets_side_by_side(subnets: list[str], masquerade: bool) -> None:
+    """Where one ends at the address where the next begins, in whatever order the kernel tells them."""
+    networks = [
+        NatNetwork.checked(f"br{row}", [subnet], internal=False, isolate=False, masquerade=masquerade)
+        for row, subnet in enumerate(subnets)
+    ]
+    found: dict[str, list[Element]] = {name: [] for name in NETWORK_SETS}
+    for one in networks:
+        for name, elements in one.elements().items():
+            found[name] = elements + found[name]
+    assert networks_of(found) == sorted(networks, key=lambda one: one.bridge)
+
+
+@given(
+    st.builds(Port, PROTOCOLS, NUMBERS, ADDRESSES4, NUMBERS, st.just("") | ADDRESSES4)
+    | st.builds(Port, PROTOCOLS, NUMBERS, ADDRESSES6, NUMBERS, st.just("") | ADDRESSES6)
+)
+def test_ports(port: Port) -> None:
+    ((_, data),) = placed([port]).items()
+    ((key, value),) = data.items()
+    host = "" if port.host in ("0.0.0.0", "::") else port.host
+    assert port_of(Element(key, value)) == port.replace(host=host)
+
+
+def test_expressions_of_others_are_kept() -> None:
+    """A rule with an expression that is not described here: its data stay bytes."""
+    values = {"elem": [{"name": "quota", "data": b"\x0c\0\1\0\0\0\0\0\0\0\0\1"}, {"name": "notrack"}]}
+    assert EXPRESSIONS.parse(EXPRESSIONS.pack(values), {}) == values
