@@ -8,7 +8,7 @@ _netlinkpy_is_link() { [[ $(readlink -f "$(type -P "$1")" 2>/dev/null) == */netl
 _netlinkpy_words() { # what may come after the words in $@
     local word object= command= last=${!#}
     case $last in
-    dev | master | oif | iif | link) _netlinkpy_devices && return ;;
+    dev | master | oif | iif) _netlinkpy_devices && return ;;
     -n | -netns | --netns | netns) [[ $# -gt 1 ]] && _netlinkpy_namespaces && [[ $last != netns || $2 == link ]] && return ;;
     --bridge | -b) _netlinkpy_bridges && return ;;
     type) echo "bridge veth bridge_slave" && return ;;
@@ -23,12 +23,14 @@ _netlinkpy_words() { # what may come after the words in $@
     case $object/$command in
     /)
         echo "link address route netns help -4 -6 -n -j -p -br -o -N -c -batch -force -V"
-        [[ $1 == ip ]] || echo "attach detach bench brctl completion --help --version"
+        [[ $1 == ip ]] || echo "attach detach run ps exec port stop kill show bench brctl completion --help --version"
         ;;
     brctl/) echo "addbr delbr addif delif hairpin setageing setbridgeprio setfd sethello setmaxage setpathcost setportprio show showmacs showstp stp" ;;
     brctl/stp) _netlinkpy_bridges; echo "on off" ;;
     brctl/addif | brctl/delif) _netlinkpy_devices ;;
     brctl/*) _netlinkpy_bridges ;;
+    run/*) echo "--net --name --ip --bridge --publish --detach --interactive --tty --help" ;;
+    exec/ | port/ | stop/ | kill/) netlinkpy ps -q 2>/dev/null ;;
     l*/) echo "show add set delete change replace property help" ;;
     a | ad | add* | addr*/) echo "show add change replace delete flush help" ;;
     r*/) echo "show add append change replace delete get flush help" ;;

@@ -31,6 +31,11 @@ is that program.
   brctl       bridges, in bridge-utils' grammar
                 netlinkpy brctl addif br0 A
                 netlinkpy brctl show
+  run         a command in namespaces of its own; ps, exec, port, stop and kill go with it
+                netlinkpy run -d --name web --net=bridge -- python3 -m http.server
+                netlinkpy exec web ip address
+  show        a picture of the host: bridges, containers and what connects them
+                netlinkpy show
   bench       wire many containers in namespaces of its own, prove it with packets, tear down
                 netlinkpy bench --containers 200
   completion  print the completion of a shell

@@ -168,9 +168,10 @@ class RouteFilter:
             return False
         if not _within(self.source_root, self.source_match, family, get("src", zero), route["rtm_src_len"]):
             return False
-        if self.via is not None and not ("gateway" in route and self.via.covers(route["gateway"])):
+        # what a route has not is all zeros to iproute2: `via 0.0.0.0` finds the routes without a gateway
+        if self.via is not None and not self.via.covers(get("gateway", zero)):
             return False
-        return self.preferred is None or ("prefsrc" in route and self.preferred.covers(route["prefsrc"]))
+        return self.preferred is None or self.preferred.covers(get("prefsrc", zero))
 
     def fetch(self) -> list[Values]:
         """The routes asked for."""
