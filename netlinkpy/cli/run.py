@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..run.connect import Connected
     from ..run.options import Options
-    from ..wiring.attachment import Attachment
 
 COMMAND = Command(
     usage="netlinkpy run [OPTIONS] [--net=MODE] [--] COMMAND [ARGUMENT]...",
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
             return _detached(options)
         from ..run.holder import hold
 
-        return hold(options, lambda _, attachment: say(_warnings(attachment)))
+        return hold(options, lambda _, connected: say(_notes(connected)))
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)
         say(sentence)
@@ -93,13 +93,9 @@ def _options(values: dict[str, Any], words: list[str]) -> Options:
     return checked(options)
 
 
-def _warnings(attachment: Attachment | None) -> str:
-    """Why the first packet does not pass yet, where that is so."""
-    if attachment is None or attachment.ready:
-        return ""
-    from ..wiring.attachment import warn
-
-    return f"netlinkpy: {warn(attachment)}\n"
+def _notes(connected: Connected | None) -> str:
+    """What the user should know, a line each."""
+    return "".join(f"netlinkpy: {note}\n" for note in connected.notes) if connected is not None else ""
 
 
 def _warn_of_host(options: Options) -> None:
@@ -162,7 +158,7 @@ def _hold_in_background(options: Options, teller: int) -> None:
             options = options.replace(interactive=False)  # nobody types
         elif options.interactive:
             os.dup2(os.pipe()[0], 0)  # nobody writes, and it does not end
-        code = hold(options, lambda _, attachment: tell("+" + _warnings(attachment)))
+        code = hold(options, lambda _, connected: tell("+" + _notes(connected)))
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)
         tell("-" + sentence)

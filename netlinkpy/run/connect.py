@@ -1,39 +1,100 @@
-"""The seam to the networks: a container's first process gets its interface."""
+"""The seam to the networks: a container's first process gets its interface and its published ports, and gives
+them back."""
 
 from __future__ import annotations
 
 import errno
 
+from ..record import Record
 from ..wiring.attach import attach
+from ..wiring.attachment import Attachment, warn
+from ..wiring.detach import detach
 from ..wiring.endpoint import Endpoint
 from .line import start_error
+from .ports import leading_to, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..wiring.attachment import Attachment
+    from ..networks.nat import Port
     from .options import Options
 
 
-def connect(network: str, pid: int, options: Options) -> Attachment:
-    """Wire process `pid` to a network, or to options.bridge in its place. OSError or ValueError says why it
-    cannot be; then nothing of it is left."""
-    if options.bridge is None:
-        raise start_error(errno.ENOENT, f"there is no network {network}: name a bridge by --bridge")
-    if options.ports:
-        raise start_error(
-            errno.EOPNOTSUPP, "ports cannot be published on a bridge that is no network of ours"
-        )
+class Connected(Record):
+    """What a container has of the host: its interface, the ports that lead to it, and what the user should
+    know: settings of the host that were changed, and what stands in the way of its packets."""
+
+    attachment: Attachment
+    ports: tuple[Port, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def shown_ports(self) -> tuple[str, ...]:
+        """The ports as docker shows them: "0.0.0.0:8080->80/tcp"."""
+        return tuple(map(shown, self.ports))
+
+
+def connect(pid: int, options: Options) -> Connected:
+    """Wire process `pid` to the network options.net, or to options.bridge in its place. OSError or ValueError
+    says why it cannot be; then nothing of it is left."""
+    if options.bridge is not None:
+        attachment = _attach(pid, options, options.bridge)
+        notes: list[str] = []
+    else:
+        attachment, notes = _connect(pid, options)
+    try:
+        ports = _publish(attachment, options, notes)
+    except BaseException:
+        detach(attachment)
+        raise
+    if warning := warn(attachment):
+        notes.append(warning)
+    return Connected(attachment, ports, tuple(notes))
+
+
+def disconnect(connected: Connected) -> None:
+    """Give everything back. What went already is no error."""
+    try:
+        if connected.ports:
+            from ..networks.nat import Nat
+
+            with Nat() as nat:
+                nat.unpublish(connected.ports)
+    finally:
+        detach(connected.attachment)
+
+
+def _attach(pid: int, options: Options, bridge: str) -> Attachment:
     addresses = [address for address in (options.ip, options.ip6) if address is not None]
     if not addresses:
-        raise start_error(
-            errno.EINVAL, f"bridge {options.bridge} has no addresses to give: choose one by --ip"
-        )
-    return attach(
-        Endpoint(
-            netns=pid,
-            bridge=options.bridge,
-            addresses=addresses,
-            gateways=options.gateways or None,
-            mac=options.mac,
-        )
+        raise start_error(errno.EINVAL, f"bridge {bridge} has no addresses to give: choose one by --ip")
+    gateways = options.gateways or None
+    endpoint = Endpoint(netns=pid, bridge=bridge, addresses=addresses, gateways=gateways, mac=options.mac)
+    return attach(endpoint)
+
+
+def _connect(pid: int, options: Options) -> tuple[Attachment, list[str]]:
+    from .. import networks
+
+    network = options.net
+    notes: list[str] = []
+    if network == "bridge":
+        found = networks.default()
+        network, notes = found.name, [*found.notes]
+    attachment = networks.connect(
+        network,
+        pid,
+        ip=[address for address in (options.ip, options.ip6) if address is not None],
+        gateways=options.gateways or None,
+        mac=options.mac,
     )
+    return attachment, notes
+
+
+def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tuple[Port, ...]:
+    if not options.ports:
+        return ()
+    from ..networks.nat import Nat
+
+    ports = tuple(leading_to(options.ports, attachment.addresses))
+    with Nat() as nat:
+        notes += map(str, nat.publish(ports))
+    return ports

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from ..wiring.attachment import Attachment
+    from .connect import Connected
 
 _OWNER_FD = 3  # where the holder finds its owner's line
 _MOST = 1 << 17  # bytes of what is said over it
@@ -28,13 +29,19 @@ class Container:
     """A container that was started here. It ends when its command ends, when it is killed, and when the
     program that started it dies.
 
-    name; pid: of its first process; attachment: its interface, None without one of its own. Use `with`, or
+    name; pid: of its first process; attachment: its interface, None without one of its own; notes:
+    what the user should know of the host (settings changed, packets that do not pass yet). Use `with`, or
     wait(): both leave nothing behind."""
 
-    def __init__(self, holder: int, line: socket, name: str, pid: int, attachment: Attachment | None) -> None:
+    def __init__(self, holder: int, line: socket, name: str, told: dict[str, Any]) -> None:
         self.name = name
-        self.pid = pid
-        self.attachment = attachment
+        self.pid: int = told["pid"]
+        self.attachment: Attachment | None = None
+        self.notes: tuple[str, ...] = told["notes"]
+        if told["attachment"] is not None:
+            from ..wiring.attachment import Attachment
+
+            self.attachment = Attachment(**told["attachment"])
         self._holder = holder
         self._line = line
         self._code: int | None = None
@@ -122,12 +129,7 @@ def _introduce(holder: int, line: socket, wanted: Options) -> Container:
     if "error" in told:
         kind, number, sentence, code = told["error"]
         raise ValueError(sentence) if kind == "ValueError" else start_error(number, sentence, code)
-    attachment = told["attachment"]
-    if attachment is not None:
-        from ..wiring.attachment import Attachment
-
-        attachment = Attachment(**attachment)
-    return Container(holder, line, wanted.name or "", told["pid"], attachment)
+    return Container(holder, line, wanted.name or "", told)
 
 
 def _spawn(line: int, streams: tuple[int | None, ...]) -> int:
@@ -156,8 +158,11 @@ def serve() -> int:
     if not told:
         return 125
 
-    def announce(pid: int, attachment: Attachment | None) -> None:
-        owner.send(dumps({"pid": pid, "attachment": attachment and attachment.as_dict()}))
+    def announce(pid: int, connected: Connected | None) -> None:
+        answer: dict[str, Any] = {"pid": pid, "attachment": None, "notes": ()}
+        if connected is not None:
+            answer.update(attachment=connected.attachment.as_dict(), notes=connected.notes)
+        owner.send(dumps(answer))
 
     try:
         return hold(Options(**loads(told)), announce, owner)

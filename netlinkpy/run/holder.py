@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable
 
-    from ..wiring.attachment import Attachment
+    from .connect import Connected
     from .options import Options
     from .target import Shared
     from .terminal import Terminal
@@ -34,19 +34,19 @@ RT_SCOPE_LINK = 253
 
 
 def hold(
-    options: Options, announce: Callable[[int, Attachment | None], None], owner: socket | None = None
+    options: Options, announce: Callable[[int, Connected | None], None], owner: socket | None = None
 ) -> int:
     """Run a container from its making to its end, and give its exit code: that of its command, 128 and the
     signal's number where one ended it. The process must have one thread.
 
-    announce(pid, attachment) is called when the command runs. owner: a connection that asks as every
+    announce(pid, connected) is called when the command runs. owner: a connection that asks as every
     other may, and whose end ends the container. StartError, another OSError or ValueError where it could not
     be started; then nothing of it is left."""
     options = checked(options)
     holder = _Holder(options, owner)
     try:
         holder.start()
-        announce(holder.pid, holder.attachment)
+        announce(holder.pid, holder.connected)
         holder.watch()
     finally:
         code = holder.end()
@@ -66,7 +66,7 @@ class _Holder:
         self._terminal: Terminal | None = None
         self._shared: Shared | None = None
         self._watch: Watch | None = None
-        self.attachment: Attachment | None = None
+        self.connected: Connected | None = None
         self._hostname = options.hostname or ""
         self._dns = options.dns
         self._started = int(time())
@@ -97,7 +97,7 @@ class _Holder:
         if options.mode == "network":
             from .connect import connect
 
-            self.attachment = connect(options.net, child.pid, options)
+            self.connected = connect(child.pid, options)
         child.line.expect("ready")
         child.line.say("go")
         child.line.hear()  # its end: the command runs
@@ -134,7 +134,7 @@ class _Holder:
             started=self._started,
             hostname=self._hostname,
             addresses=self._addresses() if now else self._given(),
-            ports=options.ports,
+            ports=self.connected.shown_ports() if self.connected is not None else (),
             dns=self._dns,
             command=options.command if size < 16384 else (options.command[0][:4096], "..."),
             holder=os.getpid(),
@@ -142,7 +142,7 @@ class _Holder:
 
     def _given(self) -> tuple[str, ...]:
         """The addresses that it got from us."""
-        return self.attachment.addresses if self.attachment is not None else ()
+        return self.connected.attachment.addresses if self.connected is not None else ()
 
     def _addresses(self) -> tuple[str, ...]:
         """Those that it has now, by whomever (not with --net=host, whose are the host's)."""
@@ -227,10 +227,10 @@ class _Holder:
             if self._child is not None:
                 self._child.kill()
                 os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
-            if self.attachment is not None:
-                from ..wiring.detach import detach
+            if self.connected is not None:
+                from .connect import disconnect
 
-                detach(self.attachment)
+                disconnect(self.connected)
         finally:
             if self._shared is not None:
                 self._shared.netns.close()

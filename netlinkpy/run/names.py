@@ -37,7 +37,7 @@ class Running(Record):
 
     pid: of its first process, whose namespaces are its own; holder: of the process that holds it, as the
     kernel tells; net: how it is wired, as --net says it, with "--bridge BR" of a bridge; addresses: with
-    their prefix lengths; ports: the published ones, as -p has them; command: its words (cut
+    their prefix lengths; ports: the published ones, as docker shows them; command: its words (cut
     short when they are very long); started: seconds since 1970; hostname, dns: those given, or empty."""
 
     name: str

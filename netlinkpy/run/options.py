@@ -6,6 +6,7 @@ import os
 
 from ..record import Record
 from .names import check_name
+from .ports import Published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def checked(options: Options) -> Options:
     )
     if not options.command or not options.command[0]:
         raise ValueError("a command is needed")
+    for port in options.ports:
+        Published.parse(port)
     if options.dns:
         from ..rtnl.values import parse_ip
 

@@ -1,0 +1,68 @@
+"""Published ports as a command line says them: "8080:80", "127.0.0.1:8080:80/udp",
+"[2001:db8::1]:8080:80"."""
+
+from __future__ import annotations
+
+from ..record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..networks.nat import Port
+
+PROTOCOLS = ("tcp", "udp", "sctp")
+
+
+class Published(Record):
+    """A port of the host (at its address `host`, or at all that it has where that is empty) that leads to
+    port `target` of the container."""
+
+    host: str
+    port: int
+    target: int
+    protocol: str = "tcp"
+
+    @classmethod
+    def parse(cls, text: str) -> Published:
+        """[ADDRESS:]PORT:TARGET[/PROTOCOL], an IPv6 address in brackets; ValueError where it is none."""
+        rest, slash, protocol = text.partition("/")
+        front, colon, target = rest.rpartition(":")
+        host, _, port = front.rpartition(":")
+        if not colon or (slash and protocol not in PROTOCOLS) or not (_is_port(port) and _is_port(target)):
+            raise ValueError(
+                f"{text!r} is no published port: [ADDRESS:]HOST-PORT:CONTAINER-PORT[/udp], as 8080:80"
+            )
+        if host:
+            from ..rtnl.values import format_ip, parse_ip
+
+            host = format_ip(parse_ip(host.removeprefix("[").removesuffix("]")))
+        return cls(host, int(port), int(target), protocol or "tcp")
+
+
+def shown(port: Port) -> str:
+    """A port as docker shows it: "0.0.0.0:8080->80/tcp"."""
+    host = port.host or ("::" if ":" in port.address else "0.0.0.0")
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port.port}->{port.target}/{port.protocol}"
+
+
+def leading_to(texts: Iterable[str], addresses: Iterable[str]) -> list[Port]:
+    """The ports in the words of the packet filter: each leads to every address of the container that is of
+    the family of its host address. addresses: with prefix lengths. ValueError where there is none of the
+    family."""
+    from ..networks.nat import Port
+
+    plain = [address.partition("/")[0] for address in addresses]
+    ports = []
+    for text in texts:
+        one = Published.parse(text)
+        fitting = [address for address in plain if not one.host or (":" in address) == (":" in one.host)]
+        if not fitting:
+            raise ValueError(f"port {text} cannot lead to the container: it has no address of that family")
+        ports += [Port(one.protocol, one.port, address, one.target, one.host) for address in fitting]
+    return ports
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
