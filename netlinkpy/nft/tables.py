@@ -279,7 +279,7 @@ def add_elements(family: int, table: str, set: str, elements: Iterable[Element])
 
 def delete_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
     """Delete elements by their keys, whatever their data (ENOENT where one is not there)."""
-    keys = (Element(element.key, b"", element.flags) for element in elements)
+    keys = (Element.from_row((element.key, b"", element.flags, b"")) for element in elements)
     return _element_changes(NFT_MSG_DELSETELEM, 0, family, table, set, keys)
 
 

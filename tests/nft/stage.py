@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -110,6 +112,22 @@ def source_seen(
 def passes(where: Namespace, target: tuple[str, int], listener: socket.socket) -> bool:
     """Whether question and answer pass."""
     return source_seen(where, target, listener) is not None
+
+
+def connect_time(
+    where: Namespace, target: tuple[str, int], listener: socket.socket, count: int = 300
+) -> float:
+    """The median time that a TCP connection takes to be made, in microseconds; each is a new flow."""
+    with entered(where):
+        socks = [socket.socket(listener.family, TCP) for _ in range(count)]
+    times = []
+    for sock in socks:
+        with sock:
+            start = time.perf_counter()
+            sock.connect(target)
+            times.append(time.perf_counter() - start)
+            listener.accept()[0].close()
+    return statistics.median(times) * 1e6
 
 
 @contextlib.contextmanager

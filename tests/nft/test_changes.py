@@ -201,6 +201,8 @@ def test_removing_leaves_all_as_before(
         (lambda nat: nat.publish([Port("tcp", 0, "172.17.0.2", 80)]), "a port is from 1 to 65535, not 0"),
         (lambda nat: nat.publish([Port("tcp", 1, "172.17.0.2", 65536)]), "from 1 to 65535, not 65536"),
         (lambda nat: nat.publish([Port("tcp", 1, "fd00:17::2", 1, "192.0.2.1")]), "are of two families"),
+        (lambda nat: nat.publish([Port("tcp", 1, "fd00:17::2", 1, "0.0.0.0")]), "are of two families"),
+        (lambda nat: nat.publish([Port("tcp", 1, "", 1)]), "port 1/tcp leads to no address"),
         (lambda nat: nat.publish([WEB, WEB.replace(target=81)]), "port 8080/tcp cannot lead to two places"),
         (lambda nat: nat.forget(["172.17.0.2", "x"]), "'x' is no IP address"),
     ],

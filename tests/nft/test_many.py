@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import statistics
 import subprocess
 import time
 
 import pytest
 
 from netlinkpy.networks.nat import Nat, NatNetwork, Port
-from tests.nft.stage import TCP, UPLINK, Stage, passes, serving
+from tests.nft.stage import TCP, UPLINK, Stage, connect_time, passes, serving
 
 PROCESSES, ROUNDS = 16, 12
 
@@ -41,6 +42,22 @@ def test_ten_thousand_ports_are_one_transaction_and_two_rules(stage: Stage) -> N
         assert passes(stage.internet, (UPLINK[0], 15000), second)
     assert sorted(stage.nat.unpublish(many), key=lambda port: port.port) == many[5000:]
     assert stage.nat.ports() == []
+
+
+def test_ten_thousand_ports_cost_packets_what_one_does(stage: Stage) -> None:
+    stage.bridge("br0", "172.17.0.1/16")
+    stage.nat.add_network("br0", ["172.17.0.0/16"])
+    one = stage.container("br0", "172.17.0.2/16")
+    many = [Port("tcp", 10000 + row, "172.17.0.2", 80) for row in range(10000)]
+    with serving(one, TCP, "172.17.0.2", 80) as inside:
+        ratios = []
+        for _ in range(3):
+            stage.nat.publish(many[:1], check=False)
+            alone = connect_time(stage.internet, (UPLINK[0], 10000), inside)
+            stage.nat.publish(many, check=False)
+            ratios.append(connect_time(stage.internet, (UPLINK[0], 19999), inside) / alone)
+            stage.nat.unpublish(many)
+    assert statistics.median(ratios) < 1.5  # a chain of as many rules: a hundredfold
 
 
 def fork(work: object) -> int:

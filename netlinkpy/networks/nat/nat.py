@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Nat:
-    """What the packet filter of one network namespace does for its networks.
+    """What the packet filter of one network namespace does for its networks. Needs Linux 5.7 or newer.
 
     netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb.
 

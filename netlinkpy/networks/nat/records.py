@@ -127,24 +127,27 @@ def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
     is there twice."""
     found: dict[str, dict[bytes, bytes]] = {}
     addresses: dict[str, bytes] = {"": b""}
+    protocols = {name: bytes((number, 0, 0, 0)) for name, number in PROTOCOLS.items()}
     for one in ports:
         protocol, port, address, target, host = one.protocol, one.port, one.address, one.target, one.host
         for text in (address, host):
             if text not in addresses:
-                addresses[text] = parse_ip(text)
+                packed = parse_ip(text)
+                addresses[text] = packed if any(packed) else b""  # 0.0.0.0 and :: say the same as nothing
         to, at = addresses[address], addresses[host]
-        if at and len(at) != len(to):
-            raise ValueError(f"port {one}: {host} and {address} are of two families")
-        if protocol not in PROTOCOLS:
+        if protocol not in protocols:
             raise ValueError(f"port {one}: a protocol is one of {', '.join(PROTOCOLS)}")
-        for number in (port, target):
-            check_number(number, 1, 65535, "a port")
-        if not any(at):  # 0.0.0.0 and :: say the same as nothing
-            at = b""
-        key = at + bytes((PROTOCOLS[protocol], 0, 0, 0)) + port.to_bytes(2, "big") + b"\0\0"
+        if not to:
+            raise ValueError(f"port {one} leads to no address")
+        if host and (":" in host) != (":" in address):
+            raise ValueError(f"port {one}: {host} and {address} are of two families")
+        if not (port.__class__ is target.__class__ is int and 0 < port < 65536 > target > 0):
+            for number in (port, target):
+                check_number(number, 1, 65535, "a port")
         data = to + target.to_bytes(2, "big") + b"\0\0"
-        map = found.setdefault(("bound" if at else "ports") + ("4" if len(to) == 4 else "6"), {})
-        if map.setdefault(key, data) != data:
+        map = ("bound" if at else "ports") + ("4" if len(to) == 4 else "6")
+        key = at + protocols[protocol] + port.to_bytes(2, "big") + b"\0\0"
+        if found.setdefault(map, {}).setdefault(key, data) != data:
             raise ValueError(f"port {one} cannot lead to two places")
     return found
 

@@ -82,7 +82,7 @@ class ElementList(Codec):
         out = bytearray()
         for element in value:
             key, data, flags, userdata = element.key, element.data, element.flags, element.userdata
-            if flags or userdata or not data or (len(key) | len(data)) & 3:
+            if flags or userdata or (len(key) | len(data)) & 3:
                 _ONE.put(out, {"elem": [_values(element)]}, {}, None)
             else:
                 before, between = _heads(len(key), len(data))
@@ -108,8 +108,8 @@ _known_heads: dict[tuple[int, int], tuple[bytes, bytes]] = {}
 
 
 def _heads(key: int, data: int) -> tuple[bytes, bytes]:
-    """What stands before the key and between key and data, in an element with key and data of these lengths
-    (multiples of four) and nothing else."""
+    """What stands before the key and between key and data, in an element with key and data (or none) of these
+    lengths (multiples of four) and nothing else."""
     known = _known_heads.get((key, data))
     if known is None:
         whole = _ONE.pack({"elem": [_values(Element(bytes(key), bytes(data)))]})
