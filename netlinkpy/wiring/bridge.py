@@ -19,7 +19,6 @@ from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
 from ..wire.rtnetlink.bridge import BR_STATE_FORWARDING
 from ..wire.rtnetlink.link import (
     AF_BRIDGE,
-    IFF_LOWER_UP,
     IFF_UP,
     IFLA_ALT_IFNAME,
     IN6_ADDR_GEN_MODE_NONE,
@@ -43,6 +42,7 @@ _LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than
 # How an alternative name `net:NAME` (networks/network.py) lies in a message: its type, then the text.
 _NETWORK = IFLA_ALT_IFNAME.to_bytes(2, byteorder) + b"net:"
 
+_OPER_UP = 6  # RFC 2863: a bridge has a port that forwards; one that never had any is in state unknown, 0
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
 
 
@@ -157,12 +157,12 @@ class Bridge:
         socket = self.group.socket
         asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         body = socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
-        self.index, flags, self._mac, kind = pick(_facts(), body)
+        self.index, flags, self._mac, operstate, kind = pick(_facts(), body)
         kind = (kind or b"").rstrip(b"\0").decode()
         if kind != "bridge":
             raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {_a(kind)}, not a bridge")
         self.up = bool(flags & IFF_UP)
-        self._sends = bool(flags & IFF_LOWER_UP)
+        self._sends = operstate == _OPER_UP
         self.is_network = _NETWORK in body
         asked = {"ifa_index": self.index}
         found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
@@ -271,6 +271,7 @@ def _facts() -> Plan:
             "index": number(LINK, "ifi_index"),
             "flags": number(LINK, "ifi_flags"),
             "address": Field("address", 6),
+            "operstate": number(LINK, "operstate"),
             "kind": Field("linkinfo.kind", 16),
         }
         _plans["bridge"] = Plan(LINK, RTM_NEWLINK, fields)
