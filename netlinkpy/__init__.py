@@ -8,8 +8,10 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import netns as netns
+    from . import networks as networks
     from .native import backend as backend
     from .netns.handle import Netns as Netns
+    from .networks.network import Network as Network
     from .rtnl.address import Address as Address
     from .rtnl.link import Link as Link
     from .rtnl.link import Peer as Peer
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "netns": "",
+    "networks": "",
+    "Network": "networks.network",
     "backend": "native",
     "Netns": "netns.handle",
     "Address": "rtnl.address",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 VERBS = {  # verb -> the module whose main() takes the words after it and gives the exit code
     "attach": "attach",
     "detach": "detach",
+    "network": "network",
     "run": "run",
     "ps": "ps",
     "exec": "exec",

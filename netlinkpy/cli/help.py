@@ -31,6 +31,9 @@ is that program.
   brctl       bridges, in bridge-utils' grammar
                 netlinkpy brctl addif br0 A
                 netlinkpy brctl show
+  network     networks with automatic addresses, masqueraded to the outside
+                netlinkpy network create blue --subnet 172.30.0.0/16
+                netlinkpy network connect blue 2778
   run         a command in namespaces of its own; ps, exec, port, stop and kill go with it
                 netlinkpy run -d --name web --net=bridge -- python3 -m http.server
                 netlinkpy exec web ip address

@@ -190,8 +190,11 @@ class Network(Record):
         return next((subnet for subnet in self.subnets if subnet.holds(packed)), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain values, for JSON."""
-        return {**self.as_dict(), "subnets": [subnet.as_dict() for subnet in self.subnets]}
+        """All of it in plain values, for JSON; notes only where there are some."""
+        values = {**self.as_dict(), "subnets": [subnet.as_dict() for subnet in self.subnets]}
+        if not self.notes:
+            del values["notes"]
+        return values
 
 
 def network_name(name: str) -> str:

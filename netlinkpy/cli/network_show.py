@@ -1,0 +1,165 @@
+"""netlinkpy network ls and inspect: networks as tables, or as JSON."""
+
+from __future__ import annotations
+
+from .options import Command, Option
+from .output import dump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from ..networks.members import Member
+    from ..networks.nat import Port
+    from ..networks.network import Network, Subnet
+
+LIST = Command(
+    usage="netlinkpy network ls [--json] [-q]",
+    summary="List the networks of this host.",
+    options=(
+        Option(("--json",), "", "one JSON object a line"),
+        Option(("-q", "--quiet"), "", "names only"),
+    ),
+)
+
+INSPECT = Command(
+    usage="netlinkpy network inspect NAME... [--json]",
+    summary="Show networks with their containers and published ports.",
+    options=(Option(("--json",), "", "one JSON object a line"),),
+    least=1,
+    most=None,
+)
+
+_LIST_HEADINGS = ("NAME", "BRIDGE", "SUBNETS", "GATEWAYS", "CONTAINERS", "OPTIONS")
+_MEMBER_HEADINGS = ("CONTAINER", "IFNAME", "ADDRESSES", "MAC", "HOST END", "STATE")
+_PORT_HEADINGS = ("PUBLISHED", "LEADS TO")
+
+
+def run_list(values: dict[str, Any], _: list[str]) -> int:
+    """The code that `ls` ends with."""
+    from ..networks.network import Network
+
+    networks = Network.list()
+    if values["quiet"]:
+        for network in networks:
+            print(network.name)
+        return 0
+    counts = _counts()
+    if values["json"]:
+        for network in networks:
+            print(dump({**network.to_dict(), "containers": counts.get(network.index, 0)}, None))
+        return 0
+    _table([_LIST_HEADINGS, *(_row(network, counts.get(network.index, 0)) for network in networks)])
+    return 0
+
+
+def run_inspect(values: dict[str, Any], names: list[str]) -> int:
+    """The code that `inspect` ends with."""
+    from ..networks.network import Network
+    from .network import each
+
+    shown: list[str] = []
+
+    def show(name: str) -> None:
+        network = Network.get(name)
+        members, ports = network.members(), _ports(network)
+        if values["json"]:
+            whole = network.to_dict()
+            whole["containers"] = [member.as_dict() for member in members]
+            whole["ports"] = [port.as_dict() for port in ports]
+            print(dump(whole, None))
+            return
+        if shown:
+            print()
+        shown.append(name)
+        _show(network, members, ports)
+
+    return each(names, show)
+
+
+def _counts() -> dict[int, int]:
+    """How many ports each bridge has, by its index."""
+    from ..rtnl.netlink import RTNetlink
+
+    with RTNetlink() as host:
+        masters = [link.master for link in host.links.list(kind="veth")]
+    return {master: masters.count(master) for master in set(masters) if master is not None}
+
+
+def _ports(network: Network) -> list[Port]:
+    from ..networks.nat import Nat
+    from ..rtnl.values import parse_ip
+
+    with Nat() as nat:
+        return [port for port in nat.ports() if network.subnet_of(parse_ip(port.address)) is not None]
+
+
+def _row(network: Network, containers: int) -> tuple[str, ...]:
+    return (
+        network.name,
+        network.bridge,
+        ",".join(subnet.subnet for subnet in network.subnets) or "-",
+        ",".join(subnet.gateway for subnet in network.subnets) or "-",
+        str(containers),
+        ",".join(_options(network)) or "-",
+    )
+
+
+def _options(network: Network) -> list[str]:
+    options = {
+        "internal": network.internal,
+        "isolate": network.isolate,
+        "no-masquerade": not network.masquerade,
+        "mcast-snooping": network.mcast_snooping,
+    }
+    return [name for name, applies in options.items() if applies]
+
+
+def _show(network: Network, members: Sequence[Member], ports: Sequence[Port]) -> None:
+    print(network.name)
+    print(f"  bridge   {network.bridge}, index {network.index}, mac {network.mac}, mtu {network.mtu}")
+    for subnet in network.subnets:
+        print(f"  subnet   {_subnet(subnet)}")
+    if options := _options(network):
+        print(f"  options  {', '.join(options)}")
+    if members:
+        print()
+        _table([_MEMBER_HEADINGS, *map(_member_row, members)], indent="  ")
+    if ports:
+        print()
+        rows = [(str(port), _end(port)) for port in ports]
+        _table([_PORT_HEADINGS, *rows], indent="  ")
+
+
+def _subnet(subnet: Subnet) -> str:
+    words = [subnet.subnet, f"gateway {subnet.gateway}"]
+    if subnet.ip_range:
+        words.append(f"automatic addresses from {subnet.ip_range}")
+    if subnet.aux_addresses:
+        words.append(f"reserved {' '.join(subnet.aux_addresses)}")
+    return ", ".join(words)
+
+
+def _end(port: Port) -> str:
+    address = f"[{port.address}]" if ":" in port.address else port.address
+    return f"{address}:{port.target}"
+
+
+def _member_row(member: Member) -> tuple[str, ...]:
+    return (
+        member.container or "?",
+        member.ifname or "?",
+        ",".join(member.addresses) or "-",
+        member.mac or "?",
+        member.host_ifname,
+        member.port,
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print(f"{indent}{cells}".rstrip())
