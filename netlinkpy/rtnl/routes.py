@@ -5,6 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from sys import byteorder
 
+from ..record import Quietly
 from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..wire.rtnetlink.route import (
     ROUTE,
@@ -51,8 +52,9 @@ class Routes:
         """The routes of a table (a number, "main", "local", "default"; None: of all), of one family, of one
         interface: the kernel filters."""
         routes: builtins.list[Route] = []
-        for one in (family,) if family else (AF_INET, AF_INET6):
-            routes += read(self._gather(table, one, dev, Table(plan(one), keep=True)), one)
+        with Quietly():
+            for one in (family,) if family else (AF_INET, AF_INET6):
+                routes += read(self._gather(table, one, dev, Table(plan(one), keep=True)), one)
         return routes if table is None else [route for route in routes if route.table == _table(table)]
 
     def add(
