@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -56,8 +57,12 @@ def check_restored(before: Sequence[dict[str, object]], *places: Namespace) -> N
         while (now := snapshot(place)) != was and time.monotonic() < deadline:
             time.sleep(0.05)
         for table in was:
-            new, old = (set(map(repr, rows[table])) for rows in (now, was))  # type: ignore[arg-type]
+            new, old = _rows(now, table), _rows(was, table)
             assert new == old, (place, table, "too much", new - old, "missing", old - new)
+
+
+def _rows(state: dict[str, Any], table: str) -> set[str]:
+    return {repr(row) for row in state[table]}
 
 
 def outcome_at(at: int, work: Callable[[], object]) -> str:

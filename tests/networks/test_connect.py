@@ -264,8 +264,7 @@ def test_a_network_that_is_removed_meanwhile(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netlinkpy.networks import connecting
-
-    attach_many = connecting.attach_many
+    from netlinkpy.wiring.attach import attach_many
 
     def slow(*arguments: Any, **named: Any) -> Any:
         made = attach_many(*arguments, **named)
@@ -283,8 +282,7 @@ def test_a_removal_that_was_begun_and_died_is_undone_by_who_connects(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netlinkpy.networks import connecting
-
-    attach_many = connecting.attach_many
+    from netlinkpy.wiring.attach import attach_many
 
     def slow(*arguments: Any, **named: Any) -> Any:
         group = PrivateGroup()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -298,7 +299,7 @@ def test_one_that_is_just_being_made_is_left_alone(host: nl.RTNetlink) -> None:
     assert Network.create("blue", subnets=SUBNET).name == "blue"
 
 
-def at_once(works: list[Callable[[], Network]]) -> list[Network | Exception]:
+def at_once(works: Sequence[Callable[[], Network]]) -> list[Network | Exception]:
     """What becomes of each piece of work, all begun at the same time on threads."""
     results: list[Network | Exception] = [Exception("it did not end")] * len(works)
     gate = threading.Barrier(len(works))
@@ -331,7 +332,7 @@ def test_of_many_at_once_with_one_name_one_is_made(host: nl.RTNetlink) -> None:
 
 def test_of_many_at_once_with_one_subnet_one_is_made(host: nl.RTNetlink) -> None:
     for _ in range(5):
-        works = [lambda name=name: Network.create(name, subnets=SUBNET) for name in "abcdef"]
+        works = [partial(Network.create, name, subnets=SUBNET) for name in "abcdef"]
         results = at_once(works)
         made = [one for one in results if isinstance(one, Network)]
         assert len(made) == 1, results
@@ -340,7 +341,7 @@ def test_of_many_at_once_with_one_subnet_one_is_made(host: nl.RTNetlink) -> None
 
 
 def test_many_at_once_with_automatic_subnets_are_all_made(host: nl.RTNetlink) -> None:
-    results = at_once([lambda name=name: Network.create(name) for name in "abcdef"])
+    results = at_once([partial(Network.create, name) for name in "abcdef"])
     assert all(isinstance(one, Network) for one in results), results
     nets = {one.subnets[0].subnet for one in results if isinstance(one, Network)}
     assert nets == {f"172.{number}.0.0/16" for number in range(17, 23)}
