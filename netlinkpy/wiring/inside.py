@@ -31,15 +31,27 @@ _REPLY_ROOM = 4096  # for the echo of a create, some 1500 bytes
 _INDEX_OFFSET = NLMSG_HDRLEN + 4  # of ifi_index
 _NUMBER = Struct("=I")
 _FD = Struct("=i")
-MAX_SOCKETS = (
-    256  # rows of one call that keep their socket from phase to phase: a process has 1024 descriptors
-)
+_FEW_SOCKETS = 16
+MAX_SOCKETS = 256  # rows of a call that keep their socket between phases: a process has 1024 descriptors
 
 
 def kernel_echoes() -> bool:
     """Whether the kernel answers NLM_F_ECHO on RTM_NEWLINK: since 6.2."""
     release = os.uname().release.split(".")
     return (int(release[0]), int("".join(filter(str.isdigit, release[1][:3])) or 0)) >= (6, 2)
+
+
+def reserve_descriptors(fd: int, rows: int) -> None:
+    """Have the process's table of descriptors grow at once for the rows' sockets. While a second thread
+    shares it each doubling waits for an RCU grace period, some milliseconds. fd: the newest descriptor."""
+    if rows < _FEW_SOCKETS:
+        return
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+    try:
+        os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
+    except OSError:  # the limit is lower: then it grows as it must
+        return
 
 
 class Group:

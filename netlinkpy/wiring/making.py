@@ -15,7 +15,7 @@ from ..rtnl.values import format_ip
 from .bridge import remove
 from .claims import claim
 from .errors import AttachError
-from .inside import Group, in_groups, kernel_echoes
+from .inside import Group, in_groups, kernel_echoes, reserve_descriptors
 from .inspect import Conflicts
 
 TYPE_CHECKING = False
@@ -55,6 +55,7 @@ class Maker:
     def make(self, rows: list[Wanted]) -> None:
         """Make all rows; what fails is noted."""
         with Netns.current() as here:
+            reserve_descriptors(here.fileno(), len(rows))
             for _ in range(_ROUNDS):
                 blocked = self._create(rows, here)
                 rows = [row for row in self._failures.without(rows) if row.index]
