@@ -152,12 +152,8 @@ class Nftables:
         if not todo:
             return
         message, type, flags, values = todo[-1]
-        todo[-1] = (
-            message,
-            type,
-            flags | NLM_F_ACK,
-            values,
-        )  # before Linux 6.10 the end of a batch is not acked
+        # Asked of the last change, since before Linux 6.10 the end of a batch is not acked.
+        todo[-1] = message, type, flags | NLM_F_ACK, values
         begin = BATCH, NFNL_MSG_BATCH_BEGIN, 0, {**batch, "genid": generation}
         try:
             self.socket.batch([begin, *todo, (BATCH, NFNL_MSG_BATCH_END, 0, batch)], verb=verb)
@@ -217,7 +213,7 @@ def _tries(seconds: float) -> Iterator[int]:
     """Counts tries until time is up, with pauses of random length so that rivals part."""
     deadline = monotonic() + seconds
     count = 0
-    while monotonic() < deadline:
+    while not count or monotonic() < deadline:
         if count:
             sleep(_PAUSE * os.urandom(1)[0] / 255)
         yield count

@@ -183,6 +183,18 @@ def test_removing_leaves_all_as_before(
     assert snapshot() == state
 
 
+@pytest.mark.needs("nft")
+def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Stage) -> None:
+    """Of protocols that publish() does not take."""
+    elements = "{ udplite . 53 : 172.17.0.2 . 53, dccp . 53 : 172.17.0.3 . 53 }"
+    subprocess.run(["nft", f"add element inet netlinkpy ports4 {elements}"], check=True)
+    assert plain.nat.ports() == [Port("136", 53, "172.17.0.2", 53), Port("33", 53, "172.17.0.3", 53), WEB]
+    assert plain.nat.forget(["172.17.0.2"]) != []
+    plain.nat.add_network("br1", ["172.18.0.0/16"])
+    plain.nat.remove_network("br0")
+    assert plain.nat.ports() == []
+
+
 # -- refusals ----------------------------------------------------------------------------------------------
 
 
@@ -202,6 +214,7 @@ def test_removing_leaves_all_as_before(
         (lambda nat: nat.publish([Port("tcp", 1, "172.17.0.2", 65536)]), "from 1 to 65535, not 65536"),
         (lambda nat: nat.publish([Port("tcp", 1, "fd00:17::2", 1, "192.0.2.1")]), "are of two families"),
         (lambda nat: nat.publish([Port("tcp", 1, "fd00:17::2", 1, "0.0.0.0")]), "are of two families"),
+        (lambda nat: nat.publish([Port("tcp", 1, "fd00:17::2", 1, "::1")]), "takes answers from lo alone"),
         (lambda nat: nat.publish([Port("tcp", 1, "", 1)]), "port 1/tcp leads to no address"),
         (lambda nat: nat.publish([WEB, WEB.replace(target=81)]), "port 8080/tcp cannot lead to two places"),
         (lambda nat: nat.forget(["172.17.0.2", "x"]), "'x' is no IP address"),

@@ -4,7 +4,7 @@ forgotten."""
 from __future__ import annotations
 
 from ...rtnl.values import parse_ip
-from .records import PROTOCOLS
+from .records import PROTOCOLS, protocol_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def end_of_ports(conntrack: Conntrack, ports: Iterable[Port]) -> None:
     """Forget the flows that came by ports which are withdrawn."""
-    ended = {(PROTOCOLS[port.protocol], port.port, parse_ip(port.address), port.target) for port in ports}
+    ended = {
+        (protocol_number(port.protocol), port.port, parse_ip(port.address), port.target) for port in ports
+    }
     if not ended:
         return
     addresses = {address for _, _, address, _ in ended}

@@ -12,7 +12,7 @@ from ...wire.errors import NetlinkError
 from ...wire.netfilter.elements import Element
 from . import forwarding
 from .flows import end_of_addresses, end_of_bypasses, end_of_ports
-from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of
+from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of, target_of
 from .table import FAMILY, TABLE, ensure
 
 TYPE_CHECKING = False
@@ -112,23 +112,26 @@ class Nat:
         changed."""
         if all(network.bridge != bridge for network in self.networks()):
             return []
+        # Before the rules that make it safe go; and after, for one who published meanwhile.
         changes = self._inside(lambda: forwarding.route_localnet([bridge], on=False))
-        withdrawn: list[Port] = []
+        doomed: dict[str, list[Element]] = {}
 
         def plan() -> list[Change]:
             found = self._network_elements()
             networks = {network.bridge: network for network in networks_of(found)}
             mine = networks.pop(bridge, None)
-            withdrawn.clear()
+            doomed.clear()
             if mine is None:
                 return []
-            withdrawn.extend(port for port in self._ports() if mine.holds(parse_ip(port.address)))
+            for map in PORT_MAPS:
+                doomed[map] = [one for one in self._elements(map) if mine.holds(target_of(one))]
             if not networks:
                 return [delete_table(FAMILY, TABLE)]
-            return [*_port_deletions(withdrawn), *_changes(found, mine, None)]
+            return [*_deletions(doomed), *_changes(found, mine, None)]
 
         self._tables.update(plan, verb=f"remove network {bridge}")
-        end_of_ports(self._conntrack, withdrawn)
+        changes += self._inside(lambda: forwarding.route_localnet([bridge], on=False))
+        end_of_ports(self._conntrack, _ports_of(doomed))
         return changes
 
     def networks(self) -> list[NatNetwork]:
@@ -189,7 +192,8 @@ class Nat:
         try:
             self._add_ports(places, verb)
         except OSError:
-            self._inside(lambda: forwarding.undo(changes))
+            if not any(map(_on_loopback, self.ports())):  # others may have come to need it
+                self._inside(lambda: forwarding.undo(changes))
             raise
         self._let_back(homes)
         end_of_bypasses(self._conntrack, wanted, self._own_addresses)
@@ -223,7 +227,7 @@ class Nat:
             return []
         whose = format_ip(next(iter(packed))) if len(packed) == 1 else f"{len(packed)} addresses"
         withdrawn = self._withdraw(
-            lambda _, element: element.data[:-4] in packed,
+            lambda _, element: target_of(element) in packed,
             maps=PORT_MAPS,
             holding=packed,
             verb=f"withdraw the ports of {whose}",
@@ -253,7 +257,7 @@ class Nat:
         return networks_of(self._network_elements())
 
     def _ports(self) -> list[Port]:
-        return [port_of(element) for map in PORT_MAPS for element in self._elements(map)]
+        return _ports_of({map: self._elements(map) for map in PORT_MAPS})
 
     def _homes(self, ports: Iterable[Port]) -> dict[str, str]:
         """The bridge of the network of each address that ports lead to. ValueError where one is in none."""
@@ -330,14 +334,10 @@ class Nat:
         def plan() -> list[Change]:
             for map in maps:
                 doomed[map] = [one for one in self._elements(map, holding) if match(map, one)]
-            return [
-                change
-                for map, elements in doomed.items()
-                for change in delete_elements(FAMILY, TABLE, map, elements)
-            ]
+            return _deletions(doomed)
 
         self._tables.update(plan, verb=verb)
-        withdrawn = [port_of(element) for elements in doomed.values() for element in elements]
+        withdrawn = _ports_of(doomed)
         end_of_ports(self._conntrack, withdrawn)
         return withdrawn
 
@@ -381,12 +381,14 @@ def _changes(
     return changes
 
 
-def _port_deletions(ports: Iterable[Port]) -> list[Change]:
+def _deletions(doomed: dict[str, list[Element]]) -> list[Change]:
     return [
-        change
-        for map, data in placed(ports).items()
-        for change in delete_elements(FAMILY, TABLE, map, _elements_of(data))
+        change for map, elements in doomed.items() for change in delete_elements(FAMILY, TABLE, map, elements)
     ]
+
+
+def _ports_of(found: dict[str, list[Element]]) -> list[Port]:
+    return [port_of(element) for elements in found.values() for element in elements]
 
 
 def _elements_of(data: dict[bytes, bytes]) -> list[Element]:

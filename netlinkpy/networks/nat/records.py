@@ -23,6 +23,7 @@ NETWORK_SETS = (
     "routed4",
     "routed6",
 )
+_LOOPBACK6 = bytes(15) + b"\1"
 _NAMES = {number: name for name, number in PROTOCOLS.items()}
 
 
@@ -139,6 +140,8 @@ def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
             raise ValueError(f"port {one}: a protocol is one of {', '.join(PROTOCOLS)}")
         if not to:
             raise ValueError(f"port {one} leads to no address")
+        if at == _LOOPBACK6:
+            raise ValueError(f"port {one}: for ::1 the kernel takes answers from lo alone; use 127.0.0.1")
         if host and (":" in host) != (":" in address):
             raise ValueError(f"port {one}: {host} and {address} are of two families")
         if not (port.__class__ is target.__class__ is int and 0 < port < 65536 > target > 0):
@@ -152,15 +155,24 @@ def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
     return found
 
 
+def protocol_number(name: str) -> int:
+    """The number of a protocol that a Port names: one of PROTOCOLS, or what port_of() made of another."""
+    return PROTOCOLS.get(name) or int(name)
+
+
+def target_of(element: Element) -> bytes:
+    """The address that an element of one of the maps leads to."""
+    return element.data[:-4]
+
+
 def port_of(element: Element) -> Port:
     """The port that an element of one of the maps stands for."""
-    key, data = element.key, element.data
-    host, data_length = key[:-8], len(data) - 4
+    host, protocol, port = element.key[:-8], element.key[-8], element.key[-4:-2]
     return Port(
-        _NAMES.get(key[-8], str(key[-8])),
-        int.from_bytes(key[-4:-2], "big"),
-        format_ip(data[:data_length]),
-        int.from_bytes(data[data_length : data_length + 2], "big"),
+        _NAMES.get(protocol, str(protocol)),
+        int.from_bytes(port, "big"),
+        format_ip(target_of(element)),
+        int.from_bytes(element.data[-4:-2], "big"),
         format_ip(host) if host else "",
     )
 
