@@ -1,6 +1,6 @@
 /* floor.c: the yardstick of the benchmarks. The best recipe known for wiring containers, in plain C, with the guarantees
  * that netlinkpy gives: never create-then-move, the second datagram only after the first succeeded, a private group until
- * a link is finished, the bridge's MAC pinned, ready for the first packet on return, every refusal noticed.
+ * a link is finished, no address given twice, the bridge's MAC pinned, ready for the first packet on return, every refusal noticed.
  *
  * Works inside the network namespace the caller has made for it (it makes bridges there), and prints one line of JSON.
  *     unshare -n -m --propagation private ./floor attach 200
@@ -666,6 +666,30 @@ static void regroup(int fd, uint32_t group)
     }
 }
 
+/* An address on a bridge is taken when a link bears this name: the kernel's check for unique names is the allocator. */
+static void put_claim(const struct container *c, bool last)
+{
+    char address[INET_ADDRSTRLEN], name[INET_ADDRSTRLEN + 16];
+    inet_ntop(AF_INET, &c->address, address, sizeof address);
+    snprintf(name, sizeof name, "ip:%d:%s", c->bridge->index, address);
+    link_message(&batch, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | (last ? NLM_F_ACK : 0), c->host_index, 0);
+    size_t names = nest(&batch, IFLA_PROP_LIST | NLA_F_NESTED);
+    attribute_string(&batch, IFLA_ALT_IFNAME, name);
+    nest_end(&batch, names);
+    message_end(&batch);
+}
+
+static void claim_addresses(int fd)
+{
+    for (int start = 0; start < container_count; start += LINK_CHUNK) {
+        int end = start + LINK_CHUNK < container_count ? start + LINK_CHUNK : container_count;
+        batch_clear(&batch);
+        for (int i = start; i < end; i++)
+            put_claim(&containers[i], i == end - 1);
+        expect(fd, &batch, NULL, NULL, "claim of an address");
+    }
+}
+
 /* ---- In bulk ----------------------------------------------------------------------------------------------------- */
 
 /* The containers whose sockets are open at a time. */
@@ -702,8 +726,8 @@ static void grow_descriptors(void)
         die("no room for descriptors: %s", strerror(errno));
 }
 
-enum { OPEN, INSIDE, GROUP, READY, COMMIT, PHASES };
-static const char *const phase_names[PHASES] = {"open", "inside", "group", "ready", "commit"};
+enum { OPEN, INSIDE, CLAIM, GROUP, READY, COMMIT, PHASES };
+static const char *const phase_names[PHASES] = {"open", "inside", "claim", "group", "ready", "commit"};
 
 static double spend(double *phase, double since)
 {
@@ -733,6 +757,8 @@ static void attach_all(double spent[PHASES])
             close_each(wave);
         moment = spend(&spent[INSIDE], moment);
     }
+    claim_addresses(bridges[0].fd);
+    moment = spend(&spent[CLAIM], moment);
     for (int i = 0; i < bridge_count; i++)
         enslave_group(&bridges[i]);
     moment = spend(&spent[GROUP], moment);
@@ -837,6 +863,9 @@ static void attach_single(struct container *c)
     throw_away(open_one, c);
     create_pair(c);
     configure(c);
+    batch_clear(&batch);
+    put_claim(c, true);
+    expect(c->bridge->fd, &batch, NULL, NULL, "claim of an address");
     batch_clear(&batch);
     pin_mac(c->bridge);
     link_message(&batch, RTM_SETLINK, 0, c->host_index, 0);
