@@ -138,23 +138,31 @@ class Socket:
         verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError
         where the values do not fit the message; then nothing was sent."""
         replies, _ = self._talk(message, type, flags | NLM_F_ACK, message.pack(values), verb, hint)
-        return [message.parse(reply.body) for reply in replies]
+        return self._parsed(message, replies, verb)
 
     def get(self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = "") -> Values:
         """The one reply to a GET that names one object. NetlinkError as request()."""
-        return message.parse(self.get_body(message, type, values, verb=verb, hint=hint))
+        reply = self._get(message, type, values, verb, hint)
+        return self._parsed(message, [reply], verb)[0]
 
     def get_body(
         self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = ""
     ) -> bytes:
         """As get(), the reply not yet parsed."""
-        return self._talk(message, type, 0, message.pack(values), verb, hint, single=True)[0][0].body
+        return self._get(message, type, values, verb, hint).body
+
+    def _get(self, message: Message, type: int, values: Values, verb: str, hint: str) -> Reply:
+        replies, _ = self._talk(message, type, 0, message.pack(values), verb, hint, single=True)
+        if not replies:
+            text = "the kernel acknowledged and answered nothing"
+            raise NetlinkError(errno.ENODATA, verb, where=self.where, text=text)
+        return replies[0]
 
     def dump(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Values]:
         """All entries the kernel has for a GET; begun again (8 times at most) when changes interrupt it.
 
         DumpInterruptedError, with what came in its `partial`, where that never ends."""
-        return [message.parse(reply.body) for reply in self.dump_bodies(message, type, values, verb=verb)]
+        return self._parsed(message, self.dump_bodies(message, type, values, verb=verb), verb)
 
     def dump_bodies(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Reply]:
         """As dump(), the replies not yet parsed."""
@@ -164,7 +172,7 @@ class Socket:
             if not interrupted:
                 return replies
         error = DumpInterruptedError(errno.EINTR, verb, where=self.where)
-        error.partial = [message.parse(reply.body) for reply in replies]
+        error.partial = self._parsed(message, replies, verb)
         raise error
 
     def exchange(
@@ -213,6 +221,7 @@ class Socket:
             while True:
                 length = self._receive_into(buffer, verb, deadline)
                 if NLMSGHDR.unpack_from(buffer)[3] != sequence:
+                    self._check(deadline, verb)
                     continue
                 try:
                     stopped, flags = table.feed(buffer, length)
@@ -227,6 +236,9 @@ class Socket:
                             raise self._refusal(event, message, body, verb, "")
                         interrupted = isinstance(event, Done) and event.interrupted
                         return interrupted or bool(seen & NLM_F_DUMP_INTR)
+                self._check(deadline, verb)
+        except MalformedError as error:
+            raise self._malformed(error, verb) from None
         finally:
             self._conversation.forget(sequence)
 
@@ -265,6 +277,10 @@ class Socket:
                     if isinstance(event, Ack) and event.errno:
                         raise self._refusal(event, *sent[event.sequence], verb, "")
                     waiting.discard(event.sequence)
+                if waiting:
+                    self._check(deadline, verb)
+        except MalformedError as error:
+            raise self._malformed(error, verb) from None
         finally:
             for sequence in sent:
                 self._conversation.forget(sequence)
@@ -302,6 +318,9 @@ class Socket:
                         raise self._refusal(event, message, body, verb, hint)
                     else:
                         return replies, isinstance(event, Done) and event.interrupted
+                self._check(deadline, verb)
+        except MalformedError as error:
+            raise self._malformed(error, verb) from None
         finally:
             self._conversation.forget(sequence)
 
@@ -327,6 +346,9 @@ class Socket:
             length: int = self._heard(lambda: self._socket.recvfrom_into(buffer), verb, deadline)
             if length >= NLMSG_HDRLEN:
                 return length
+            if length:
+                raise MalformedError(f"{length} bytes are too short for a message")
+            self._check(deadline, verb)
 
     def _heard(self, receive: Callable[[], tuple[Any, Any]], verb: str, deadline: float) -> Any:
         """What the kernel sent. Mostly it has answered by the time that sending is done: nothing is waited
@@ -343,8 +365,12 @@ class Socket:
                 raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
             if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
                 return received
-            if monotonic() > deadline:
-                raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
+            self._check(deadline, verb)
+
+    def _check(self, deadline: float, verb: str) -> None:
+        """What came was no end of the request: is there time left to wait for it?"""
+        if monotonic() > deadline:
+            raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
 
     def _wait(self, event: int, verb: str, deadline: float) -> None:
         """Until the socket is readable or writable; DeadlineError where it is not in time."""
@@ -355,6 +381,17 @@ class Socket:
         left = deadline - monotonic()
         if left <= 0 or not poller.poll(left * 1000):
             raise DeadlineError(errno.ETIMEDOUT, verb, where=self.where)
+
+    def _parsed(self, message: Message, replies: list[Reply], verb: str) -> list[Values]:
+        try:
+            return [message.parse(reply.body) for reply in replies]
+        except MalformedError as error:
+            raise self._malformed(error, verb) from None
+
+    def _malformed(self, error: MalformedError, verb: str) -> MalformedError:
+        """The same, with what was asked and where."""
+        subject = f"{verb} in {self.where}" if self.where else verb
+        return MalformedError(f"{subject}: a malformed answer: {error.strerror}")
 
     def _refusal(
         self, event: Ack | Done, message: Message, body: bytes, verb: str, hint: str
