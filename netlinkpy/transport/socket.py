@@ -42,6 +42,7 @@ NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK
 _READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT
 
 RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
+_FEW, _FEW_BYTES = 4, 1024  # messages, and bytes of them, that are sent at once without asking for room
 DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
 
 
@@ -186,12 +187,12 @@ class Socket:
         self._begin()
         from ..native import load
 
-        limit = min(chunk, self.answer_room)
+        # Any buffer holds a few; how much a full one holds is asked of the kernel.
+        few = count <= _FEW and len(messages) <= _FEW_BYTES
+        room, rows = (_FEW_BYTES, _FEW) if few else (self.datagram_room, min(chunk, self.answer_room))
         timeout = int(self.timeout * 1e9)
         try:
-            return load().exchange(
-                self.fileno(), messages, len(messages), 1, count, self.datagram_room, limit, timeout
-            )
+            return load().exchange(self.fileno(), messages, len(messages), 1, count, room, rows, timeout)
         except OSError as error:
             number = error.errno or errno.EIO
             kind = {errno.ENOBUFS: OverrunError, errno.ETIMEDOUT: DeadlineError}.get(number, NetlinkError)

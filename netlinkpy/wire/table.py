@@ -7,6 +7,7 @@ wire. numpy wraps one without a copy: numpy.frombuffer(column, ...) or numpy.asa
 from __future__ import annotations
 
 from struct import Struct
+from sys import byteorder
 
 from ..native import load
 from ..record import Record
@@ -151,8 +152,14 @@ class Table:
 def pick(plan: Plan, body: bytes) -> list[Any]:
     """The values of a plan's columns in one message (without its nlmsghdr), in their order; None where
     absent."""
-    table = Table(plan, 2)
     message = frame(plan.type, 0, 0, body)
-    table.feed(message, len(message))
-    bits = table.presence()[0]
-    return [table.values(name)[0] if bits >> at & 1 else None for at, name in enumerate(plan.names)]
+    buffers = [bytearray(field.width) for field in plan.fields]
+    present = bytearray(8)
+    load().gather(message, len(message), plan.compiled, buffers, present, 0, 1)
+    bits = int.from_bytes(present, byteorder)
+    return [
+        (int.from_bytes(buffer, byteorder, signed=field.form == "i") if field.form else bytes(buffer))
+        if bits >> at & 1
+        else None
+        for at, (field, buffer) in enumerate(zip(plan.fields, buffers, strict=True))
+    ]
