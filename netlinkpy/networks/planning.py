@@ -32,6 +32,9 @@ class Plan:
         self._host = host
         self._network = network
         self.mark = Mark(host, network)
+        families = [(*subnet.packed, subnet.gateway) for subnet in network.subnets]
+        self._lengths = {len(base): length for base, length, _ in families}
+        self._gateway_of = {len(base): gateway for base, _, gateway in families}
         self._connections = connections
         self._fixed: dict[int, list[bytes]] = {}
         self._failures: dict[int, AttachError] = {}
@@ -132,12 +135,11 @@ class Plan:
         if self._network.internal:
             return ()
         has = interior.default_families if interior is not None and connection.metric is None else ()
-        return tuple(subnet.gateway for subnet in self._network.subnets if len(subnet.packed[0]) not in has)
+        return tuple([gateway for family, gateway in self._gateway_of.items() if family not in has])
 
     def _with_addresses(self, endpoint: Endpoint, addresses: list[bytes]) -> Endpoint:
         if endpoint.mac is not None or not all(one[-4:] == addresses[0] for one in addresses):
             self.mark.set()
-        lengths = {len(subnet.packed[0]): subnet.packed[1] for subnet in self._network.subnets}
         return endpoint.replace(
-            addresses=tuple(f"{format_ip(packed)}/{lengths[len(packed)]}" for packed in addresses)
+            addresses=tuple([f"{format_ip(packed)}/{self._lengths[len(packed)]}" for packed in addresses])
         )
