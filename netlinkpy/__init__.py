@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import netns as netns
+    from . import run as run
     from . import networks as networks
     from .native import backend as backend
     from .netns.handle import Netns as Netns
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "netns": "",
+    "run": "",
     "networks": "",
     "Network": "networks.network",
     "backend": "native",

@@ -116,26 +116,30 @@ def say(text: str) -> None:
 
 def complaint(error: Exception) -> tuple[str, int]:
     """One sentence, and the exit code that goes with it."""
-    from ..run.line import OURS
+    from ..run.line import OURS, sentence
 
-    sentence = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"netlinkpy: {sentence}\n", int(getattr(error, "exit_code", OURS))
+    return f"netlinkpy: {sentence(error)}\n", int(getattr(error, "exit_code", OURS))
 
 
 def _detached(options: Options) -> int:
     """Hold it in a process of its own, in a session of its own; print its name when it runs."""
-    from ..run.signals import exit_code
+    from ..run.signals import SIGTERM, exit_code
 
     told, teller = os.pipe()
-    if not os.fork():
+    holder = os.fork()
+    if not holder:
         os.close(told)
         _hold_in_background(options, teller)
     os.close(teller)
-    with open(told, encoding="utf-8", errors="surrogateescape") as pipe:
-        running, text = pipe.read(1), pipe.read()
+    try:
+        with open(told, encoding="utf-8", errors="surrogateescape") as pipe:
+            running, text = pipe.read(1), pipe.read()
+    except BaseException:
+        os.kill(holder, SIGTERM)
+        raise
     say(text)
     if running != "+":
-        return exit_code(os.wait()[1])
+        return exit_code(os.waitpid(holder, 0)[1])
     print(options.name)
     return 0
 

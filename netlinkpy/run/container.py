@@ -8,7 +8,8 @@ import os
 import sys
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
 
-from .line import start_error
+from .line import OURS, sentence, start_error
+from .names import TIMEOUT
 from .options import Options, checked
 from .signals import SIGKILL, exit_code
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..wiring.attachment import Attachment
     from .connect import Connected
 
+START_TIMEOUT = 60.0  # seconds that the making of a container may take
 _OWNER_FD = 3  # where the holder finds its owner's line
 _MOST = 1 << 17  # bytes of what is said over it
 _CODE = "import sys; sys.path.insert(0, {!r}); from netlinkpy.run.container import serve; sys.exit(serve())"
@@ -68,7 +70,11 @@ class Container:
         try:
             self._line.send(f"kill {int(number)}".encode())
             answer = self._line.recv(64)
-        except OSError:
+        except TimeoutError:
+            if number == SIGKILL:
+                os.kill(self._holder, SIGKILL)  # the kernel ends the rest
+            return
+        except OSError:  # it has ended
             return
         if answer == b"refused":
             raise ValueError(f"{number} is no signal that a container takes")
@@ -121,14 +127,20 @@ def _introduce(holder: int, line: socket, wanted: Options) -> Container:
     """Tell the holder what to run, and hear what became of it."""
     from marshal import dumps, loads
 
-    line.send(dumps(wanted.as_dict()))
-    answer = line.recv(_MOST)
+    line.settimeout(START_TIMEOUT)
+    try:
+        line.send(dumps(wanted.as_dict()))
+        answer = line.recv(_MOST)
+    except TimeoutError:
+        os.kill(holder, SIGKILL)
+        raise start_error(errno.ETIMEDOUT, "the container's holder did not answer in time") from None
+    line.settimeout(TIMEOUT)
     if not answer:
         raise start_error(errno.EPIPE, "the container's holder died while it was made")
     told: dict[str, Any] = loads(answer)
     if "error" in told:
-        kind, number, sentence, code = told["error"]
-        raise ValueError(sentence) if kind == "ValueError" else start_error(number, sentence, code)
+        kind, number, why, code = told["error"]
+        raise ValueError(why) if kind == "ValueError" else start_error(number, why, code)
     return Container(holder, line, wanted.name or "", told)
 
 
@@ -151,12 +163,14 @@ def serve() -> int:
     from marshal import dumps, loads
 
     from .holder import hold
+    from .inside import close_all_but
 
+    close_all_but(_OWNER_FD)  # what the program let be inherited
     owner = socket(fileno=_OWNER_FD)
     os.set_inheritable(_OWNER_FD, False)
     told = owner.recv(_MOST)
     if not told:
-        return 125
+        return OURS
 
     def announce(pid: int, connected: Connected | None) -> None:
         answer: dict[str, Any] = {"pid": pid, "attachment": None, "notes": ()}
@@ -169,5 +183,9 @@ def serve() -> int:
     except (OSError, ValueError) as error:
         kind = "ValueError" if isinstance(error, ValueError) else "OSError"
         number = getattr(error, "errno", None) or errno.EIO
-        owner.send(dumps({"error": (kind, number, str(error), getattr(error, "exit_code", 125))}))
-        return 125
+        answer = {"error": (kind, number, sentence(error), getattr(error, "exit_code", OURS))}
+        try:
+            owner.send(dumps(answer))
+        except OSError:  # it has died meanwhile
+            return OURS
+        return OURS

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from fcntl import ioctl
 
 from ..native import load
-from ..netns.handle import CLONE_NEWNET
 from .birth import bear, die_with_parent
 from .inside import Command, become, drop_unless, go_to
 from .names import Call
+from .namespaces import enter_user
 from .signals import exit_code
 from .watch import Watch
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from .line import Line
     from .terminal import Terminal
 
-NS_GET_USERNS = 0xB701  # linux/nsfs.h
-CLONE_NEWUSER = 0x10000000  # linux/sched.h
 _KINDS = ("net", "uts", "ipc", "pid", "mnt")  # the mounts last: the paths are the container's then
 
 
@@ -86,30 +82,3 @@ def execute(
             terminal.close()
         for descriptor in descriptors:
             os.close(descriptor)
-
-
-def enter_user(fd: int) -> None:
-    """Into a user namespace, as its root; nothing where we are in it already."""
-    own = os.stat("/proc/self/ns/user")
-    if os.path.samestat(own, os.fstat(fd)):
-        return
-    load().setns(fd, CLONE_NEWUSER)
-    os.setgid(0)
-    os.setuid(0)
-
-
-def enter_network(fd: int) -> None:
-    """Into a network namespace; where that is not for us, by way of the user namespace it belongs to."""
-    setns = load().setns
-    try:
-        setns(fd, CLONE_NEWNET)
-    except PermissionError:
-        owner = ioctl(fd, NS_GET_USERNS)
-        try:
-            enter_user(owner)
-            setns(fd, CLONE_NEWNET)
-        except OSError as error:
-            sentence = "not permitted to share that network: it belongs to another user namespace"
-            raise OSError(error.errno or errno.EPERM, sentence) from None
-        finally:
-            os.close(owner)

@@ -6,13 +6,12 @@ from __future__ import annotations
 import os
 from time import time
 
-from ..native import load
-from ..netns.handle import CLONE_NEWNET
 from .birth import Child, bear
 from .inside import Command, Inside, be_first
 from .names import Running, claim, peer_of
+from .namespaces import enter_network, make_own
 from .options import checked
-from .signals import PASSED_ON, SIGKILL, exit_code
+from .signals import PASSED_ON, SIG_BLOCK, SIGKILL, exit_code, pthread_sigmask
 from .watch import Watch
 
 TYPE_CHECKING = False
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from .options import Options
     from .target import Shared
     from .terminal import Terminal
-
-# linux/sched.h
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 
 BACKLOG = 64
 RT_SCOPE_LINK = 253
@@ -105,17 +100,9 @@ class _Holder:
 
     def _enter(self) -> None:
         """In the process in the middle: into the namespaces that the container shall have."""
-        flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
-        if self._options.mode in ("none", "network"):
-            flags |= CLONE_NEWNET
         if self._shared is not None:
-            from .enter import enter_network
-
             enter_network(self._shared.netns.fileno())
-        try:
-            load().unshare(flags)
-        except PermissionError:
-            enter_own_user_namespace(flags)
+        make_own(network=self._options.mode in ("none", "network"))
 
     @property
     def pid(self) -> int:
@@ -223,6 +210,7 @@ class _Holder:
     def end(self) -> int:
         """Take down what there is; the exit code. The name goes last, and only then the pid: whoever has
         called knows by the end of the connection that all is gone, and until then whose pid it is."""
+        pthread_sigmask(SIG_BLOCK, PASSED_ON)  # it is ending: nothing shall end that half-way
         try:
             if self._child is not None:
                 self._child.kill()
@@ -243,12 +231,3 @@ class _Holder:
                 self._child.line.close()
                 code = exit_code(os.waitpid(self._child.pid, 0)[1])
         return code
-
-
-def enter_own_user_namespace(flags: int) -> None:
-    """Unshare as somebody who may not: in a user namespace in which we are root (user_namespaces(7))."""
-    user, group = os.geteuid(), os.getegid()
-    load().unshare(flags | CLONE_NEWUSER)
-    for name, line in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(line)

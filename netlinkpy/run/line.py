@@ -19,11 +19,19 @@ class StartError(OSError):
     exit_code: int = OURS
 
 
-def start_error(code: int, sentence: str, exit_code: int = OURS) -> StartError:
+def start_error(code: int, why: str, exit_code: int = OURS) -> StartError:
     """A StartError with errno, sentence and exit code."""
-    error = StartError(code, sentence)
+    error = StartError(code, why)
     error.exit_code = exit_code
     return error
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, in a line, without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error) or type(error).__name__
+    about = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    return error.strerror if not about or about in error.strerror else f"{about}: {error.strerror}"
 
 
 class Line:
@@ -50,13 +58,9 @@ class Line:
 
     def fail(self, error: BaseException, exit_code: int = OURS) -> None:
         """Tell the other end why this one gives up; harmless where it is gone."""
-        number, sentence = errno.EIO, f"{type(error).__name__}: {error}"
-        if isinstance(error, OSError) and error.errno:
-            number, sentence = error.errno, error.strerror or os.strerror(error.errno)
-            if error.filename:
-                sentence = f"{os.fsdecode(error.filename)}: {sentence}"
+        number = (isinstance(error, OSError) and error.errno) or errno.EIO
         try:
-            self.say(f"!{exit_code} {number} {sentence}")
+            self.say(f"!{exit_code} {number} {sentence(error)}")
         except OSError:
             return
 
@@ -64,8 +68,8 @@ class Line:
         """The next word, empty where the other end is closed. StartError where it says that it failed."""
         word = self._socket.recv(_MOST).decode("utf-8", "surrogateescape")
         if word.startswith("!"):
-            exit_code, number, sentence = word[1:].split(" ", 2)
-            raise start_error(int(number), sentence, int(exit_code))
+            exit_code, number, why = word[1:].split(" ", 2)
+            raise start_error(int(number), why, int(exit_code))
         return word
 
     def expect(self, wanted: str) -> None:
