@@ -275,7 +275,9 @@ class Socket:
                 for event in self._conversation.receive(self._receive(verb, deadline)):
                     if isinstance(event, Overrun):
                         raise OverrunError(errno.ENOBUFS, verb, where=self.where)
-                    if isinstance(event, Ack) and event.errno:
+                    if isinstance(event, Reply):
+                        continue
+                    if event.errno:
                         raise self._refusal(event, *sent[event.sequence], verb, "")
                     waiting.discard(event.sequence)
                 if waiting:
