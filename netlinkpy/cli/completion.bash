@@ -22,7 +22,7 @@ _netlinkpy_words() { # what may come after the words in $@
     done
     case $object/$command in
     /)
-        echo "link address route netns help -4 -6 -n -j -p -br -o -N -c -batch -force -V"
+        echo "link address route netns neigh rule help -4 -6 -n -j -p -br -o -N -c -batch -force -V"
         [[ $1 == ip ]] || echo "attach detach run ps exec port stop kill show bench brctl completion --help --version"
         ;;
     brctl/) echo "addbr delbr addif delif hairpin setageing setbridgeprio setfd sethello setmaxage setpathcost setportprio show showmacs showstp stp" ;;

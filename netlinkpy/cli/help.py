@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _OVERVIEW = """\
 Usage: netlinkpy VERB ...
-       netlinkpy [ OPTIONS OF ip ] { link | address | route | netns } ...
+       netlinkpy [ OPTIONS OF ip ] { link | address | route | netns | neigh | rule } ...
 
 Wires containers, and does what ip and brctl do, without them. A link to netlinkpy that is named ip or brctl
 is that program.
@@ -28,6 +28,10 @@ is that program.
                 netlinkpy netns add blue
                 netlinkpy netns exec blue ping -c1 172.17.42.1
                 netlinkpy netns prune
+  neigh       neighbours: which hardware address an IP address has
+                netlinkpy neigh replace 172.17.42.99 lladdr 02:42:ac:11:2a:63 dev docker0
+  rule        rules: which table a packet is looked up in
+                netlinkpy rule
   brctl       bridges, in bridge-utils' grammar
                 netlinkpy brctl addif br0 A
                 netlinkpy brctl show
@@ -63,6 +67,8 @@ _OBJECTS = {
     "addr": "address",
     "route": "route",
     "netns": "netns",
+    "neigh": "neigh",
+    "rule": "rule",
     "ip": "ip",
 }
 

@@ -38,6 +38,9 @@ LINK_FLAGS = (  # linux/if.h, in the order in which `ip` shows them
 
 FAMILIES = {2: "inet", 10: "inet6", 17: "link", 28: "mpls", 7: "bridge"}  # linux/socket.h
 
+# the protocols that rules and route look-ups may name (IANA protocol numbers)
+IP_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp"}
+
 ROUTE_TYPES = (
     "none", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit",
     "throw", "nat", "xresolve",

@@ -60,7 +60,8 @@ def test_the_kernel_s_own_sentence(ip: Run) -> None:
         ("-n nope link", 255, 'Cannot open network namespace "nope": No such file or directory'),
         ("-d link", 1, "netlinkpy does not have details (-d) yet; nothing was done."),
         ("-s link", 1, "netlinkpy does not have statistics (-s) yet; nothing was done."),
-        ("neigh", 1, "netlinkpy does not have ip neighbor yet; nothing was done."),
+        ("rule add table 5", 1, "netlinkpy does not have ip rule add yet; nothing was done."),
+        ("neigh add 10.0.0.1", 255, "Device and destination are required arguments."),
         ("monitor", 1, "netlinkpy does not have ip monitor yet; nothing was done."),
         ("link add x type vxlan id 5", 1,
         "netlinkpy does not have the options of kind vxlan (id) yet; nothing was done."),
@@ -116,6 +117,30 @@ def test_batch_goes_on_after_a_failure_only_with_force(ip: Run, tmp_path: pathli
     assert ip("link", "show", "br0").code == 1
     assert ip("-force", "-batch", str(batch)).code == 1
     assert ip("link", "show", "br0").code == 0
+
+
+def test_neighbours(ip: Run) -> None:
+    ip("link", "add", "A", "type", "veth", "peer", "name", "B")
+    ip("link", "set", "A", "up")
+    given = ("10.0.0.5", "lladdr", "02:00:00:00:00:05", "dev", "A")
+    assert ip("neigh", "add", *given).code == 0
+    assert ip("neigh", "add", *given).code == 2
+    assert ip("neigh") == (0, "10.0.0.5 dev A lladdr 02:00:00:00:00:05 PERMANENT \n", "")
+    assert ip("neigh", "flush", "dev", "A").code == 0  # a permanent one stays
+    assert json.loads(ip("-j", "neigh", "show", "dev", "A").out) == [
+        {"dst": "10.0.0.5", "lladdr": "02:00:00:00:00:05", "state": ["PERMANENT"]}
+    ]
+    assert ip("neigh", "del", "10.0.0.5", "dev", "A").code == 0
+    assert ip("neigh").out == ""
+
+
+def test_rules(ip: Run) -> None:
+    code, out, _ = ip("rule")
+    assert code == 0
+    assert out.splitlines()[0] == "0:\tfrom all lookup local"
+    assert json.loads(ip("-j", "rule", "show", "table", "main").out) == [
+        {"priority": 32766, "src": "all", "table": "main"}
+    ]
 
 
 def test_commands_in_another_namespace(ip: Run, netlinkpy: Run) -> None:

@@ -22,7 +22,7 @@ _LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW = (
     ("route_show", "show"),
 )
 
-_NETNS_SHOW = ("netns", "show")
+_NETNS_SHOW, _NEIGH_SHOW, _RULE_SHOW = ("netns", "show"), ("neighbour", "show"), ("rule_show", "show")
 NOTHING = ("", "")
 HELP = ("", "help")
 
@@ -75,6 +75,30 @@ COMMANDS: dict[str, Commands] = {
         ("showdump", NOTHING),
         ("help", HELP),
     ),
+    "neigh": (
+        ("add", ("neighbour", "add")),
+        ("change", ("neighbour", "change")),
+        ("chg", ("neighbour", "change")),
+        ("replace", ("neighbour", "replace")),
+        ("delete", ("neighbour", "delete")),
+        ("get", NOTHING),
+        ("show", _NEIGH_SHOW),
+        ("lst", _NEIGH_SHOW),
+        ("list", _NEIGH_SHOW),
+        ("flush", ("neighbour", "flush")),
+        ("help", HELP),
+    ),
+    "rule": (
+        ("list", _RULE_SHOW),
+        ("lst", _RULE_SHOW),
+        ("show", _RULE_SHOW),
+        ("add", NOTHING),
+        ("delete", NOTHING),
+        ("flush", NOTHING),
+        ("save", NOTHING),
+        ("restore", NOTHING),
+        ("help", HELP),
+    ),
     "netns": (
         ("list", _NETNS_SHOW),
         ("show", _NETNS_SHOW),
@@ -93,14 +117,14 @@ COMMANDS: dict[str, Commands] = {
     ),
 }
 OBJECTS: Sequence[tuple[str, str]] = [  # in the order in which iproute2 tries them
-    ("address", "address"), ("addrlabel", ""), ("maddress", ""), ("route", "route"), ("rule", ""),
-    ("neighbor", ""), ("neighbour", ""), ("ntable", ""), ("ntbl", ""), ("link", "link"), ("l2tp", ""),
-    ("fou", ""), ("ila", ""), ("macsec", ""), ("tunnel", ""), ("tunl", ""), ("tuntap", ""), ("tap", ""),
-    ("token", ""), ("tcpmetrics", ""), ("monitor", ""), ("xfrm", ""), ("mroute", ""), ("mrule", ""),
-    ("netns", "netns"), ("netconf", ""), ("vrf", ""), ("sr", ""), ("nexthop", ""), ("mptcp", ""),
-    ("ioam", ""), ("help", "help"), ("stats", ""), ("amt", ""),
+    ("address", "address"), ("addrlabel", ""), ("maddress", ""), ("route", "route"), ("rule", "rule"),
+    ("neighbor", "neigh"), ("neighbour", "neigh"), ("ntable", ""), ("ntbl", ""), ("link", "link"),
+    ("l2tp", ""), ("fou", ""), ("ila", ""), ("macsec", ""), ("tunnel", ""), ("tunl", ""), ("tuntap", ""),
+    ("tap", ""), ("token", ""), ("tcpmetrics", ""), ("monitor", ""), ("xfrm", ""), ("mroute", ""),
+    ("mrule", ""), ("netns", "netns"), ("netconf", ""), ("vrf", ""), ("sr", ""), ("nexthop", ""),
+    ("mptcp", ""), ("ioam", ""), ("help", "help"), ("stats", ""), ("amt", ""),
 ]  # fmt: skip
-SHOWS = (_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW, ("route_get", "get"))
+SHOWS = (_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW, _NEIGH_SHOW, _RULE_SHOW, ("route_get", "get"))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -61,7 +61,7 @@ def route_fields(session: Session, route: Values, hidden: frozenset[str] = froze
     colour = FAMILIES.get(family, "")
     cloned = route["rtm_flags"] & RTM_F_CLONED
     if route["rtm_type"] != RTN_UNICAST:
-        kind = _type(route["rtm_type"], numeric)
+        kind = type_name(route["rtm_type"], numeric)
         yield "type", kind, f"{kind} "
     target = _prefix(get("dst"), route["rtm_dst_len"], family) or "default"
     yield "dst", target, session.paint(colour, f"{target} ")
@@ -72,7 +72,7 @@ def route_fields(session: Session, route: Values, hidden: frozenset[str] = froze
         name = ENCAPSULATIONS.get(route["encap_type"], str(route["encap_type"]))
         yield "encap", name, f" encap {name} "
     if route["rtm_tos"] and "tos" not in hidden:
-        tos = f"0x{route['rtm_tos']:02x}" if numeric else _dsfield(route["rtm_tos"])
+        tos = dsfield(route["rtm_tos"], numeric)
         yield "tos", tos, f"tos {tos} "
     if "nh_id" in route:
         yield "nhid", route["nh_id"], f"nhid {route['nh_id']} "
@@ -127,7 +127,8 @@ def route_fields(session: Session, route: Values, hidden: frozenset[str] = froze
     yield None, None, "\n"
 
 
-def _type(number: int, numeric: bool) -> str:
+def type_name(number: int, numeric: bool) -> str:
+    """A type of route by name."""
     return str(number) if numeric or number >= len(ROUTE_TYPES) else ROUTE_TYPES[number]
 
 
@@ -139,9 +140,10 @@ def _prefix(packed: bytes | None, length: int, family: int) -> str:
     return f"0/{length}" if length else ""
 
 
-def _dsfield(number: int) -> str:
+def dsfield(number: int, numeric: bool) -> str:
+    """A type of service: its name, or two hexadecimal digits."""
     name = DSFIELDS.name(number)
-    return f"0x{number:02x}" if name == str(number) else name
+    return f"0x{number:02x}" if numeric or name == str(number) else name
 
 
 def _gateway_fields(session: Session, values: Values, colour: str) -> Iterator[Field]:

@@ -6,6 +6,7 @@ from _socket import AF_INET
 
 from ...wire.rtnetlink.route import ROUTE, RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE, RTM_GETROUTE
 from ..errors import CommandError, HelpError, complain
+from ..names import IP_PROTOCOLS
 from .grammar import Words, matches, not_built, number
 from .inet import prefix
 from .route_fields import route_fields
@@ -15,13 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...wire.attributes import Values
     from .session import Session
-
-PROTOCOL_NUMBERS = {
-    "icmp": 1,
-    "tcp": 6,
-    "udp": 17,
-    "ipv6-icmp": 58,
-}  # RFC 8200, the ones that a lookup may name
 
 
 def get(session: Session, words: Words) -> None:
@@ -88,6 +82,6 @@ def _request(session: Session, words: Words) -> Values:
 
 def _selector(word: str, value: str) -> Values:
     if word == "ipproto":
-        known = PROTOCOL_NUMBERS.get(value)
+        known = {name: number for number, name in IP_PROTOCOLS.items()}.get(value)
         return {"ip_proto": known if known is not None else number(value, 'Invalid "ipproto" value\n', 255)}
     return {word: number(value, f"invalid {word}\n", 0xFFFF)}

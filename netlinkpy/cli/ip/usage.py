@@ -6,7 +6,7 @@ _IP = """\
 Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
        ip [ -force ] -batch FILE
 
-OBJECT  := { link | address | route | netns }
+OBJECT  := { link | address | route | netns | neigh | rule }
 OPTIONS := { -4 | -6 | -0 | -f[amily] FAMILY | -n[etns] NAME | -j[son] | -p[retty] | -br[ief] |
              -o[neline] | -N[umeric] | -c[olor][=always|auto|never] | -s[tatistics] | -l[oops] COUNT |
              -a[ll] | -V[ersion] }
@@ -86,7 +86,31 @@ Usage: ip netns [ list ]
 Examples: ip netns add blue
           ip netns exec blue ip address"""
 
-_TEXTS = {"ip": _IP, "link": _LINK, "address": _ADDRESS, "route": _ROUTE, "netns": _NETNS}
+_NEIGH = """\
+Usage: ip neigh [ show ] [ proxy ] [ to PREFIX ] [ dev DEVICE ] [ nud STATE ] [ master DEVICE | nomaster ]
+       ip neigh { add | change | replace | delete } ADDRESS dev DEVICE [ lladdr MAC ] [ nud STATE ]
+                [ router ] [ extern_learn ] [ protocol PROTOCOL ]
+       ip neigh flush [ to PREFIX ] [ dev DEVICE ] [ nud STATE ]
+
+STATE := { permanent | reachable | stale | noarp | delay | probe | incomplete | failed | none }
+
+Examples: ip neigh add 172.17.42.99 lladdr 02:42:ac:11:2a:63 dev docker0"""
+
+_RULE = """\
+Usage: ip rule [ show ] [ from PREFIX ] [ to PREFIX ] [ table TABLE ] [ priority NUMBER ]
+                [ iif DEVICE ] [ oif DEVICE ]
+
+Examples: ip rule show table main"""
+
+_TEXTS = {
+    "ip": _IP,
+    "link": _LINK,
+    "address": _ADDRESS,
+    "route": _ROUTE,
+    "netns": _NETNS,
+    "neigh": _NEIGH,
+    "rule": _RULE,
+}
 
 
 def usage(topic: str) -> str:
