@@ -260,6 +260,31 @@ def test_an_address_taken_meanwhile_is_replaced(
     assert ping(second, "172.30.0.5") is not None
 
 
+def leave_half_made(host: nl.RTNetlink, name: str, *claims: str) -> None:
+    """A host end with these claims, as a call leaves it that died."""
+    group = PrivateGroup()
+    host.links.add(name, kind="veth", peer=f"{name}-", group=group.number, altnames=claims)
+    group.close()
+
+
+def test_the_addresses_of_the_dead_are_free(dual: Network, host: nl.RTNetlink, container: Container) -> None:
+    leave_half_made(host, "dead", f"ip:{dual.index}:fd00:30::ac1e:5")
+    assert dual.connect(container.pid, ip="172.30.0.5").addresses == (
+        "172.30.0.5/16",
+        "fd00:30::ac1e:5/64",
+    )
+    assert leftovers(host) == []
+
+
+def test_a_network_that_is_full_of_the_dead_is_not_full(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
+    small = Network.create("small", subnets="172.30.0.0/28")
+    for last in (3, 7, 14):
+        leave_half_made(host, f"dead{last}", f"ip:{small.index}:172.30.0.{last}")
+    made = connect_many("small", [one.path for one in bare_namespaces(13)])
+    assert {ip_of(one) for one in made} == {f"172.30.0.{last}" for last in range(2, 15)}
+    assert leftovers(host) == []
+
+
 def test_a_network_that_is_removed_meanwhile(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
