@@ -56,7 +56,7 @@ class Socket:
     OSError where the socket cannot be had. Not for several threads at once; refused in a forked child, which
     would eat the parent's answers."""
 
-    __slots__ = ("_conversation", "_pid", "_socket", "timeout", "where")
+    __slots__ = ("_broken", "_conversation", "_pid", "_socket", "timeout", "where")
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class Socket:
             self._socket = _socket.socket(fileno=fd)
         self._pid = os.getpid()
         self._conversation = Conversation()
+        self._broken = False  # whether a request was begun and not ended
         self.timeout = timeout
         self.where = where
         try:
@@ -192,7 +193,10 @@ class Socket:
         room, rows = (_FEW_BYTES, _FEW) if few else (self.datagram_room, min(chunk, self.answer_room))
         timeout = int(self.timeout * 1e9)
         try:
-            return load().exchange(self.fileno(), messages, len(messages), 1, count, room, rows, timeout)
+            size = len(messages)
+            refused = load().exchange(self.fileno(), messages, size, 1, count, room, rows, timeout)
+            self._broken = False
+            return refused
         except OSError as error:
             number = error.errno or errno.EIO
             kind = {errno.ENOBUFS: OverrunError, errno.ETIMEDOUT: DeadlineError}.get(number, NetlinkError)
@@ -236,6 +240,7 @@ class Socket:
                         if event.errno:
                             raise self._refusal(event, message, body, verb, "")
                         interrupted = isinstance(event, Done) and event.interrupted
+                        self._broken = False
                         return interrupted or bool(seen & NLM_F_DUMP_INTR)
                 self._check(deadline, verb)
         except MalformedError as error:
@@ -248,7 +253,24 @@ class Socket:
         if os.getpid() != self._pid:
             text = f"this socket belongs to process {self._pid}; a forked child opens its own"
             raise OSError(errno.EPERM, text)
-        return monotonic() + self.timeout
+        deadline = monotonic() + self.timeout
+        if self._broken:
+            self._read_away(deadline)
+        self._broken = True
+        return deadline
+
+    def _read_away(self, deadline: float) -> None:
+        """Read what a request that was broken off (by a signal, a deadline, an overrun) has left. Its answers
+        could be taken for another's; a dump that is not read to its end keeps the kernel from the next
+        (EBUSY); and after an overrun the kernel sends nothing until all is read."""
+        while monotonic() <= deadline:
+            try:
+                self._socket.recvfrom(RECEIVE_SIZE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return
 
     def batch(self, requests: Iterable[tuple[Message, int, int, Values]], *, verb: str = "") -> None:
         """Send several messages, (message, type, flags, values) each, as one datagram, and wait for the acks
@@ -282,6 +304,7 @@ class Socket:
                     waiting.discard(event.sequence)
                 if waiting:
                     self._check(deadline, verb)
+            self._broken = False
         except MalformedError as error:
             raise self._malformed(error, verb) from None
         finally:
@@ -314,12 +337,14 @@ class Socket:
                     if isinstance(event, Reply):
                         replies.append(event)
                         if single:
+                            self._broken = False
                             return replies, False
                     elif isinstance(event, Overrun):
                         raise OverrunError(errno.ENOBUFS, verb, where=self.where)
                     elif event.errno:
                         raise self._refusal(event, message, body, verb, hint)
                     else:
+                        self._broken = False
                         return replies, isinstance(event, Done) and event.interrupted
                 self._check(deadline, verb)
         except MalformedError as error:
