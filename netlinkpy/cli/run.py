@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 COMMAND = Command(
     usage="netlinkpy run [OPTIONS] [--net=MODE] [--] COMMAND [ARGUMENT]...",
     summary="""Run a command in namespaces of its own (network, processes, mounts, host name, IPC), wired
-    before its first
-instruction. When it ends, or netlinkpy is killed, everything of it is gone. The file system is the host's.
-MODE: bridge, or the name of a network; host, the host's network itself, which is no isolation; none, lo
-alone; container:TARGET, the network of another one: a run by its name, pid:N, netns:NAME, docker:NAME,
-podman:NAME.""",
+before its first instruction. When it ends, or netlinkpy is killed, everything of it is gone. The file
+system is the host's.
+
+MODE: bridge, or the name of a network; none: lo alone; host: the host's network itself, which is no
+isolation; container:TARGET: the network of another one: a run by its name, pid:N, netns:NAME,
+docker:NAME, podman:NAME.""",
     options=(
         Option(("-i", "--interactive"), "", "pass standard input on"),
         Option(("-t", "--tty"), "", "give it a terminal of its own"),
@@ -43,7 +44,7 @@ podman:NAME.""",
     most=None,
     examples=(
         "netlinkpy run -i -t --rm --net=none -- /bin/bash",
-        "netlinkpy run -d --name web --bridge br0 --ip 172.17.0.5/16 -- python3 -m http.server",
+        "netlinkpy run -d --name web -p 8080:8000 -- python3 -m http.server",
         "netlinkpy run --net=container:web -- wget -O - http://127.0.0.1:8000/",
     ),
     stop_at_argument=True,
