@@ -1,0 +1,328 @@
+"""The socket before the real kernel: ports, options, forks, signals, threads, and what it leaves."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket as plain
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy import native
+from netlinkpy.transport.socket import (
+    NETLINK_CAP_ACK,
+    NETLINK_EXT_ACK,
+    NETLINK_GET_STRICT_CHK,
+    SOL_NETLINK,
+    Socket,
+)
+from netlinkpy.wire.attributes import Slot
+from netlinkpy.wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
+from netlinkpy.wire.message import frame
+from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE
+from netlinkpy.wire.template import Template
+from tests.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, map_root, unshare
+
+LO = {"ifname": "lo"}
+
+
+class SignalledError(Exception):
+    """What the handler raises."""
+
+
+@pytest.fixture
+def interrupting() -> Iterator[None]:
+    """SIGALRM raises SignalledError."""
+
+    def handler(*_: object) -> None:
+        raise SignalledError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def lo_of(sock: Socket) -> int:
+    index: int = sock.get(LINK, RTM_GETLINK, LO, verb="find lo")["ifi_index"]
+    return index
+
+
+# -- what it is --------------------------------------------------------------------------------------------
+
+
+def test_it_is_bound_and_has_its_options() -> None:
+    with Socket() as sock:
+        assert sock.port == os.getpid() or sock.port > 0
+        other = plain.socket(fileno=os.dup(sock.fileno()))
+        with other:
+            assert (other.family, other.type, other.proto) == (plain.AF_NETLINK, plain.SOCK_RAW, 0)
+            for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
+                assert other.getsockopt(SOL_NETLINK, option) == 1
+        assert fcntl.fcntl(sock.fileno(), fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        assert sock.answer_room >= 100 and sock.datagram_room >= 100_000
+
+
+def test_the_buffer_is_read_back_and_never_assumed(container: Container) -> None:
+    with Socket() as sock:
+        before = sock.answer_room
+        sock.enlarge()
+        assert sock.answer_room >= before
+
+    def work() -> tuple[int, int]:
+        uid, gid = os.geteuid(), os.getegid()
+        unshare(CLONE_NEWUSER | CLONE_NEWNET)
+        map_root(uid, gid)
+        with Socket() as sock:
+            before = sock.answer_room
+            sock.enlarge()  # refused there, and no error
+            return before, sock.answer_room
+
+    before, after = inside(None, work)
+    assert before == after
+
+
+def test_a_port_is_one_sockets() -> None:
+    with Socket() as first:
+        with pytest.raises(OSError, match="in use") as caught:
+            Socket(port=first.port)
+        assert caught.value.errno == errno.EADDRINUSE
+        port = first.port
+    with Socket(port=port) as second:
+        assert second.port == port
+
+
+def test_closing_twice_is_harmless_and_using_it_then_is_not() -> None:
+    sock = Socket()
+    sock.close()
+    sock.close()
+    assert sock.fileno() == -1
+    with pytest.raises(OSError, match=r".{5}") as caught:
+        lo_of(sock)
+    assert caught.value.errno == errno.EBADF
+    with Socket() as other:
+        pass
+    assert other.fileno() == -1
+
+
+def test_a_socket_in_another_namespace_stays_there(container: Container) -> None:
+    with nl.Netns.open(container.pid) as handle:
+        sock = Socket(netns_fd=handle.fileno())
+    with sock:
+        values = {"ifname": "br0", "linkinfo": {"kind": "bridge"}}
+        sock.request(LINK, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, values, verb="add link br0")
+        assert fcntl.fcntl(sock.fileno(), fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    with nl.RTNetlink() as here, nl.RTNetlink(container.pid) as there:
+        assert [link.name for link in here.links.list()] == ["lo"]
+        assert [link.name for link in there.links.list()] == ["lo", "br0"]
+
+
+def test_a_descriptor_that_is_no_namespace(container: Container) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with open("/dev/null") as file, pytest.raises(OSError, match=r".{5}") as caught:
+        Socket(netns_fd=file.fileno())
+    assert caught.value.errno == errno.EINVAL
+    with pytest.raises(OSError, match=r".{5}"):
+        Socket(netns_fd=9999)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+# -- forks and threads -------------------------------------------------------------------------------------
+
+
+def test_a_forked_child_is_refused() -> None:
+    """It would eat the parent's answers. In the child each way to ask is refused before anything is sent."""
+    with Socket() as sock:
+
+        def work() -> list[tuple[int | None, str]]:
+            asks: list[Callable[[], object]] = [
+                lambda: lo_of(sock),
+                lambda: sock.request(LINK, RTM_GETLINK, 0, LO),
+                lambda: sock.dump(LINK, RTM_GETLINK, {}),
+                lambda: sock.batch([(LINK, RTM_GETLINK, NLM_F_ACK, LO)]),
+                lambda: sock.exchange(bytearray(frame(RTM_GETLINK, NLM_F_REQUEST, 1, LINK.pack(LO))), 1),
+            ]
+            refusals: list[tuple[int | None, str]] = []
+            for ask in asks:
+                try:
+                    ask()
+                except OSError as error:
+                    refusals.append((error.errno, str(error)))
+            return refusals
+
+        refusals = inside(None, work)
+        assert [number for number, _ in refusals] == [errno.EPERM] * 5
+        assert all(str(os.getpid()) in text and "child" in text for _, text in refusals)
+        assert lo_of(sock) == 1  # the parent's is as good as before
+
+
+def test_a_child_may_have_its_own() -> None:
+    with Socket() as sock:
+        assert inside(None, lambda: lo_of_new()) == 1
+        assert lo_of(sock) == 1
+
+
+def lo_of_new() -> int:
+    with Socket() as sock:
+        return lo_of(sock)
+
+
+def test_each_thread_may_have_its_own() -> None:
+    found: list[int] = []
+
+    def work() -> None:
+        with Socket() as sock:
+            found.extend(lo_of(sock) for _ in range(50))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [1] * 200
+
+
+# -- other senders -----------------------------------------------------------------------------------------
+
+
+def test_what_another_process_sends_to_our_port_is_ignored() -> None:
+    """It guesses the number of our next request, and says that it failed."""
+    with Socket() as sock, plain.socket(plain.AF_NETLINK, plain.SOCK_RAW, plain.NETLINK_ROUTE) as stranger:
+        lo_of(sock)
+        for sequence in range(1, 30):
+            body = (-errno.EPERM).to_bytes(4, "little", signed=True) + bytes(16)
+            stranger.sendto(frame(2, 0, sequence, body), (sock.port, 0))
+        assert lo_of(sock) == 1
+        assert sock.dump(LINK, RTM_GETLINK, {})[0]["ifname"] == "lo"
+
+
+# -- signals -----------------------------------------------------------------------------------------------
+
+
+def routes(rt: nl.RTNetlink, count: int) -> None:
+    """So many routes: a dump of them takes several datagrams."""
+    rt.links.set("lo", up=True)
+    template = Template()
+    values: dict[str, object] = {"rtm_family": 2, "rtm_dst_len": 32, "rtm_table": 254, "rtm_type": 1}
+    values |= {"rtm_scope": 253, "oif": 1, "dst": Slot("dst", 4)}
+    template.add(ROUTE, RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE, values)
+    column = b"".join([(0x0A000000 + number).to_bytes(4, "big") for number in range(count)])
+    messages = template.stamp({"dst": column}, count, sequence=1)
+    assert rt.socket.exchange(messages, count, verb="add routes") == []
+
+
+def all_routes(sock: Socket) -> int:
+    return len(sock.dump(ROUTE, RTM_GETROUTE, {"rtm_family": 2, "table": 254}, verb="list routes"))
+
+
+def test_a_signal_without_a_handler_that_raises_is_no_matter() -> None:
+    """EINTR is no error: the request goes on."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: seen.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        with nl.RTNetlink() as rt:
+            routes(rt, 3000)
+            for _ in range(20):
+                assert all_routes(rt.socket) == 3000
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(seen) > 10
+
+
+def test_what_a_handler_raises_ends_the_request_and_not_the_socket(interrupting: None) -> None:
+    """Dumps broken off in the middle, many times; the kernel allows one dump at a time on a socket."""
+    broken = 0
+    with nl.RTNetlink() as rt:
+        routes(rt, 20000)
+        for turn in range(30):
+            signal.setitimer(signal.ITIMER_REAL, 0.002 + turn * 0.001)
+            try:
+                all_routes(rt.socket)
+            except SignalledError:
+                broken += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert lo_of(rt.socket) == 1
+            if turn % 3 == 0:
+                assert all_routes(rt.socket) == 20000
+    assert broken > 5
+
+
+def test_what_a_handler_raises_while_waiting(interrupting: None) -> None:
+    """Nothing will come: the signal ends the wait at once."""
+    with Socket() as sock:
+        began = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(SignalledError):
+            sock._receive("wait", time.monotonic() + 10)
+        assert time.monotonic() - began < 2
+        assert lo_of(sock) == 1
+
+
+def test_answers_of_an_exchange_that_was_broken_off_are_nobody_elses(
+    interrupting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refusals of messages numbered as later requests are: they must not be taken for those's answers."""
+    refused = bytearray()
+    for number in range(1, 40):
+        refused += frame(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, number, LINK.pack({"ifi_index": 9999}))
+    welcome = bytearray()
+    for number in range(1, 4):
+        welcome += frame(RTM_NEWLINK, NLM_F_REQUEST, number, LINK.pack({"ifi_index": 1}))
+
+    def broken_off(fd: int, messages: bytearray, *rest: object) -> object:
+        with plain.socket(fileno=os.dup(fd)) as same:
+            same.send(messages)
+        raise SignalledError  # between sending and reading
+
+    for later in (
+        lo_of,
+        lambda sock: len(sock.dump(LINK, RTM_GETLINK, {})),
+        lambda sock: 1 + len(sock.exchange(welcome, 3)),
+        lambda sock: 1 + len(sock.request(LINK, RTM_NEWLINK, 0, {"ifi_index": 1})),
+    ):
+        with Socket() as sock:
+            monkeypatch.setattr(native.load(), "exchange", broken_off)
+            with pytest.raises(SignalledError):
+                sock.exchange(refused, 39)
+            monkeypatch.undo()
+            assert later(sock) == 1
+
+
+# -- deadlines ---------------------------------------------------------------------------------------------
+
+
+def test_answers_that_do_not_fit_the_buffer_are_said_to_be_lost() -> None:
+    """More acks than the receive buffer holds, in one datagram."""
+    with Socket() as sock:
+        count = sock.answer_room * 8
+        requests = [(LINK, RTM_NEWLINK, NLM_F_ACK, {"ifi_index": 1})] * count
+        with pytest.raises(nl.OverrunError) as caught:
+            sock.batch(requests, verb="do much")
+        assert caught.value.errno == errno.ENOBUFS and "do much" in str(caught.value)
+        assert lo_of(sock) == 1
+
+
+def test_a_batch_is_one_datagram_and_its_first_refusal_is_told() -> None:
+    with Socket() as sock, nl.RTNetlink() as rt:
+        create = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK
+        bridge = {"linkinfo": {"kind": "bridge"}}
+        good = [(LINK, RTM_NEWLINK, create, {"ifname": f"br{number}", **bridge}) for number in range(3)]
+        sock.batch(good, verb="add bridges")
+        assert len(rt.links.list(kind="bridge")) == 3
+        more = (LINK, RTM_NEWLINK, create, {"ifname": "br9", **bridge})
+        with pytest.raises(nl.NetlinkError) as caught:
+            sock.batch([good[0], more], verb="add bridges")
+        assert caught.value.errno == errno.EEXIST and "add bridges" in str(caught.value)
+        with pytest.raises(ValueError, match="mtu"):
+            sock.batch([more, (LINK, RTM_NEWLINK, create, {"mtu": -1})])
+        assert lo_of(sock) == 1
