@@ -114,7 +114,7 @@ class String(Codec):
         text = value.encode("utf-8", "surrogateescape")
         if b"\0" in text:
             raise ValueError(f"{value!r} holds a NUL")
-        return text + b"\0"
+        return text + b"\0" if text else b""  # an empty one clears an alias; a NUL would be one
 
     def parse(self, payload: bytes, around: Values) -> str:
         return payload.partition(b"\0")[0].decode("utf-8", "surrogateescape")
