@@ -44,9 +44,9 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
                 chunk = paths[start : start + _AT_A_TIME]
                 for path in chunk:
                     _clear_abandoned(path)
-                outcomes = dict(zip(chunk, backend.make_netns_at(chunk), strict=True))
-                made += [path for path, error in outcomes.items() if not error]
-                for path, error in outcomes.items():
+                outcomes = list(zip(chunk, backend.make_netns_at(chunk), strict=True))
+                made += [path for path, error in outcomes if not error]
+                for path, error in outcomes:
                     if error:
                         raise _refusal("create", path, error)
                 if progress:
@@ -83,13 +83,14 @@ def delete(name: str) -> None:
 
 
 def delete_many(names: Sequence[str]) -> None:
-    """Take many names away. It goes on past one that fails, and then raises that one's error."""
+    """Take many names away. It goes on past one that fails, and then raises that one's error. ValueError for
+    a name that cannot be one; then none is taken away."""
     failed = None
-    for name in names:
+    for path in [named_path(name) for name in names]:
         try:
-            _remove(named_path(name))
+            _remove(path)
         except OSError as error:
-            failed = failed or _refusal("delete", error.filename or name, error.errno or errno.EIO)
+            failed = failed or _refusal("delete", path, error.errno or errno.EIO)
     if failed:
         raise failed
 
