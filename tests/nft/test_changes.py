@@ -260,6 +260,9 @@ def test_a_port_that_a_process_has_is_taken(plain: Stage, kind: int, protocol: s
         ) as caught:
             plain.nat.publish([Port("tcp", 9001, "172.17.0.2", 80), port])
         assert caught.value.errno == errno.EADDRINUSE
+        many = [Port(protocol, number, "172.17.0.2", 80) for number in range(8900, 9300)]
+        with pytest.raises(OSError, match=f"port 9000/{protocol} is taken by a process of the host"):
+            plain.nat.publish(many)
         assert ruleset() == before
         plain.nat.publish([port.replace(host="192.0.2.1"), Port(protocol, 9000, "fd00:17::2", 80)])
         plain.nat.publish([port], check=False)
@@ -268,6 +271,11 @@ def test_a_port_that_a_process_has_is_taken(plain: Stage, kind: int, protocol: s
 def test_a_port_at_an_address_that_the_host_has_not_is_refused(plain: Stage) -> None:
     with pytest.raises(OSError, match=r"port 192\.0\.2\.77:81/tcp: 192\.0\.2\.77 is no address of the host"):
         plain.nat.publish([Port("tcp", 81, "172.17.0.2", 80, "192.0.2.77")])
+    many = [Port("udp", number, "172.17.0.2", 80, "192.0.2.1") for number in range(8900, 9300)]
+    with pytest.raises(
+        OSError, match=r"port 192\.0\.2\.77:8000/udp: 192\.0\.2\.77 is no address of the host"
+    ):
+        plain.nat.publish([*many, Port("udp", 8000, "172.17.0.2", 80, "192.0.2.77")])
 
 
 def test_settings_are_put_back_where_publishing_fails(stage: Stage) -> None:

@@ -9,24 +9,47 @@ from _socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from .records import Port
 
+_TCP_LISTEN = "0A"  # net/tcp_states.h
 _KINDS = {"tcp": SOCK_STREAM, "udp": SOCK_DGRAM}
+_MANY = 256  # ports, from which on the kernel's list of sockets is read first: it saves most of the binding
 
 
-def check_free(ports: Iterable[Port]) -> None:
+def check_free(ports: Sequence[Port]) -> None:
     """Bind every port for a moment, in the namespace of the calling thread. OSError names the first that
     cannot be had: EADDRINUSE a process has it, EADDRNOTAVAIL the host has no such address. SCTP is passed
     over (many kernels lack it)."""
+    seen: set[str] = set()
+    used = _in_use() if len(ports) >= _MANY else None
     for port in ports:
-        if port.protocol in _KINDS:
+        if port.protocol not in _KINDS:
+            continue
+        if used is None or port.host not in seen or (port.protocol, port.port) in used:
+            seen.add(port.host)
             number = _bind(port)
             if number == errno.EADDRINUSE:
                 raise OSError(number, f"port {port} is taken by a process of the host")
             if number == errno.EADDRNOTAVAIL:
                 raise OSError(number, f"port {port}: {port.host} is no address of the host")
+
+
+def _in_use() -> set[tuple[str, int]]:
+    """The ports that some socket listens at, at whatever address (/proc/net/tcp: local address and port in
+    hexadecimal, the other end's, the state)."""
+    found: set[tuple[str, int]] = set()
+    for protocol in _KINDS:
+        for name in (protocol, f"{protocol}6"):
+            try:
+                with open(f"/proc/thread-self/net/{name}") as file:
+                    rows = [line.split(None, 4) for line in file][1:]
+            except FileNotFoundError:  # no IPv6
+                continue
+            listening = (row for row in rows if protocol == "udp" or row[3] == _TCP_LISTEN)
+            found.update((protocol, int(row[1].rpartition(":")[2], 16)) for row in listening)
+    return found
 
 
 def _bind(port: Port) -> int:
