@@ -44,7 +44,7 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
                 chunk = paths[start : start + _AT_A_TIME]
                 for path in chunk:
                     _clear_abandoned(path)
-                outcomes = list(zip(chunk, backend.make_netns_at(chunk), strict=True))
+                outcomes = [*zip(chunk, backend.make_netns_at(chunk), strict=True)]
                 made += [path for path, error in outcomes if not error]
                 for path, error in outcomes:
                     if error:
