@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import sys
 
+from ..engines.target import HELP, read_target
 from .options import Command, Option, misused
-from .targets import HELP, read_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

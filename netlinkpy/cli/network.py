@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from ..engines.target import HELP, read_target
 from .errors import complain
 from .options import Command, Option, misused, number
 from .signals import interrupt_on_terminate
-from .targets import HELP, read_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

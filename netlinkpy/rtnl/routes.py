@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from _socket import AF_INET, AF_INET6
 from sys import byteorder
 
 from ..record import Quietly
 from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.route import (
     ROUTE,
     RT_SCOPE_HOST,
@@ -198,7 +200,11 @@ class Routes:
             values["table"] = _table(table)
         if dev is not None:
             values["oif"] = self._rt.index(dev)
-        self._socket.gather(ROUTE, RTM_GETROUTE, values, gathered, verb="list routes")
+        try:
+            self._socket.gather(ROUTE, RTM_GETROUTE, values, gathered, verb="list routes")
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:  # the kernel makes a table with its first route: it has none
+                raise
         return gathered
 
     def _values(

@@ -42,7 +42,7 @@ def open_target(text: str) -> Shared:
 
 
 def _open(text: str) -> Netns:
-    from ..cli.targets import read_target
+    from ..engines.target import read_target
 
     target: Any = read_target(text)
     try:

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netlinkpy.cli.targets import read_target
 from netlinkpy.engines import engine, http, names, resolve
+from netlinkpy.engines.target import read_target
 from tests.engines.fake import Answer, chunked, listening, plain, saying, to_the_end
 from tests.namespaces import Container, inside
 

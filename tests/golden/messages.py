@@ -65,7 +65,7 @@ def respell(lines: list[Line]) -> bytes:
             inside.append(lines.pop(0))
         if inside and inside[-1][2] == "alignment":
             inside.pop()
-        terminator = b"\0" if inside and inside[0][2].endswith(", no NUL") else b""
+        terminator = b"\0" if inside and inside[0][2].endswith(", no NUL") and inside[0][1] else b""
         payload = respell(inside) + terminator
         (number,) = struct.unpack("<H", data[2:])
         if not re.search("IFLA_PROP_LIST|IFLA_PROTINFO|NLMSGERR_ATTR_POLICY", comment):

@@ -26,7 +26,7 @@ def read_target(text: str) -> Target:
     if colon and scheme == "pid":
         return _pid(rest)
     if colon and "/" not in scheme and scheme in ("docker", "podman"):
-        from ..engines import resolve
+        from .container import resolve
 
         return resolve(scheme, rest)
     if "/" in text:
