@@ -1,0 +1,1 @@
+"""Network namespaces: named, bound, entered, listed, pruned."""
