@@ -2,6 +2,8 @@
  * buffers in. The surface is described in netlinkpy/native/interface.py. */
 #include "native.h"
 
+#include <unistd.h>
+
 #define MAX_NETNS 65536
 
 static PyObject *none_or_refuse(int result, PyObject *filename)
@@ -150,6 +152,8 @@ static PyObject *native_make_netns(PyObject *module, PyObject *number)
         return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS bad = nlp_make_netns(count, fds);
     Py_END_ALLOW_THREADS result = bad ? native_refuse(bad, NULL) : list_of_ints(fds, count);
+    for (size_t i = 0; !result && !bad && i < count; i++)
+        close(fds[i]); /* there is no list to give them in */
     PyMem_Free(fds);
     return result;
 }

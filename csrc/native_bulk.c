@@ -101,6 +101,10 @@ PyObject *native_gather(PyObject *module, PyObject *const *arguments, Py_ssize_t
         !native_to_size(arguments[5], &row) || !native_to_size(arguments[6], &capacity) ||
         (count == 8 && !native_to_size(arguments[7], &position)))
         goto out;
+    if (!PyBytes_Check(arguments[2])) { /* another thread, or a column, could change it once it is checked */
+        native_refuse(NLP_BAD_PLAN, NULL);
+        goto out;
+    }
     if (column_count > NLP_FIELDS || length > data.length) {
         native_refuse(column_count > NLP_FIELDS ? NLP_BAD_PLAN : NLP_BAD_DATA, NULL);
         goto out;
