@@ -24,12 +24,12 @@ int64_t nlp_deadline_after(int64_t timeout_ns)
 static int wait_for(int fd, short event, int64_t deadline)
 {
     struct pollfd poll_fd = {.fd = fd, .events = event};
-    int64_t left = deadline - now_ns();
-    int64_t left_ms = left / 1000000 + 1;
+    int64_t now = now_ns(), left_ms;
     int ready;
 
-    if (left <= 0)
+    if (deadline <= now) /* asked before they are subtracted: a deadline may lie as far back as can be */
         return -ETIMEDOUT;
+    left_ms = (deadline - now) / 1000000 + 1;
     ready = poll(&poll_fd, 1, left_ms > 3600000 ? 3600000 : (int)left_ms);
     return ready < 0 ? -errno : 0;
 }
@@ -60,9 +60,11 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
         int bad;
         if (got >= 0) {
             /* A process may write to our port too, but only the kernel answers from port 0. */
-            if (sender_length >= sizeof sender && sender.nl_family == AF_NETLINK && sender.nl_pid)
-                continue;
-            return got;
+            if (sender_length < sizeof sender || sender.nl_family != AF_NETLINK || !sender.nl_pid)
+                return got;
+            if (deadline <= now_ns()) /* one that never stops writing does not hold us up */
+                return -ETIMEDOUT;
+            continue;
         }
         if (errno != EAGAIN)
             return -errno;
