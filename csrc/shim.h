@@ -166,13 +166,15 @@ struct nlp_visited {
     uint8_t tlvs[NLP_VISITED_TLVS]; /* whole extended-ack attributes */
 };
 
-/* For each row enter the network namespace netns_fds[row] (on a thread of its own), open an rtnetlink socket there and,
- * from the calling thread, run the steps in order; the first failing one ends the row. A step whose last message bears NLM_F_ACK is done when that
- * is answered, another one when its reply has come whole. A take that finds no such reply is ENODATA.
- * timeout_ns bounds each row.
- * sockets, if not NULL, holds a descriptor for each row: one that is not -1 is talked through, and its
- * namespace is not entered; a row with -1 that is done leaves its socket there, open, for the caller to close. When
- * no row has to be entered there is no thread.
+/* For each row enter the network namespace netns_fds[row] (on a thread of its own), open an rtnetlink socket
+ * there and, from the calling thread with all signals blocked, run the steps in order; the first failing one
+ * ends the row. A step whose last message bears NLM_F_ACK is done when that is answered, another one when its
+ * reply has come whole. A take that finds no such reply is ENODATA. timeout_ns bounds each row.
+ *
+ * sockets, if not NULL, holds a descriptor for each row: one that is not negative is talked through, its
+ * namespace is not entered, and it stays open; a row with -1 that is done leaves its socket there, open, for
+ * the caller to close. When no row has to be entered there is no thread.
+ *
  * 0, NLP_BAD_*, or -errno when the thread or memory cannot be had. */
 int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count,
               int64_t timeout_ns, uint8_t *sockets, struct nlp_visited *visited);

@@ -1,10 +1,9 @@
-/* visit: a few prepared datagrams inside each of many network namespaces. A throw-away thread opens the sockets there;
- * the talking is done by the thread that called, whose caches are warm. */
+/* visit: a few prepared datagrams inside each of many network namespaces. A throw-away thread opens the sockets
+ * there; the talking is done by the thread that called, whose caches are warm. */
 #define _GNU_SOURCE
 #include "shim.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,7 +19,12 @@
 #define SOL_NETLINK 270
 #endif
 
-#define UNOPENED INT_MIN
+/* Whose a socket is, is decided once: what another thread writes to `sockets` meanwhile makes nobody close a
+ * descriptor that is not ours. */
+struct line {
+    int fd;    /* or -errno */
+    int given; /* the caller's, to be left open */
+};
 
 struct visiting {
     const uint8_t *netns_fds;
@@ -30,7 +34,7 @@ struct visiting {
     int64_t timeout_ns;
     struct nlp_visited *visited;
     uint8_t *sockets; /* as given, or NULL */
-    int *fds;         /* a socket for each row, UNOPENED, or -errno */
+    struct line *lines;
     uint8_t *room;
 };
 
@@ -167,8 +171,8 @@ static void *open_all(void *argument)
     const struct visiting *visiting = argument;
 
     for (size_t row = 0; row < visiting->rows; row++)
-        if (visiting->fds[row] == UNOPENED)
-            visiting->fds[row] = open_route_socket((int)load32(visiting->netns_fds + row * 4));
+        if (!visiting->lines[row].given)
+            visiting->lines[row].fd = open_route_socket((int)load32(visiting->netns_fds + row * 4));
     return NULL;
 }
 
@@ -177,8 +181,7 @@ static void talk_to_all(const struct visiting *visiting)
     for (size_t row = 0; row < visiting->rows; row++) {
         struct nlp_visited *visited = &visiting->visited[row];
         int64_t deadline = nlp_deadline_after(visiting->timeout_ns);
-        uint8_t *place = visiting->sockets ? visiting->sockets + row * 4 : NULL;
-        int fd = visiting->fds[row];
+        int fd = visiting->lines[row].fd;
 
         visited->error = 0;
         visited->step = visited->message = -1;
@@ -193,10 +196,10 @@ static void talk_to_all(const struct visiting *visiting)
         }
         if (!visited->error)
             visited->step = (int)visiting->count;
-        if (place && (int)load32(place) >= 0)
+        if (visiting->lines[row].given)
             continue;
-        if (place && !visited->error)
-            store32(place, (uint32_t)fd);
+        if (visiting->sockets && !visited->error)
+            store32(visiting->sockets + row * 4, (uint32_t)fd);
         else
             close(fd);
     }
@@ -248,12 +251,13 @@ int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *step
     if (!rows)
         return 0;
     visiting.room = malloc(NLP_RECEIVE_LENGTH);
-    visiting.fds = calloc(rows, sizeof *visiting.fds);
-    bad = visiting.room && visiting.fds ? 0 : -ENOMEM;
+    visiting.lines = calloc(rows, sizeof *visiting.lines);
+    bad = visiting.room && visiting.lines ? 0 : -ENOMEM;
     for (size_t row = 0; row < rows && !bad; row++) {
-        int given = sockets ? (int)load32(sockets + row * 4) : -1;
-        visiting.fds[row] = given < 0 ? UNOPENED : given;
-        enters |= given < 0;
+        struct line *line = &visiting.lines[row];
+        line->fd = sockets ? (int)load32(sockets + row * 4) : -1;
+        line->given = line->fd >= 0;
+        enters |= !line->given;
     }
     if (!bad && enters)
         bad = run_thread(open_all, &visiting);
@@ -263,7 +267,7 @@ int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *step
         talk_to_all(&visiting);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
-    free(visiting.fds);
+    free(visiting.lines);
     free(visiting.room);
     return bad;
 }

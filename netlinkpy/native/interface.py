@@ -240,9 +240,11 @@ if TYPE_CHECKING:
             TLVs its extended-ack attributes, at most 256 bytes. `kept` is the last value taken, also of a
             row that failed later, or 0.
 
-            `sockets`, if given, is a writable buffer of C ints, one for each row: a socket that is not -1 is
-            talked through, and its namespace is not entered; a row with -1 that is done leaves its socket
-            there, open, for the caller to close. When no row has to be entered there is no thread.
+            `sockets`, if given, is a writable buffer of C ints, one for each row: a socket (not negative) is
+            talked through, and its namespace is not entered; it stays open and the caller's whatever
+            becomes of the row. A row with -1 that is done leaves its socket there, open, for the caller to
+            close; one that fails leaves -1. When no row has to be entered there is no thread. A socket on
+            which a row timed out is best closed: an answer that comes late could pass for a later one's.
 
             `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
             malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:
