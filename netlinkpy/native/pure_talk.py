@@ -108,16 +108,23 @@ class _Line:
             # A process may write to our port too, but only the kernel answers from port 0.
             if not isinstance(sender, tuple) or sender[0] == 0:
                 return length
+            self._left()  # one that never stops writing does not hold us up
+
+    def _left(self) -> int:
+        from time import monotonic_ns
+
+        left = self.deadline - monotonic_ns()
+        if left <= 0:
+            raise OSError(errno.ETIMEDOUT, "no answer in time")
+        return left
 
     def _wait(self, event: int) -> None:
+        """A while: the caller tries again, and comes back."""
         from select import poll
-        from time import monotonic_ns
 
         waiter = poll()
         waiter.register(self.socket.fileno(), event)
-        left = self.deadline - monotonic_ns()
-        if left <= 0 or not waiter.poll(-(-left // 1_000_000)):
-            raise OSError(errno.ETIMEDOUT, "no answer in time")
+        waiter.poll(min(-(-self._left() // 1_000_000), 3_600_000))  # poll(2) counts in a C int
 
 
 def exchange(
@@ -220,21 +227,30 @@ def visit(
         raise ValueError("there is not one socket for each namespace")
     given = [-1] * len(descriptors) if kept is None else kept.cast("i").tolist()
 
-    opened = elsewhere(lambda: _open_all(descriptors, given)) if -1 in given else [None] * len(given)
+    enters = any(number < 0 for number in given)
+    opened = elsewhere(lambda: _open_all(descriptors, given)) if enters else [None] * len(given)
     visited: list[Visited] = []
     room = memoryview(bytearray(RECEIVE))
     for row, found in enumerate(opened):
         if isinstance(found, OSError):
             visited.append((found.errno or errno.EIO, -1, -1, b"", 0))
             continue
-        sock = socket(fileno=given[row]) if found is None else found
-        visited.append(_row(_Line(sock, timeout_ns, room), row, flattened))
-        if found is None:
-            sock.detach()
-        elif kept is not None and not visited[-1][0]:
-            kept.cast("i")[row] = sock.detach()
-        else:
-            sock.close()
+        try:
+            sock = socket(fileno=given[row]) if found is None else found
+        except OSError as error:  # it is none
+            visited.append((error.errno or errno.EIO, 0, -1, b"", 0))
+            continue
+        done = False
+        try:
+            visited.append(_row(_Line(sock, timeout_ns, room), row, flattened))
+            done = not visited[-1][0]
+        finally:  # also when a signal's handler raises
+            if found is None:
+                sock.detach()  # the caller's
+            elif kept is not None and done:
+                kept.cast("i")[row] = sock.detach()
+            else:
+                sock.close()
     return visited
 
 
