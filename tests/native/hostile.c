@@ -3,9 +3,32 @@
  *
  * Every buffer is allocated to the byte, so an overrun of one byte ends the program. Usage: hostile ROUNDS */
 #define _GNU_SOURCE
-#include "../../csrc/visit.c" /* for its static functions: a visit's answers can be forged only behind its back */
-
+#include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
+
+/* What a visit cannot have when we say so. */
+static int without_threads, without_memory, threads;
+
+static int make_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *),
+                       void *argument)
+{
+    threads++;
+    return without_threads ? EAGAIN : pthread_create(thread, attributes, work, argument);
+}
+
+static void *find_memory(size_t count, size_t size)
+{
+    return without_memory ? NULL : calloc(count, size);
+}
+
+#define pthread_create make_thread
+#define calloc find_memory
+#include "../../csrc/visit.c" /* for its static functions: a visit's answers can be forged only behind its back */
+#undef calloc
+#undef pthread_create
+
+#include <fcntl.h>
 #include <stdio.h>
 
 #define REQUIRE(what)                                                                                        \
@@ -359,8 +382,151 @@ static void real_kernel(void)
     close(netns);
 }
 
+static int descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* How a row of a visit with sockets may begin. */
+enum row_kind { GIVEN, GIVEN_REFUSED, GIVEN_CLOSED, OPENED, OPENED_REFUSED, NOWHERE, ROW_KINDS };
+
+/* Rows of every kind in every mixture: what is given stays open, what is done is kept, and nothing else is. The
+ * array lies at an odd address. */
+static void real_sockets(int netns)
+{
+    enum { MOST = 8 };
+    size_t rows = 1 + any(MOST);
+    enum row_kind kinds[MOST];
+    uint8_t *room_of_sockets = room(rows * 4 + 1), *sockets = room_of_sockets + 1, *before,
+            *netns_fds = room(rows * 4), *datagrams = room(rows * 32);
+    struct nlp_step step = {.datagrams = {datagrams, rows * 32}, .length = 32, .take_type = -1};
+    struct nlp_visited *visited = (struct nlp_visited *)room(rows * sizeof *visited);
+    int open_before, enters = 0, kept = 0, bad = 0;
+    sigset_t mask;
+
+    for (size_t i = 0; i < rows; i++) {
+        int given;
+        kinds[i] = (enum row_kind)any(rows % 2 ? ROW_KINDS : OPENED); /* in half of the runs all are given */
+        given = kinds[i] < OPENED;
+        enters |= !given;
+        store32(netns_fds + i * 4, (uint32_t)(given || kinds[i] == NOWHERE ? -1 : netns));
+        store32(sockets + i * 4, (uint32_t)-1);
+        if (kinds[i] == GIVEN_CLOSED)
+            store32(sockets + i * 4, 0x7fffffff);
+        else if (given)
+            store32(sockets + i * 4, (uint32_t)nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0));
+        put_up(datagrams + i * 32, 1);
+        if (kinds[i] == GIVEN_REFUSED || kinds[i] == OPENED_REFUSED)
+            store32(datagrams + i * 32 + 20, 99); /* no such link */
+    }
+    before = exact(sockets, rows * 4);
+    open_before = descriptors();
+    without_memory = any(6) == 0;
+    without_threads = any(6) == 0;
+    threads = 0;
+    if (without_memory)
+        bad = -ENOMEM;
+    else if (without_threads && enters)
+        bad = -EAGAIN;
+    REQUIRE(nlp_visit(netns_fds, rows, &step, 1, 1000000000, sockets, visited) == bad);
+    REQUIRE(threads == (enters && !without_memory));
+    without_memory = without_threads = 0;
+    for (size_t i = 0; i < rows && !bad; i++) {
+        static const int errors[ROW_KINDS] = {0, ENODEV, EBADF, 0, ENODEV, EBADF};
+        REQUIRE(visited[i].error == errors[kinds[i]]);
+        REQUIRE(visited[i].step == (kinds[i] == NOWHERE ? -1 : !visited[i].error));
+        if (kinds[i] != OPENED)
+            continue;
+        REQUIRE((int)load32(sockets + i * 4) >= 0);
+        kept++;
+    }
+    REQUIRE(descriptors() == open_before + kept);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    REQUIRE(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
+    if (kept) /* through what was kept it goes on, without a thread */
+        for (size_t i = 0; i < rows; i++)
+            if (kinds[i] == OPENED) {
+                REQUIRE(nlp_visit((uint8_t[4]){0}, 1, &(struct nlp_step){.datagrams = {datagrams + i * 32, 32},
+                                                                        .length = 32,
+                                                                        .take_type = -1},
+                                  1, 1000000000, sockets + i * 4, visited) == 0);
+                REQUIRE(!visited->error && threads == 1);
+                close((int)load32(sockets + i * 4));
+                store32(sockets + i * 4, (uint32_t)-1);
+            }
+    REQUIRE(!memcmp(before, sockets, rows * 4));
+    REQUIRE(descriptors() == open_before);
+    for (size_t i = 0; i < rows; i++)
+        if (kinds[i] == GIVEN || kinds[i] == GIVEN_REFUSED)
+            REQUIRE(!close((int)load32(sockets + i * 4)));
+    free(before);
+    free(visited);
+    free(datagrams);
+    free(netns_fds);
+    free(room_of_sockets);
+}
+
+/* Replies that fall on the array of sockets: no descriptor is lost by it, and none but ours is closed. */
+static void real_overlap(int netns)
+{
+    uint8_t asks[64], netns_fds[8], sockets[8];
+    struct nlp_step step = {.datagrams = {asks, sizeof asks}, .length = 32, .take_type = -1};
+    struct nlp_visited visited[2];
+    int fd = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0), before;
+
+    for (size_t i = 0; i < 2; i++) {
+        memset(asks + i * 32, 0, 32);
+        store32(asks + i * 32 + 20, 1);
+        put_header(asks + i * 32, 32, 18, NLM_F_REQUEST, 1); /* RTM_GETLINK */
+        store32(netns_fds + i * 4, (uint32_t)netns);
+    }
+    step.replies = (struct nlp_span){sockets, sizeof sockets};
+    step.stride = 4;
+    store32(sockets, (uint32_t)-1);
+    store32(sockets + 4, (uint32_t)fd);
+    before = descriptors();
+    REQUIRE(nlp_visit(netns_fds, 2, &step, 1, 1000000000, sockets, visited) == 0);
+    REQUIRE(!visited[0].error && !visited[1].error && descriptors() == before + 1);
+    close((int)load32(sockets));
+    REQUIRE(!close(fd) && descriptors() == before - 1);
+}
+
+/* A timeout as far back as can be, and answers that nobody asked for. */
+static void real_deadlines(int netns)
+{
+    uint8_t quiet[32], strange[32], sockets[4];
+    struct nlp_step step = {.datagrams = {quiet, sizeof quiet}, .length = sizeof quiet, .take_type = -1};
+    struct nlp_visited visited;
+    struct sockaddr_nl port = {.nl_family = AF_NETLINK};
+    socklen_t port_length = sizeof port;
+    int fd = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0),
+        stranger = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0), left = 0;
+
+    REQUIRE(fd >= 0 && stranger >= 0);
+    put_up(quiet, 1);
+    store16(quiet + 6, NLM_F_REQUEST);
+    store32(sockets, (uint32_t)fd);
+    REQUIRE(!bind(fd, (struct sockaddr *)&port, sizeof port));
+    REQUIRE(!getsockname(fd, (struct sockaddr *)&port, &port_length));
+    for (int i = 0; i < 20; i++)
+        REQUIRE(sendto(stranger, quiet, 32, 0, (struct sockaddr *)&port, sizeof port) == 32);
+    REQUIRE(nlp_visit(sockets, 1, &step, 1, INT64_MIN, sockets, &visited) == 0);
+    REQUIRE(visited.error == ETIMEDOUT && visited.step == 0 && visited.message == -1);
+    while (recv(fd, strange, sizeof strange, MSG_DONTWAIT) == 32)
+        left++;
+    REQUIRE(left == 19); /* the first one was read, and then it was late */
+    close(stranger);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    int netns;
+
     long rounds = argc > 1 ? atol(argv[1]) : 1000;
 
     for (long i = 0; i < rounds; i++) {
@@ -371,6 +537,12 @@ int main(int argc, char **argv)
             hostile_exchange();
     }
     real_kernel();
+    REQUIRE(nlp_make_netns(1, &netns) == 0);
+    for (long i = 0; i < rounds / 50; i++)
+        real_sockets(netns);
+    real_overlap(netns);
+    real_deadlines(netns);
+    close(netns);
     printf("%ld rounds and the real kernel: nothing amiss\n", rounds);
     return 0;
 }

@@ -1,11 +1,14 @@
-"""visit: the steps of an attach, run inside many namespaces by one throw-away thread."""
+"""visit: the steps of an attach, run inside many namespaces through sockets opened there, or kept."""
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from array import array
@@ -219,6 +222,185 @@ def test_others_go_on_meanwhile(backend: Backend) -> None:
 
 def test_no_rows(backend: Backend) -> None:
     assert backend.visit(b"", [(b"", 32, None, (), None)], SECOND) == []
+
+
+# -- sockets kept from visit to visit ----------------------------------------------------------------------
+
+
+def asks(rows: int) -> list[Step]:
+    """One step: what is lo's index?"""
+    ask = get_link(1, index=1)
+    return [(ask * rows, len(ask), (RTM_NEWLINK, 20), (), None)]
+
+
+def raises(*indexes: int) -> list[Step]:
+    """One step: raise the link of that index, a row each."""
+    return [(b"".join(set_up(1, index) for index in indexes), 32, None, (), None)]
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_kept_socket_is_talked_through_again(backend: Backend) -> None:
+    """The second time there is not even a namespace to enter."""
+    with namespaces(backend, 3) as fds:
+        before = descriptors()
+        kept = array("i", [-1] * 3)
+        assert backend.visit(array("i", fds), raises(1, 1, 1), SECOND, kept) == [(0, 1, -1, b"", 0)] * 3
+        assert descriptors() == before + 3 and not any(os.get_inheritable(fd) for fd in kept)
+        first = list(kept)
+        ports = []
+        for _ in range(2):
+            assert backend.visit(ints(-1, -1, -1), asks(3), SECOND, kept) == [(0, 1, -1, b"", 1)] * 3
+            assert list(kept) == first and descriptors() == before + 3
+            for fd in kept:
+                with socket.socket(fileno=os.dup(fd)) as sock:
+                    ports.append(sock.getsockname()[0])
+        assert ports[:3] == ports[3:] and len(set(first)) == 3
+        for fd in kept:
+            os.close(fd)
+
+
+def test_a_failing_row_keeps_no_socket(backend: Backend) -> None:
+    """Refused, or nowhere to enter: -1 stays. What was given stays open even so."""
+    with namespaces(backend, 1) as (fd,):
+        given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        before = descriptors()
+        sockets = bytearray(ints(-1, -1, given, -1, given))
+        visited = backend.visit(ints(fd, -1, -1, fd, -1), raises(99, 1, 99, 1, 1), SECOND, sockets)
+        assert [one[:3] for one in visited] == [
+            (errno.ENODEV, 0, 0),
+            (errno.EBADF, -1, -1),
+            (errno.ENODEV, 0, 0),
+            (0, 1, -1),
+            (0, 1, -1),
+        ]
+        numbers = struct.unpack("=5i", sockets)
+        assert (*numbers[:3], numbers[4]) == (-1, -1, given, given) and numbers[3] >= 0
+        assert descriptors() == before + 1
+        os.close(numbers[3])
+        os.close(given)
+
+
+def test_a_socket_that_is_none(backend: Backend) -> None:
+    """It is that row's error alone."""
+    with namespaces(backend, 1) as (fd,), open(os.devnull, "rb") as file:
+        sockets = array("i", [file.fileno(), 0x7FFFFFFF, -1])
+        visited = backend.visit(ints(fd, fd, fd), asks(3), SECOND, sockets)
+        assert [one[:3] for one in visited] == [
+            (errno.ENOTSOCK, 0, -1),
+            (errno.EBADF, 0, -1),
+            (0, 1, -1),
+        ]
+        os.fstat(file.fileno())
+        assert list(sockets[:2]) == [file.fileno(), 0x7FFFFFFF]
+        os.close(sockets[2])
+
+
+def test_descriptors_run_out(backend: Backend) -> None:
+    """The rows that got a socket are done and keep it; the others are EMFILE."""
+    import resource
+
+    with namespaces(backend, 1) as (fd,):
+        backend.visit(ints(fd), asks(1), SECOND)  # what has to be imported is now
+        before = descriptors()
+        sockets = array("i", [-1] * 40)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before + 5, limits[1]))
+        try:
+            visited = backend.visit(ints(fd) * 40, asks(40), SECOND, sockets)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        kept = [number for number in sockets if number >= 0]
+        assert [one[:2] for one in visited] == [
+            (0, 1) if number >= 0 else (errno.EMFILE, -1) for number in sockets
+        ]
+        assert 0 < len(kept) < 40 and descriptors() == before + len(kept)
+        for number in kept:
+            os.close(number)
+
+
+#: Threads are numbered one after the other where nobody else makes any: in a process namespace of its own.
+COUNT_THREADS = """
+import os, struct, threading
+from netlinkpy import native
+
+backend = native.load()
+(fd,) = backend.make_netns(1)
+kept = bytearray(struct.pack("=2i", -1, backend.open_socket(fd, 16, 3, 0)))
+ask = struct.pack("=IHHIIBxHiII", 32, 18, 1, 1, 0, 0, 0, 1, 0, 0)
+step = (ask * 2, 32, None, (), None)
+
+def number():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(threading.get_native_id()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+backend.unshare(0x20000000)  # CLONE_NEWPID: of the child
+child = os.fork()
+if child:
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+for _ in range(2):
+    before = number()
+    done = backend.visit(struct.pack("=2i", fd, -1), [step], 10**9, kept)
+    print(number() - before - 1, [one[0] for one in done], flush=True)
+"""
+
+
+def test_no_thread_when_nowhere_is_entered(backend: Backend) -> None:
+    """At first one row has to be entered, by one thread; then all are kept, and there is none."""
+    environment = {**os.environ, "NETLINKPY_BACKEND": backend.NAME}
+    ran = subprocess.run(
+        [sys.executable, "-c", COUNT_THREADS], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout) == (0, "1 [0, 0]\n0 [0, 0]\n"), ran.stderr
+
+
+def test_what_a_handler_raises_closes_nobodys_socket(backend: Backend) -> None:
+    """It comes out, from the midst of the wait or after it, and what was given is open still."""
+
+    def handler(*_: object) -> None:
+        raise RuntimeError("enough")
+
+    quiet: list[Step] = [(set_up(1, 1, flags=0), 32, None, (), None)]
+    with namespaces(backend, 1) as (fd,):
+        given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        sockets = array("i", [given])
+        usual = signal.signal(signal.SIGALRM, handler)
+        try:
+            with pytest.raises(RuntimeError, match="enough"):
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                backend.visit(ints(-1), quiet, SECOND // 5, sockets)
+                time.sleep(1)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, usual)
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert backend.visit(ints(-1), asks(1), SECOND, sockets) == [(0, 1, -1, b"", 1)]
+        os.close(given)
+
+
+@pytest.mark.parametrize("length", [0, 3, 4, 7, 9, 12])
+def test_one_socket_for_each_namespace(backend: Backend, length: int) -> None:
+    with pytest.raises(ValueError):
+        backend.visit(ints(-1, -1), raises(1, 1), SECOND, bytearray(length))
+
+
+def test_the_sockets_must_be_writable(backend: Backend) -> None:
+    with pytest.raises(BufferError):
+        backend.visit(ints(-1), raises(1), SECOND, ints(-1))
+
+
+@pytest.mark.parametrize("timeout", [0, -1, -(2**63)])
+def test_a_deadline_that_is_past(backend: Backend, timeout: int) -> None:
+    """Answers that are there already are read all the same; nothing is waited for."""
+    with namespaces(backend, 1) as fds:
+        quiet: list[Step] = [(set_up(1, 1, flags=0), 32, None, (), None)]
+        assert backend.visit(ints(*fds), quiet, timeout) == [(errno.ETIMEDOUT, 0, -1, b"", 0)]
+        assert backend.visit(ints(*fds), asks(1), timeout) == [(0, 1, -1, b"", 1)]
 
 
 GOOD = set_up(1, 1)
