@@ -23,12 +23,16 @@ _netlinkpy_words() { # what may come after the words in $@
     case $object/$command in
     /)
         echo "link address route netns neigh rule help -4 -6 -n -j -p -br -o -N -c -batch -force -V"
-        [[ $1 == ip ]] || echo "attach detach run ps exec port stop kill show bench brctl completion --help --version"
+        [[ $1 == ip ]] || echo "attach detach network run ps exec port stop kill show bench brctl completion --help --version"
         ;;
     brctl/) echo "addbr delbr addif delif hairpin setageing setbridgeprio setfd sethello setmaxage setpathcost setportprio show showmacs showstp stp" ;;
     brctl/stp) _netlinkpy_bridges; echo "on off" ;;
     brctl/addif | brctl/delif) _netlinkpy_devices ;;
     brctl/*) _netlinkpy_bridges ;;
+    network/) echo "create ls inspect rm connect disconnect prune" ;;
+    network/create) echo "--subnet --gateway --ip-range --aux-address --ipv6 --mtu --internal --isolate --no-masquerade --mcast-snooping --bridge --help" ;;
+    network/connect) netlinkpy network ls -q 2>/dev/null; _netlinkpy_namespaces; echo "--ip --ip6 --mac-address --ifname --default-gateway --help" ;;
+    network/*) netlinkpy network ls -q 2>/dev/null ;;
     run/*) echo "--net --name --ip --bridge --publish --detach --interactive --tty --help" ;;
     exec/ | port/ | stop/ | kill/) netlinkpy ps -q 2>/dev/null ;;
     l*/) echo "show add set delete change replace property help" ;;
