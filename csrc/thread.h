@@ -3,6 +3,7 @@
 #ifndef NETLINKPY_THREAD_H
 #define NETLINKPY_THREAD_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -24,6 +25,8 @@ static inline int run_thread(void *(*work)(void *), void *argument)
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         bad = pthread_create(&thread, &attributes, work, argument);
+        if (bad == EINVAL) /* glibc puts thread-local storage there, and a program may have much of it */
+            bad = pthread_create(&thread, NULL, work, argument);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attributes);
