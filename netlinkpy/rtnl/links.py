@@ -65,6 +65,8 @@ class Links:
         if kind is not None:
             values["linkinfo"] = {"kind": kind}
         self._socket.gather(LINK, RTM_GETLINK, values, table, verb="list links")
+        if kind is not None and table.rows and table.values("kind")[0].rstrip(b"\0") != kind.encode():
+            table.clear()  # a kernel that lacks a kind ignores the filter, and has no link of it
         return table
 
     def add(
@@ -96,7 +98,9 @@ class Links:
 
         NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
         zero address ..."""
-        values: Values = {"ifi_index": index or 0}
+        values: Values = {
+            "ifi_index": 0 if index is None else check_number(index, 1, 0x7FFFFFFF, "index")
+        }
         if up:
             values["ifi_flags"] = values["ifi_change"] = IFF_UP
         values["ifname"] = check_ifname(name)
@@ -111,6 +115,8 @@ class Links:
         opened: Netns | None = None
         try:
             data, opened = _kind_data(kind, peer, options)
+            if data.get("peer", {}).get("ifi_index") and index is None:
+                raise ValueError("the kernel heeds an index of the peer only beside one of the link itself")
             values["linkinfo"] = {"kind": kind, **({"data": data} if data else {})}
             made = self._create(values, f"add link {name}")
         finally:
@@ -267,7 +273,10 @@ def _kind_data(kind: str, peer: Peer | str | None, options: dict[str, Any]) -> t
 
 
 def _peer_data(peer: Peer) -> tuple[Values, Netns | None]:
-    values: Values = {"ifi_index": peer.index or 0, "ifname": check_ifname(peer.name)}
+    if not isinstance(peer, Peer):
+        raise TypeError(f"a peer is a Peer or a name, not {peer!r}")
+    index = 0 if peer.index is None else check_number(peer.index, 1, 0x7FFFFFFF, "index")
+    values: Values = {"ifi_index": index, "ifname": check_ifname(peer.name)}
     values.update(_settings(peer.address, peer.mtu, None, None))
     opened = None
     if peer.netns is not None:
