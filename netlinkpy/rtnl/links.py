@@ -98,9 +98,7 @@ class Links:
 
         NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
         zero address ..."""
-        values: Values = {
-            "ifi_index": 0 if index is None else check_number(index, 1, 0x7FFFFFFF, "index")
-        }
+        values: Values = {"ifi_index": 0 if index is None else check_number(index, 1, 0x7FFFFFFF, "index")}
         if up:
             values["ifi_flags"] = values["ifi_change"] = IFF_UP
         values["ifname"] = check_ifname(name)
