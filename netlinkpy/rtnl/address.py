@@ -126,12 +126,14 @@ class Addresses:
         values = self._values(address, dev, peer)
         packed, family = values["local"], values["ifa_family"]
         values["ifa_scope"] = check_number(scope, 0, 255, "scope")
+        if family != AF_INET and (broadcast is not None or label is not None or scope):
+            raise ValueError("only IPv4 has broadcast addresses, labels, and a scope that can be chosen")
         if broadcast == "+":
             values["broadcast"] = _highest(packed, values["ifa_prefixlen"])
         elif broadcast is not None:
             values["broadcast"] = parse_ip(broadcast)
-        if "broadcast" in values and family != AF_INET:
-            raise ValueError("only IPv4 has broadcast addresses")
+            if len(values["broadcast"]) != len(packed):
+                raise ValueError(f"{broadcast} is no IPv4 address")
         if label is not None:
             values["label"] = check_ifname(label.replace(":", "_")) and label
         flags = _flags(family, nodad, prefix_route)

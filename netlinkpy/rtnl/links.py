@@ -191,7 +191,7 @@ class Links:
                 raise ValueError("an alias has at most 255 bytes")
             values["ifalias"] = alias
         if master is not None:
-            values["master"] = self._rt.index(master)
+            values["master"] = master and self._rt.index(master)
         if options:
             values["linkinfo"] = {"kind": "bridge", "data": _bridge_options(options)}
         if netns is None:

@@ -66,9 +66,13 @@ class RTNetlink:
         return verbs
 
     def index(self, dev: str | int) -> int:
-        """The index of an interface given by name, alternative name or index. NetlinkError (ENODEV) where
-        there is none."""
-        return dev if isinstance(dev, int) else self.links.get(dev).index
+        """The index of an interface given by name, alternative name or index (which is not looked up).
+        NetlinkError (ENODEV) where there is none of that name."""
+        if isinstance(dev, int):
+            from .values import check_number
+
+            return check_number(dev, 1, 0x7FFFFFFF, "an interface index")
+        return self.links.get(dev).index
 
     def close(self) -> None:
         """Close the socket; a second time does nothing."""

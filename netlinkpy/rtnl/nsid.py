@@ -30,7 +30,7 @@ class NamespaceIds:
         return None if number == NETNSA_NSID_NOT_ASSIGNED else number
 
     def set(self, netns: Target, number: int) -> None:
-        """Give a namespace an id. NetlinkError: EEXIST it has one, ENOSPC the number is another's."""
+        """Give a namespace an id. NetlinkError (EEXIST): it has one, or the number is another's."""
         check_number(number, 0, 0x7FFFFFFF, "a namespace id")
         with Netns.open(netns) as handle:
             verb = f"give {handle.label} the id {number}"

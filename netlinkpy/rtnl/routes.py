@@ -94,6 +94,8 @@ class Routes:
         hops = [self._hop(hop, values["rtm_family"]) for hop in nexthops]
         if hops and (gateway is not None or dev is not None):
             raise TypeError("a route has either nexthops, or one gateway and interface")
+        if hops and onlink:
+            raise ValueError("onlink is said of each nexthop")
         if hops:
             values["multipath"] = hops
             values["rtm_scope"] = RT_SCOPE_UNIVERSE if scope is None else scope
@@ -229,6 +231,10 @@ class Routes:
                 raise ValueError(f"{destination} has bits set behind its prefix length")
             family = FAMILY_OF_LENGTH[len(target)]
         kind, number = _type(type), _table(table)
+        if preferred is not None and FAMILY_OF_LENGTH[len(preferred)] != family:
+            raise ValueError(f"{destination} and its source {source} are of two families")
+        if family == AF_INET6 and scope not in (None, RT_SCOPE_NOWHERE):
+            raise ValueError("IPv6 routes have no scope")
         values: Values = {
             "rtm_family": family,
             "rtm_dst_len": length,

@@ -91,6 +91,7 @@ _MEANINGS = {
     _errno.EOPNOTSUPP: "this kernel does not support it",
     _errno.ENETUNREACH: "the gateway is not reachable: no address on the interface covers it",
     _errno.ESRCH: "there is no such entry",
+    _errno.ENOENT: "there is no such entry",
     _errno.EBUSY: "in use",
     _errno.ERANGE: "a value is out of range",
     _errno.ENOBUFS: "answers were lost: the receive buffer ran over",
