@@ -50,9 +50,15 @@ def drop_unclaimed(host: RTNetlink) -> None:
     """Withdraw what leads nowhere: networks whose bridge is gone, ports of containers that are gone."""
     with Nat() as nat:
         drop_stale(host, nat)
-        # A container claims its address before a port is published for it.
-        addresses = {port.address for port in nat.ports()}
-        if addresses:
-            names = (name for link in host.links.list() for name in link.altnames)
-            claimed = {name.split(":", 2)[2] for name in names if name.startswith("ip:")}
-            nat.forget(addresses - claimed)
+        forget_unclaimed(host, nat, {port.address for port in nat.ports()})
+
+
+def forget_unclaimed(host: RTNetlink, nat: Nat, addresses: set[str]) -> bool:
+    """Withdraw the ports that lead to those of the addresses that no container has any more; whether there
+    was one."""
+    if not addresses:
+        return False
+    # A container claims its address before a port is published for it.
+    names = (name for link in host.links.list() for name in link.altnames)
+    claimed = {name.split(":", 2)[2] for name in names if name.startswith("ip:")}
+    return bool(nat.forget(addresses - claimed))

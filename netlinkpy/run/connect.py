@@ -15,7 +15,7 @@ from .ports import leading_to, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..networks.nat import Port
+    from ..networks.nat import Nat, Port
     from .options import Options
 
 
@@ -96,5 +96,23 @@ def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tupl
 
     ports = tuple(leading_to(options.ports, attachment.addresses))
     with Nat() as nat:
-        notes += map(str, nat.publish(ports))
+        try:
+            settings = nat.publish(ports)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not _take_from_the_dead(nat, ports):
+                raise
+            settings = nat.publish(ports)
+        notes += map(str, settings)
     return ports
+
+
+def _take_from_the_dead(nat: Nat, ports: tuple[Port, ...]) -> bool:
+    """Withdraw what is in the way of ports and leads to containers that are gone: a holder that was killed
+    withdraws nothing. Whether there was such a port."""
+    from ..networks.rules import forget_unclaimed
+    from ..rtnl.netlink import RTNetlink
+
+    wanted = {(port.protocol, port.port) for port in ports}
+    addresses = {one.address for one in nat.ports() if (one.protocol, one.port) in wanted}
+    with RTNetlink() as host:
+        return forget_unclaimed(host, nat, addresses)

@@ -132,6 +132,17 @@ def test_a_port_of_the_dead_leads_to_no_stranger(net: Network) -> None:
     assert ask("172.17.42.1", 8080) == ask("127.0.0.1", 8080) == ""
 
 
+def test_a_port_of_the_dead_is_free(net: Network) -> None:
+    """Killed by SIGKILL, as a supervisor does: it can be started again with the same port."""
+    one = serving("-p", "8080:8000")
+    os.kill(one.holder, signal.SIGKILL)
+    assert eventually(lambda: not veths() and not exists(one.pid))
+    serving("-p", "8080:8000", name="next")
+    assert ask("172.17.42.1", 8080) == "next"
+    finished = run("--net=net1", "-p", "8080:8000", "--", "true")
+    assert finished.returncode == 125 and "is taken" in finished.stderr
+
+
 def test_the_library_on_a_network(net: Network) -> None:
     with start(*SERVER, net="net1", ports="8080:8000", name="web") as one:
         assert one.attachment is not None and one.attachment.bridge == "net1"
