@@ -233,6 +233,11 @@ class _Call:
         except NetlinkError:
             # The group message stops at the first port that is refused: ask for each alone, to name those
             # that are.
+            if bridge.is_gone():  # of which the kernel says no more than EINVAL
+                for row in rows:
+                    text = f"bridge {bridge.name} was removed meanwhile"
+                    self._failures.refuse(row, errno.ENODEV, text)
+                return
             for row in rows:
                 refused = bridge.enslave(row.host_index)
                 if refused is not None:

@@ -218,6 +218,17 @@ class Bridge:
             self._port_state(self.index)
         return {index: PORT_STATES[states[index]] for index in indices if states[index] >= 0}
 
+    def is_gone(self) -> bool:
+        """Whether it was removed meanwhile."""
+        asked = {"ifi_index": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+        try:
+            self.group.socket.get_body(LINK, RTM_GETLINK, asked, verb=f"look at bridge {self.name}")
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return True
+        return False
+
     def _port_state(self, index: int) -> int:
         """-1 where there is no such port."""
         asked = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}

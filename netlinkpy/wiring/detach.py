@@ -52,7 +52,8 @@ def _padded(name: str) -> bytes:
 
 def _is_there(rt: RTNetlink, attachment: Attachment) -> bool:
     try:
-        return rt.links.get(attachment.host_index).name == attachment.host_ifname
+        link = rt.links.get(attachment.host_index)
+        return link.name == attachment.host_ifname and link.kind == "veth"
     except NetlinkError as error:
         if error.errno != errno.ENODEV:
             raise

@@ -117,8 +117,12 @@ class Maker:
             conflicts = Conflicts(host)
             try:
                 for row, error in blocked:
-                    with Netns.open(row.endpoint.netns) as handle:
-                        verdict = conflicts.resolve(row, handle, self._bridges[row.bridge])
+                    try:
+                        with Netns.open(row.endpoint.netns) as handle:
+                            verdict = conflicts.resolve(row, handle, self._bridges[row.bridge])
+                    except OSError as gone:  # the container died meanwhile
+                        self._failures.refuse(row, gone.errno or errno.EIO, gone.strerror or str(gone))
+                        continue
                     if verdict is None:
                         again.append(row)
                     elif isinstance(verdict, str):

@@ -173,6 +173,8 @@ def test_detach_leaves_what_bears_only_the_name_or_the_index(
     with unchanged():
         assert not nl.detach(one)  # only the name
         assert not nl.detach(one.replace(host_index=other.index, host_ifname="B"))  # only the index
+        bridge = one.replace(host_index=host.links.get(BRIDGE).index, host_ifname=BRIDGE)
+        assert nl.detach_many([bridge]) == nl.detach_many([bridge] * 20) == 0  # and no host end at all
         assert nl.detach_many([one] * 20) == 0
 
 

@@ -260,6 +260,30 @@ def test_a_bridge_that_goes_in_the_middle_is_not_the_others_affair(
     monkeypatch.setattr(Bridge, "enslave_group", late)
     outcome = nl.attach_many(wanted, on_error="continue")
     assert isinstance(outcome[0], nl.AttachError) and isinstance(outcome[1], nl.Attachment)
-    assert "br1" in str(outcome[0])
+    check(outcome[0], errno.ENODEV, "bridge br1 was removed meanwhile")
     check_complete(host, wanted[1:])
     assert sorted(links_of(one)) == ["lo"]
+
+
+def test_a_container_that_dies_while_its_conflict_is_looked_at_is_not_the_others_affair(
+    host: nl.RTNetlink, bare_namespaces: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are attached already; one goes between the create that says so and the look at why."""
+    places = bare_namespaces(4)
+    wanted = endpoints(places)
+    nl.attach_many(wanted)
+    real = nl.Netns.open.__func__  # type: ignore[attr-defined]
+    opened: list[object] = []
+
+    def late(cls: type[nl.Netns], target: object) -> nl.Netns:
+        opened.append(target)
+        if opened.count(wanted[2].netns) > 1 and target == wanted[2].netns:
+            raise ProcessLookupError(errno.ESRCH, "there is no process 2778")
+        made: nl.Netns = real(cls, target)
+        return made
+
+    monkeypatch.setattr(nl.Netns, "open", classmethod(late))
+    outcome = nl.attach_many(wanted, on_error="continue")
+    error = outcome.pop(2)
+    check(error, errno.ESRCH, "there is no process 2778")
+    assert [one.changed for one in outcome if isinstance(one, nl.Attachment)] == [False] * 3
