@@ -18,7 +18,7 @@ from ..wire.rtnetlink.address import (
 )
 from ..wire.table import Field, Plan, Table, number
 from . import bulk
-from .values import BITS, FAMILY_OF_LENGTH, check_ifname, check_number, format_ip, parse_ip, parse_prefix
+from .values import FAMILY_OF_LENGTH, check_ifname, check_number, format_ip, packed_width, parse_ip, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Addresses:
         family: int = AF_INET,
         on_error: str = "raise",
     ) -> builtins.list[RowError]:
-        width = BITS[family] // 8
+        width = packed_width(family)
         columns = [
             bulk.addresses("addresses", addresses, width),
             bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
@@ -209,7 +209,7 @@ class Addresses:
         and local (the same but on point-to-point links; IPv6 has no local without a peer; 4 or 16 bytes a
         row), prefix_length, index, scope, flags; and present: for each row a number whose bit i says that
         column i was there."""
-        width = BITS[family] // 8
+        width = packed_width(family)
         fields = {
             "address": Field("address", width),
             "local": Field("local", width),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ROWS_AT_A_TIME = 8192  # stamped into one buffer
 _ROWS_A_DATAGRAM = 512
+_WHOLE = frozenset("BHILQbhilq")  # the formats of whole numbers
 _TYPECODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -115,8 +116,9 @@ def _packed(
         if len(view) % width:
             raise ValueError(f"{name}: {len(view)} bytes are not a multiple of {width}")
         return Column(name, width, view, width, len(view) // width)
-    if view.itemsize != width:
-        raise ValueError(f"{name}: items of {view.itemsize} bytes cannot be addresses of {width}")
+    if view.itemsize != width or view.format not in _WHOLE:
+        what = f"items of {view.itemsize} bytes and format {view.format!r}"
+        raise ValueError(f"{name}: {what} cannot be addresses of {width} bytes")
     return Column(name, width, view.cast("B"), width, len(view), swap=byteorder == "little")
 
 

@@ -15,7 +15,7 @@ from ..wire.rtnetlink.neighbour import (
 )
 from ..wire.table import Field, Plan, Table, number
 from . import bulk
-from .values import BITS, FAMILY_OF_LENGTH, check_number, format_ip, format_mac, parse_ip, parse_mac
+from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, packed_width, parse_ip, parse_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Neighbours:
         on_error: str = "raise",
     ) -> builtins.list[RowError]:
         columns = [
-            bulk.addresses("addresses", addresses, BITS[family] // 8),
+            bulk.addresses("addresses", addresses, packed_width(family)),
             bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
         ]
         values: Values = {
@@ -141,7 +141,7 @@ class Neighbours:
         (4 or 16 bytes a row), mac (6 bytes a row), index, state, flags; and present: for each row a number
         whose bit i says that column i was there."""
         fields = {
-            "address": Field("dst", BITS[family] // 8),
+            "address": Field("dst", packed_width(family)),
             "mac": Field("lladdr", 6),
             "index": number(NEIGHBOUR, "ndm_ifindex"),
             "state": number(NEIGHBOUR, "ndm_state"),

@@ -14,7 +14,7 @@ from ..wire.rtnetlink.route import (
     RTNH_F_ONLINK,
 )
 from ..wire.table import Field, Plan, number
-from .values import BITS, format_ip
+from .values import BITS, format_ip, packed_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def columns_of(family: int) -> Plan:
     """The columns of the routes of one family."""
     plan = _plans.get(family)
     if plan is None:
-        width = BITS[family] // 8
+        width = packed_width(family)
         fields = {
             "destination": Field("dst", width),
             "gateway": Field("gateway", width),
@@ -121,7 +121,7 @@ def plan(family: int) -> Plan:
     """What the routes of one family are read from."""
     known = _record_plans.get(family)
     if known is None:
-        width = BITS[family] // 8
+        width = packed_width(family)
         fields = {name: number(ROUTE, name) for name in _NUMBERS}
         fields.update(
             {name: Field(name, width) for name in ("gateway", "prefsrc", "dst")}, via=Field("via", 2)

@@ -28,7 +28,7 @@ from ..wire.rtnetlink.route import (
 from ..wire.table import Table
 from . import bulk
 from .route import TABLES, TYPES, Nexthop, Route, columns_of, plan, read
-from .values import BITS, FAMILY_OF_LENGTH, check_number, network, parse_ip, parse_prefix
+from .values import FAMILY_OF_LENGTH, check_number, network, packed_width, parse_ip, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Routes:
         family: int = AF_INET,
         on_error: str = "raise",
     ) -> builtins.list[RowError]:
-        width = BITS[family] // 8
+        width = packed_width(family)
         number, kind = _table(table), _type(type)
         deleting = message_type == RTM_DELROUTE
         if scope is None:

@@ -13,6 +13,13 @@ _NOT_IN_NAMES = frozenset(b"/\0\t\n\v\f\r \xa0")  # the kernel's isspace() takes
 BITS = {AF_INET: 32, AF_INET6: 128}
 
 
+def packed_width(family: int) -> int:
+    """How many bytes an address of a family has; ValueError where it has no IP addresses."""
+    if family not in BITS:
+        raise ValueError(f"{family!r} is no family of IP addresses: AF_INET or AF_INET6")
+    return BITS[family] // 8
+
+
 def parse_ip(text: str) -> bytes:
     """An IPv4 or IPv6 address in network order, 4 or 16 bytes; ValueError where it is none."""
     _check_text(text, "an IP address")
