@@ -18,7 +18,15 @@ from ..wire.rtnetlink.address import (
 )
 from ..wire.table import Field, Plan, Table, number
 from . import bulk
-from .values import FAMILY_OF_LENGTH, check_ifname, check_number, format_ip, packed_width, parse_ip, parse_prefix
+from .values import (
+    FAMILY_OF_LENGTH,
+    check_ifname,
+    check_number,
+    format_ip,
+    packed_width,
+    parse_ip,
+    parse_prefix,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

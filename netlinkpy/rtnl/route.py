@@ -14,7 +14,7 @@ from ..wire.rtnetlink.route import (
     RTNH_F_ONLINK,
 )
 from ..wire.table import Field, Plan, number
-from .values import BITS, format_ip, packed_width
+from .values import format_ip, packed_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
