@@ -1,0 +1,1 @@
+"""Links, addresses, routes, neighbours and the rest, on the real kernel."""
