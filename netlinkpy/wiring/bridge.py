@@ -13,7 +13,7 @@ from sys import byteorder
 from ..transport.socket import Socket
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_REQUEST
-from ..wire.errors import NetlinkError
+from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
 from ..wire.rtnetlink.bridge import BR_STATE_FORWARDING
@@ -169,11 +169,14 @@ class Bridge:
         self.addresses = [(entry.get("local") or entry["address"], entry["ifa_prefixlen"]) for entry in found]
 
     def count_ports(self) -> int:
-        """How many ports it has now."""
+        """How many ports it has now; about so many where others come and go all the time (in the end the
+        kernel counts)."""
         asked = {"master": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        return len(
-            self.group.socket.dump_bodies(LINK, RTM_GETLINK, asked, verb=f"list the ports of {self.name}")
-        )
+        verb = f"list the ports of {self.name}"
+        try:
+            return len(self.group.socket.dump_bodies(LINK, RTM_GETLINK, asked, verb=verb))
+        except DumpInterruptedError as error:
+            return len(error.partial)
 
     def enslave_group(self) -> None:
         """Make all links of the group ports of the bridge, and up: three messages, whatever their number.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.transport.socket import Socket
+from netlinkpy.wire.rtnetlink.link import RTM_GETLINK
 from tests.namespaces import Container, ping
-from tests.wiring.stage import BRIDGE, endpoint, links_of, make_bridge, refused
+from tests.wiring.stage import BRIDGE, endpoint, endpoints, links_of, make_bridge, refused
 
 Containers = Callable[..., list[Container]]
 
@@ -60,6 +64,29 @@ def test_without_another_the_claim_stays_refused(host: nl.RTNetlink, containers:
     nl.attach(endpoint(first, "172.17.0.5/16"))
     with refused(17, "172.17.0.5", "taken", among=(second,)):
         nl.attach_many([endpoint(second, "172.17.0.5/16")], another=lambda position, address: None)
+
+
+def test_others_may_come_and_go_all_the_time(
+    host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when 16 processes attach at once: no dump of the links is ever whole."""
+    dump_bodies = Socket.dump_bodies
+
+    def interrupted(self: Socket, message: Any, type: int, values: Any, *, verb: str = "") -> Any:
+        if type != RTM_GETLINK:
+            return dump_bodies(self, message, type, values, verb=verb)
+        error = nl.DumpInterruptedError(errno.EINTR, verb)
+        error.partial = [message.parse(reply.body) for reply in dump_bodies(self, message, type, values)]
+        raise error
+
+    monkeypatch.setattr(Socket, "dump_bodies", interrupted)
+    places = containers(10)
+    assert len(nl.attach_many(endpoints(places))) == 10
+    small = nl.Network.create("small", subnets="172.30.0.0/28")
+    made = nl.networks.connect_many(
+        small, [nl.networks.Connection(one.pid, ifname="eth1", gateways=()) for one in places]
+    )
+    assert len({one.addresses for one in made}) == 10
 
 
 def test_all_attachments_of_a_container(host: nl.RTNetlink, containers: Containers) -> None:
