@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 MODULE = "netlinkpy.native._shim"
 SOURCES = [
@@ -29,7 +30,7 @@ SOURCES = [
 HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "talk", "thread", "native")]
 
 
-def extension_arguments() -> dict[str, object]:
+def extension_arguments() -> dict[str, Any]:
     """How the C is compiled, with cffi or without. NETLINKPY_CFLAGS adds flags (CI adds warnings that are
     errors)."""
     return {
