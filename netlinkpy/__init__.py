@@ -8,8 +8,8 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import netns as netns
-    from . import run as run
     from . import networks as networks
+    from . import run as run
     from .native import backend as backend
     from .netns.handle import Netns as Netns
     from .networks.network import Network as Network
