@@ -30,6 +30,8 @@ def main() -> int:
     program = sys.argv[0].rpartition("/")[2]
     arguments = sys.argv[1:]
     try:
+        if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+            _open_streams()
         code = _run(program, arguments)
         sys.stdout.flush()
         return code
@@ -48,6 +50,20 @@ def main() -> int:
             raise
         complain(f"{program or 'netlinkpy'}: {_sentence(error)}")
         return 1
+
+
+def _open_streams() -> None:
+    """Standard streams that were closed lead nowhere: or the first socket would have their number, and get
+    what is written there."""
+    import os
+
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115  # for good
+            setattr(sys, name, stream)
 
 
 def _discard_output() -> None:

@@ -50,8 +50,7 @@ COMMAND = Command(
     examples=(
         "netlinkpy attach 2778 --bridge docker0 --ip 172.17.42.99/16 --default-gateway 172.17.42.1",
         "netlinkpy attach blue --bridge br0 --ip 10.0.0.2/24 --ip fd00::2/64 --mtu 1400",
-        """echo '{"netns": "blue", "bridge": "br0", "addresses": "10.0.0.2/24"}' | netlinkpy attach --from
-        -""",
+        'echo \'{"netns": "blue", "bridge": "br0", "addresses": "10.0.0.2/24"}\' | netlinkpy attach --from -',
     ),
 )
 
@@ -65,12 +64,26 @@ def main(arguments: list[str]) -> int:
     interrupt_on_terminate()
     source = values["from"]
     if source is not None:
-        if targets or values["bridge"]:
-            raise misused("--from takes everything from the file: no TARGET and no --bridge beside it")
+        _refuse_beside_file(values, targets)
         return _attach_lines(source, values["continue"], values["quiet"])
     if not targets or values["bridge"] is None:
         raise misused(f"a TARGET and --bridge are needed; usage: {COMMAND.usage}")
+    if values["continue"]:
+        raise misused("--continue goes with --from")
+    if values["no_gateway"] and values["default_gateway"]:
+        raise misused("--no-gateway and --default-gateway contradict each other")
     return _attach_one(targets[0], values)
+
+
+def _refuse_beside_file(values: dict[str, Any], targets: list[str]) -> None:
+    """What the lines say is not said by options, which would go unheard."""
+    for option in COMMAND.options:
+        key = option.key
+        default = [] if option.many else (option.default if option.metavar else False)
+        if key not in ("from", "continue", "quiet") and values[key] != default:
+            raise misused(f"--from takes everything from the file: no --{key.replace('_', '-')} beside it")
+    if targets:
+        raise misused("--from takes everything from the file: no TARGET beside it")
 
 
 def _attach_one(target: str, values: dict[str, Any]) -> int:
@@ -103,15 +116,23 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
 def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
     from ..wiring.attach import attach_many
     from ..wiring.attachment import Attachment, warn
+    from ..wiring.errors import AttachError
     from .progress import Progress
 
-    endpoints = list(read_lines(source, _endpoint))
+    lines = list(read_lines(source, _endpoint))
+    endpoints = [endpoint for _, endpoint in lines]
     failed = 0
-    with Progress("attach") as progress:
-        if each_alone:
-            results = attach_many(endpoints, on_error="continue", progress=progress)
-        else:
-            results = list(attach_many(endpoints, progress=progress))
+    try:
+        with Progress("attach") as progress:
+            if each_alone:
+                results = attach_many(endpoints, on_error="continue", progress=progress)
+            else:
+                results = list(attach_many(endpoints, progress=progress))
+    except AttachError as error:
+        raise ValueError(f"line {lines[error.position][0]}: {error}") from None
+    except TypeError:
+        _name_mistyped(lines)
+        raise
     for result in results:
         if isinstance(result, Attachment):
             if warning := warn(result):
@@ -120,25 +141,29 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
                 print(result.to_json())
         else:
             failed += 1
-            print(f"netlinkpy: line {result.position + 1}: {result}", file=sys.stderr)
+            line = lines[result.position][0]
+            print(f"netlinkpy: line {line}: {result}", file=sys.stderr)
             if not quiet:
                 import json
 
-                print(json.dumps({"line": result.position + 1, "errno": result.errno, "error": str(result)}))
+                print(json.dumps({"line": line, "errno": result.errno, "error": str(result)}))
     return 1 if failed else 0
 
 
-def read_lines(source: str, read: Any) -> Iterator[Any]:
-    """What the lines of a file ("-": standard input) hold, each read as JSON; ValueError names the line."""
+def read_lines(source: str, read: Any) -> Iterator[tuple[int, Any]]:
+    """The lines of a file ("-": standard input) that are not blank: the number of each, and what it holds,
+    read as JSON. ValueError names the line."""
     import json
 
-    with open(0 if source == "-" else source, encoding="utf-8", closefd=source != "-") as lines:
+    with open(
+        0 if source == "-" else source, encoding="utf-8", errors="surrogateescape", closefd=source != "-"
+    ) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                yield read(json.loads(line))
-            except (ValueError, TypeError) as error:
+                yield number, read(json.loads(line))
+            except (ValueError, TypeError, RecursionError) as error:
                 raise ValueError(f"line {number}: {error}") from None
 
 
@@ -147,12 +172,31 @@ def _endpoint(values: Any) -> Endpoint:
 
     if not isinstance(values, dict):
         raise ValueError("an endpoint is a JSON object")
-    if isinstance(values.get("netns"), str):
-        values["netns"] = read_target(values["netns"])
-    for name in ("addresses", "gateways", "routes"):
-        if isinstance(values.get(name), list):
+    netns = values.get("netns", "")
+    if isinstance(netns, str) and "netns" in values:
+        values["netns"] = read_target(netns)
+    elif isinstance(netns, bool) or not isinstance(netns, (str, int)):
+        raise TypeError(f"netns is a TARGET or a process id, not {netns!r}")
+    for name, others in (("addresses", str), ("gateways", (str, type(None))), ("routes", ())):
+        value = values.get(name, [])
+        if not isinstance(value, list) and not isinstance(value, others):
+            raise TypeError(f"{name} is a list, not {value!r}")
+        if isinstance(value, list) and name in values:
             values[name] = tuple(tuple(item) if isinstance(item, list) else item for item in values[name])
     return Endpoint(**values)
+
+
+def _name_mistyped(lines: list[tuple[int, Endpoint]]) -> None:
+    """ValueError, with its line, for the first endpoint that holds a value of a wrong type."""
+    from ..wiring.endpoint import Wanted
+
+    for line, endpoint in lines:
+        try:
+            Wanted(0, endpoint)
+        except TypeError as error:
+            raise ValueError(f"line {line}: {error}") from None
+        except ValueError:  # is told of when its turn comes
+            continue
 
 
 def _route(text: str) -> tuple[str, str | None]:

@@ -36,10 +36,12 @@ def main(arguments: list[str]) -> int:
         return 0
     values, targets = parsed
     if values["from"] is not None:
+        if targets or values["ifname"] != "eth0":
+            raise misused("--from takes everything from the file: no TARGET and no --ifname beside it")
         from ..wiring.detach import detach_many
         from .attach import read_lines
 
-        attachments = [one for one in read_lines(values["from"], _attachment) if one is not None]
+        attachments = [one for _, one in read_lines(values["from"], _attachment) if one is not None]
         there = detach_many(attachments)
         if there < len(attachments):
             print(

@@ -131,8 +131,9 @@ def number(low: int, high: int) -> Callable[[str], int]:
     """A reader of whole numbers within bounds."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
-            raise ValueError(f"{text!r} is not a number from {low} to {high}")
+        digits = text.isascii() and text.isdigit() and len(text) < 20
+        if not digits or not low <= int(text) <= high:
+            raise ValueError(f"{text[:30]!r} is not a number from {low} to {high}")
         return int(text)
 
     return read

@@ -149,7 +149,7 @@ class Wanted:
                 )
         for family, why in missed.items():
             if family not in found:
-                raise ValueError(f"{why}: give gateways")
+                raise ValueError(f"{why}: give gateways (--default-gateway)")
         self.gateways = list(found.values())
         self._check_reach()
 

@@ -221,7 +221,7 @@ def _hint(row: Wanted, step: str, verb: str, number: int) -> str:
     """Our own sentence where the kernel has none."""
     if number == errno.EEXIST and step == "configure":
         if "default route" in verb:
-            return "the container has a default route already: give a metric, or gateways=()"
+            return "the container has a default route already: give a metric, or no gateways (--no-gateway)"
         return "the container has it already"
     if number == errno.EPERM and step == "create":
         return "not permitted: this needs CAP_NET_ADMIN both in the container and on the host"
