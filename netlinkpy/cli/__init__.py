@@ -135,7 +135,10 @@ def _sentence(error: Exception) -> str:
         own = type(error).__module__.startswith(wire.__name__)
         about = (
             f"{error.filename}: "
-            if error.filename and not own and str(error.filename) not in error.strerror
+            if error.filename
+            and not isinstance(error.filename, int)
+            and not own
+            and str(error.filename) not in error.strerror
             else ""
         )
         return f"{about}{error.strerror}".replace("\n", " ")

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         return 0
     values, (name, *rest) = parsed
     words = rest + words
-    if not words:
+    if not words or not words[0]:
         raise misused(f"a command is needed; usage: {COMMAND.usage}")
     from ..run.enter import execute
     from .run import complaint, say

@@ -54,7 +54,12 @@ class Netns:
     @classmethod
     def current(cls) -> Netns:
         """The namespace of the calling thread."""
-        return cls._open_path("/proc/thread-self/ns/net", "the caller's namespace")
+        try:
+            return cls._open_path("/proc/thread-self/ns/net", "the caller's namespace")
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                errno.ENOENT, "cannot open the caller's namespace: is /proc mounted?", error.filename
+            ) from None
 
     @classmethod
     def _open_process(cls, pid: int) -> Netns:

@@ -80,6 +80,9 @@ def checked(options: Options) -> Options:
 
         for address in options.dns:
             parse_ip(address)
+    for option, given_ip, six in (("ip", options.ip, False), ("ip6", options.ip6, True)):
+        if given_ip is not None and (":" in given_ip) is not six:
+            raise ValueError(f"{option}: {given_ip!r} is not an IPv{6 if six else 4} address")
     if options.hostname is not None and not 0 < len(os.fsencode(options.hostname)) <= HOST_NAME_MAX:
         raise ValueError(f"a host name has from 1 to {HOST_NAME_MAX} bytes")
     wiring = {

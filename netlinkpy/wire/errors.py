@@ -89,7 +89,7 @@ _MEANINGS = {
     _errno.ENOTCONN: "the peer cannot be up at its creation",
     _errno.EINVAL: "the kernel finds a value invalid and does not say which",
     _errno.EOPNOTSUPP: "this kernel does not support it",
-    _errno.ENETUNREACH: "the gateway is not reachable: no address on the interface covers it",
+    _errno.ENETUNREACH: "unreachable: no route leads there, or no address covers the gateway",
     _errno.ESRCH: "there is no such entry",
     _errno.ENOENT: "there is no such entry",
     _errno.EBUSY: "in use",

@@ -107,3 +107,12 @@ def test_closed_streams(closed: str) -> None:
             ["sh", "-c", line, sys.executable, MAIN], stderr=subprocess.PIPE, timeout=30, check=False
         )
         assert (done.returncode, done.stderr) == (0, b""), words
+
+
+def test_a_directory_is_no_batch(ip: Run) -> None:
+    assert ip("-batch", "/") == (1, "", "ip: Is a directory\n")
+
+
+def test_exec_of_nothing(netlinkpy: Run) -> None:
+    code, out, err = netlinkpy("exec", "web", "")
+    assert (code, out) == (2, "") and "a command is needed" in err

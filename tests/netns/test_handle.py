@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import CLONE_NEWUSER, BareNamespace, Container, inside, unshare
+from tests.namespaces import CLONE_NEWUSER, BareNamespace, Container, inside, mount, unshare
 
 
 def inode(path: str) -> int:
@@ -156,3 +156,14 @@ def test_a_dangling_link_is_said_to_dangle(container: Container) -> None:
     container.kill()
     with pytest.raises(FileNotFoundError, match=r"2778.*dangles"):
         nl.Netns.open("2778")
+
+
+def test_without_proc_it_says_so() -> None:
+    def work() -> str:
+        unshare(0x00020000)  # CLONE_NEWNS (linux/sched.h)
+        mount("tmpfs", "/proc", "tmpfs")
+        with pytest.raises(FileNotFoundError) as caught:
+            nl.Netns.current()
+        return str(caught.value.strerror)
+
+    assert inside(None, work) == "cannot open the caller's namespace: is /proc mounted?"

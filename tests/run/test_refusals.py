@@ -38,6 +38,8 @@ ADDRESS = ("--ip", "172.17.42.9/16")
         (("--net=container:netns:blue",), "there is no namespace blue"),
         (("--net=container:/etc/passwd",), "is not a network namespace"),
         (("--net=nowhere",), "nowhere"),
+        (("--bridge", "br0", "--ip6", "172.17.42.9/16"), "ip6: '172.17.42.9/16' is not an IPv6 address"),
+        (("--bridge", "br0", "--ip", "fd00::9/64"), "ip: 'fd00::9/64' is not an IPv4 address"),
         (("--bridge", "br0", "--ip", "172.17.42.9"), "172.17.42.9"),
         (("--bridge", "br0", "--ip", "172.17.42.9/16", "--mac-address", "01:00:00:00:00:01"), "multicast"),
         (("--bridge", "br0", "--ip", "10.1.1.1/24"), "outside the net of br0"),
