@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import nat as nat
     from . import netns as netns
     from . import networks as networks
     from . import run as run
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .wiring.errors import AttachError as AttachError
 
 _PLACES = {
+    "nat": "",
     "netns": "",
     "run": "",
     "networks": "",

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from ..nat import Port
     from ..networks.members import Member
-    from ..networks.nat import Port
     from ..networks.network import Network, Subnet
 
 LIST = Command(
@@ -88,7 +88,7 @@ def _counts() -> dict[int, int]:
 
 
 def _ports(network: Network) -> list[Port]:
-    from ..networks.nat import Nat
+    from ..nat import Nat
     from ..rtnl.values import parse_ip
 
     with Nat() as nat:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import nat as nat
     from .connecting import Connection as Connection
     from .connecting import connect as connect
     from .connecting import connect_many as connect_many
@@ -19,7 +18,6 @@ _PLACES = {
     **dict.fromkeys(("Connection", "connect", "connect_many", "disconnect"), "connecting"),
     "default": "creating",
     "Member": "members",
-    "nat": "",
     "Network": "network",
     "Subnet": "network",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from ..nat import Nat
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
@@ -11,7 +12,6 @@ from ..wiring.attach import attach_many
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
-from .nat import Nat
 from .network import Network, find
 from .planning import Plan
 from .removing import is_staying

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 
+from ..rtnl.claims import claim_name
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from ..wiring.bridge import PrivateGroup, is_private, regroup
-from ..wiring.claims import claim_name
 from .ground import Ground, pick6, pools
 from .network import Network, find, look, name_of, network_name, property_names
 from .removing import clear_leftovers

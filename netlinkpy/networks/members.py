@@ -8,12 +8,12 @@ from sys import byteorder
 from ..netns.handle import RUN_DIRECTORY
 from ..netns.named import list as names
 from ..record import Record
+from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac, parse_ip
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ..wiring.bridge import PORT_STATES
-from ..wiring.claims import claimed_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

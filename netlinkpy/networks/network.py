@@ -16,10 +16,10 @@ from __future__ import annotations
 import errno
 
 from ..record import Record
+from ..rtnl.claims import claim_name, claimed_address
 from ..rtnl.values import format_ip, network, parse_ip, parse_prefix
 from ..wire.errors import NetlinkError
 from ..wiring.bridge import is_private
-from ..wiring.claims import claim_name, claimed_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

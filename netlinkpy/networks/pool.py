@@ -11,10 +11,10 @@ import os
 from sys import byteorder
 from time import monotonic
 
+from ..rtnl.claims import claim_name, claimed_address
 from ..rtnl.values import parse_ip, parse_prefix
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.rtnetlink.link import IFLA_ALT_IFNAME, LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
-from ..wiring.claims import claim_name, claimed_address
 from .removing import clear_dead, is_leftover
 
 TYPE_CHECKING = False

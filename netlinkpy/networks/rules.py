@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import errno
 
+from ..nat import Nat
 from ..wire.errors import NetlinkError
-from .nat import Nat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from .ports import leading_to, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..networks.nat import Nat, Port
+    from ..nat import Nat, Port
     from .options import Options
 
 
@@ -54,7 +54,7 @@ def disconnect(connected: Connected) -> None:
     """Give everything back. What went already is no error."""
     try:
         if connected.ports:
-            from ..networks.nat import Nat
+            from ..nat import Nat
 
             with Nat() as nat:
                 nat.unpublish(connected.ports)
@@ -92,7 +92,7 @@ def _connect(pid: int, options: Options) -> tuple[Attachment, list[str]]:
 def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tuple[Port, ...]:
     if not options.ports:
         return ()
-    from ..networks.nat import Nat
+    from ..nat import Nat
 
     ports = tuple(leading_to(options.ports, attachment.addresses))
     with Nat() as nat:

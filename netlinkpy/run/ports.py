@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..networks.nat import Port
+    from ..nat import Port
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 
@@ -51,7 +51,7 @@ def leading_to(texts: Iterable[str], addresses: Iterable[str]) -> list[Port]:
     """The ports in the words of the packet filter: each leads to every address of the container that is of
     the family of its host address. addresses: with prefix lengths. ValueError where there is none of the
     family."""
-    from ..networks.nat import Port
+    from ..nat import Port
 
     plain = [address.partition("/")[0] for address in addresses]
     ports = []

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 
+from ..nat.nat import Nat
 from ..netns.handle import Netns
-from ..networks.nat.nat import Nat
 from ..networks.network import read as read_network
+from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
 from ..wire.rtnetlink.link import IFF_LOOPBACK
 from ..wiring.bridge import PORT_STATES
-from ..wiring.claims import claimed_address
 from . import namespaces
 from .inside import interfaces, wired
 from .model import End, Host, Network, Port
@@ -20,7 +20,7 @@ from .titles import containers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..networks.nat.records import Port as Published
+    from ..nat.records import Port as Published
     from ..rtnl.address import Address
     from ..rtnl.link import Link
     from .model import Container, Interface

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..networks.nat.records import Port as Published
+    from ..nat.records import Port as Published
 
 
 class Interface(Record):

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..networks.nat.records import Port as Published
+    from ..nat.records import Port as Published
     from .model import End, Host, Network, Port
 
 _WIDEST = 44  # letters that a column is padded to at most: longer ones run over

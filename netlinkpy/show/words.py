@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..networks.nat.records import Port as Published
+    from ..nat.records import Port as Published
     from .model import Container, End, Interface, Network, Port
 
 HIDDEN = "a namespace out of sight"

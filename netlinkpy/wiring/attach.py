@@ -219,7 +219,7 @@ class _Call:
         """Withdraw the published ports that still lead to those who had these addresses before."""
         rows = [row for row in self._rows if self._bridges[row.bridge].is_network]
         if rows:
-            from ..networks.nat import Nat
+            from ..nat import Nat
 
             with Nat(timeout=self._timeout) as nat:
                 nat.forget(format_ip(packed) for row in rows for packed, _ in row.addresses)

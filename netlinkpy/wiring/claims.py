@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sys import byteorder
 
+from ..rtnl.claims import claim_name
 from ..rtnl.values import format_ip
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
@@ -34,17 +35,6 @@ class Refused:
         self.address = address
         self.name = name
         self.errno = errno
-
-
-def claim_name(bridge_index: int, packed: bytes) -> str:
-    """The name that says that an address (4 or 16 bytes) on a bridge is taken."""
-    return f"ip:{bridge_index}:{format_ip(packed)}"
-
-
-def claimed_address(name: str, bridge_index: int) -> str | None:
-    """The address that a name claims on a bridge, None where it is no claim there."""
-    prefix = f"ip:{bridge_index}:"
-    return name[len(prefix) :] if name.startswith(prefix) else None
 
 
 def claim(socket: Socket, rows: list[Wanted], bridges: dict[str, Bridge]) -> list[Refused]:

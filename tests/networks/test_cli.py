@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Nat, Port
+from netlinkpy.nat import Nat, Port
 from tests.cli.run import Run, runner
 from tests.namespaces import Container, ping
 from tests.networks.stage import settle

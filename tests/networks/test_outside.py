@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect
-from netlinkpy.networks.nat import Nat, Port
 from tests.namespaces import Container, ping
 from tests.networks.stage import GATEWAY, GATEWAY6, SUBNET, SUBNET6
 from tests.nft.stage import INTERNET, TCP, UDP, UPLINK, Stage, serving, source_seen

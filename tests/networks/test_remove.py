@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect, disconnect
-from netlinkpy.networks.nat import Nat, Port
 from netlinkpy.wiring.bridge import PrivateGroup
 from tests.namespaces import Container
 from tests.networks.stage import (

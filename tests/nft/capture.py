@@ -11,7 +11,7 @@ import pathlib
 import struct
 import tempfile
 
-from netlinkpy.networks.nat import table
+from netlinkpy.nat import table
 from tests.golden.capture import trace
 
 HERE = pathlib.Path(__file__).parent
@@ -43,7 +43,7 @@ THERE = [
 
 
 def documented() -> str:
-    """The table as the docstring of networks.nat.table shows it."""
+    """The table as the docstring of nat.table shows it."""
     text = table.__doc__ or ""
     start = text.index("    table inet")
     lines = text[start : text.index("\n    }\n") + 7].splitlines()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Nat
+from netlinkpy.nat import Nat
 from tests.namespaces import Container
 from tests.nft.stage import Stage
 

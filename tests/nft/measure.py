@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Nat, Port
+from netlinkpy.nat import Nat, Port
 from tests import namespaces
 from tests.namespaces import Container
 from tests.nft.capture import IN, bare

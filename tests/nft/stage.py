@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Nat
+from netlinkpy.nat import Nat
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from tests.namespaces import Container, Namespace, entered
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Nat, NatNetwork, Port
+from netlinkpy.nat import Nat, NatNetwork, Port
 from netlinkpy.nft.tables import Nftables, add_elements, delete_table, new_table
 from netlinkpy.wire.errors import NetlinkError
 from netlinkpy.wire.netfilter.elements import Element

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlinkpy.networks.nat import Port
+from netlinkpy.nat import Port
 from tests.nft.stage import INTERNET, TCP, UPLINK, Stage, passes, serving
 
 PATIENCE = 30.0  # seconds until dockerd listens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlinkpy.networks.nat.records import NETWORK_SETS, NatNetwork, Port, networks_of, placed, port_of
+from netlinkpy.nat.records import NETWORK_SETS, NatNetwork, Port, networks_of, placed, port_of
 from netlinkpy.rtnl.values import format_ip
 from netlinkpy.wire.netfilter.elements import ELEMENT, NFT_SET_ELEM_INTERVAL_END, SET_ELEMENTS, Element
 from netlinkpy.wire.netfilter.expressions import EXPRESSIONS

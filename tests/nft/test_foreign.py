@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from netlinkpy.networks.nat import ForeignDrop, Port
+from netlinkpy.nat import ForeignDrop, Port
 from tests.nft.stage import INTERNET, TCP, UPLINK, Stage, passes, serving
 
 IPTABLES = ["iptables -P FORWARD DROP"]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netlinkpy.networks.nat import Nat, NatNetwork, Port, table
-from netlinkpy.networks.nat.records import placed
+from netlinkpy.nat import Nat, NatNetwork, Port, table
+from netlinkpy.nat.records import placed
 from netlinkpy.nft.tables import add_elements, delete_elements, delete_table
 from netlinkpy.wire.netfilter.elements import Element
 from tests.nft.capture import NAMES, bare, documented

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Port
+from netlinkpy.nat import Port
 from tests.namespaces import Namespace, checksum, entered
 from tests.nft.stage import INTERNET, UDP, Stage, listen
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from netlinkpy.networks.nat import Nat, NatNetwork, Port
+from netlinkpy.nat import Nat, NatNetwork, Port
 from tests.nft.stage import TCP, UPLINK, Stage, connect_time, passes, serving
 
 PROCESSES, ROUNDS = 16, 12

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from netlinkpy.networks.nat import Port
+from netlinkpy.nat import Port
 from tests.nft.stage import INTERNET, PATIENCE, TCP, UDP, UPLINK, Stage, passes, serving, source_seen
 
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.networks.nat import Nat, Port, Setting
+from netlinkpy.nat import Nat, Port, Setting
 from tests.namespaces import entered, mount, unmount
 from tests.nft.stage import Stage
 

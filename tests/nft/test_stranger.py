@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from netlinkpy.networks.nat import Port
+from netlinkpy.nat import Port
 from netlinkpy.nft.conntrack import Conntrack
 from netlinkpy.wire.errors import NetlinkError
 from tests.namespaces import Container, Namespace, entered

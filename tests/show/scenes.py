@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlinkpy.networks.nat.records import Port as Published
+from netlinkpy.nat.records import Port as Published
 from netlinkpy.show.model import Container, End, Host, Interface, Network, Port
 
 WEB = Container("web", "docker", 1001, pid=2778, command="nginx -g daemon off;")

@@ -16,9 +16,9 @@ from netlinkpy import Endpoint, NetlinkError, Peer, RTNetlink, run
 from netlinkpy.cli import show as command
 from netlinkpy.cli.errors import CommandError
 from netlinkpy.engines.engine import Engine
+from netlinkpy.nat import Nat
+from netlinkpy.nat import Port as Published
 from netlinkpy.networks import Network
-from netlinkpy.networks.nat import Nat
-from netlinkpy.networks.nat import Port as Published
 from netlinkpy.show import host as reading
 from netlinkpy.show import inside as looking
 from netlinkpy.show import namespaces, titles, tree

@@ -21,6 +21,6 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    from ..._lazy import fetch
+    from .._lazy import fetch
 
     return fetch(__name__, _PLACES, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ...record import Record
+from ..record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

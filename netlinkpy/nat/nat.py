@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import errno
 
-from ...nft.conntrack import Conntrack
-from ...nft.tables import Nftables, add_elements, delete_elements, delete_table
-from ...rtnl.values import format_ip, parse_ip
-from ...wire.errors import NetlinkError
-from ...wire.netfilter.elements import Element
+from ..nft.conntrack import Conntrack
+from ..nft.tables import Nftables, add_elements, delete_elements, delete_table
+from ..rtnl.values import format_ip, parse_ip
+from ..wire.errors import NetlinkError
+from ..wire.netfilter.elements import Element
 from . import forwarding
 from .flows import end_of_addresses, end_of_bypasses, end_of_ports
 from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of, target_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, TypeVar
 
-    from ...netns.handle import Target
-    from ...nft.tables import Change
+    from ..netns.handle import Target
+    from ..nft.tables import Change
     from .foreign import ForeignDrop
     from .forwarding import Setting
     from .records import Port
@@ -342,7 +342,7 @@ class Nat:
         return withdrawn
 
     def _let_back(self, homes: dict[str, str]) -> None:
-        from ...rtnl.netlink import RTNetlink
+        from ..rtnl.netlink import RTNetlink
         from .hairpin import filtered, let_back
 
         everywhere = self._inside(filtered)
@@ -351,7 +351,7 @@ class Nat:
                 let_back(rt, bridge, [one for one, home in homes.items() if home == bridge], everywhere)
 
     def _own_addresses(self) -> set[bytes]:
-        from ...rtnl.netlink import RTNetlink
+        from ..rtnl.netlink import RTNetlink
 
         with RTNetlink(self._netns) as rt:
             return {parse_ip(address.address) for address in rt.addresses.list()}
@@ -360,7 +360,7 @@ class Nat:
         """What a function gives when the calling thread is in our namespace."""
         if self._netns is None:
             return function()
-        from ...netns.inside import call
+        from ..netns.inside import call
 
         return call(self._netns, function)
 

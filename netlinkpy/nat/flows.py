@@ -3,14 +3,14 @@ forgotten."""
 
 from __future__ import annotations
 
-from ...rtnl.values import parse_ip
+from ..rtnl.values import parse_ip
 from .records import PROTOCOLS, protocol_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from ...nft.conntrack import Conntrack, Flow
+    from ..nft.conntrack import Conntrack, Flow
     from .records import Port
 
 

@@ -132,7 +132,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from ...nft.rules import (
+from ..nft.rules import (
     ACCEPT,
     DROP,
     MASQUERADE,
@@ -146,8 +146,8 @@ from ...nft.rules import (
     meta,
     payload,
 )
-from ...nft.tables import add_rule, flush_chain, new_chain, new_set, new_table
-from ...wire.netfilter.expressions import (
+from ..nft.tables import add_rule, flush_chain, new_chain, new_set, new_table
+from ..wire.netfilter.expressions import (
     NFT_CMP_NEQ,
     NFT_CT_STATE,
     NFT_CT_STATUS,
@@ -160,8 +160,8 @@ from ...wire.netfilter.expressions import (
     NFT_PAYLOAD_TRANSPORT_HEADER,
     NFTA_FIB_F_DADDR,
 )
-from ...wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
-from ...wire.netfilter.tables import (
+from ..wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
+from ..wire.netfilter.tables import (
     NF_INET_FORWARD,
     NF_INET_LOCAL_OUT,
     NF_INET_POST_ROUTING,
@@ -178,8 +178,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...nft.tables import Change
-    from ...wire.attributes import Values
+    from ..nft.tables import Change
+    from ..wire.attributes import Values
 
 FAMILY, TABLE = NFPROTO_INET, "netlinkpy"
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import errno
 
-from ...rtnl.values import parse_ip
-from ...wire.errors import NetlinkError
-from ...wire.rtnetlink.link import LINK, RTM_NEWLINK
-from ...wiring.claims import claim_name
+from ..rtnl.claims import claim_name
+from ..rtnl.values import parse_ip
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.link import LINK, RTM_NEWLINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...rtnl.link import Link
-    from ...rtnl.netlink import RTNetlink
+    from ..rtnl.link import Link
+    from ..rtnl.netlink import RTNetlink
 
 _SETTINGS = {4: "iptables", 16: "ip6tables"}  # by length of the address
 

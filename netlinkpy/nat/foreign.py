@@ -5,17 +5,17 @@ another's. What is in other tables is the administrator's; so it is named, never
 
 from __future__ import annotations
 
-from ...record import Record
-from ...wire.netfilter.expressions import NF_ACCEPT, NF_DROP, NFT_META_IIFNAME, NFT_META_OIFNAME
-from ...wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
-from ...wire.netfilter.tables import NF_INET_FORWARD
+from ..record import Record
+from ..wire.netfilter.expressions import NF_ACCEPT, NF_DROP, NFT_META_IIFNAME, NFT_META_OIFNAME
+from ..wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
+from ..wire.netfilter.tables import NF_INET_FORWARD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...nft.tables import Nftables
-    from ...wire.attributes import Values
+    from ..nft.tables import Nftables
+    from ..wire.attributes import Values
 
 _FAMILIES = {NFPROTO_INET: "inet", NFPROTO_IPV4: "ip", NFPROTO_IPV6: "ip6"}
 _IPTABLES = {NFPROTO_IPV4: "iptables", NFPROTO_IPV6: "ip6tables"}
