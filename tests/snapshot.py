@@ -55,6 +55,7 @@ FLAGS_WEATHER = {
 }
 FLAGS_OFFSET = {"links": 8, "routes": 8}
 IFA_FLAGS = 8
+NDA_LLADDR = 2
 
 
 def snapshot(namespace: Namespace = None) -> dict[str, object]:
@@ -99,8 +100,14 @@ def _dump(sock: socket.socket, kind: int, body: bytes) -> list[bytes] | None:
 
 def _is_configured(table: str, body: bytes) -> bool:
     if table in ("neighbours", "fdb"):  # the learned ones come and go
-        return bool(struct.unpack_from("=H", body, 8)[0] & NUD_PERMANENT)
+        return bool(struct.unpack_from("=H", body, 8)[0] & NUD_PERMANENT) and not _is_multicast(body)
     return not (table == "routes" and struct.unpack_from("=I", body, 8)[0] & RTM_F_CLONED)
+
+
+def _is_multicast(neighbour: bytes) -> bool:
+    """The groups that the kernel has an interface join and leave, in its own time, as it gets addresses."""
+    hardware = _attributes(neighbour[12:], {}).get(NDA_LLADDR)
+    return isinstance(hardware, bytes) and len(hardware) == 6 and bool(hardware[0] & 1)
 
 
 def _row(table: str, body: bytes, header: int) -> dict[int | str, object]:
