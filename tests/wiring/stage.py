@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from tests.namespaces import BareNamespace, Container, Namespace, entered
 from tests.snapshot import snapshot
 
@@ -21,11 +22,13 @@ Target = Container | BareNamespace | nl.Netns | str | int
 
 
 def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, **options: Any) -> nl.Link:
-    """A bridge with these addresses."""
-    bridge = rt.links.add(name, kind="bridge", up=up, **options)
+    """A bridge with these addresses, and without a link-local one, which the kernel would make and announce
+    in its own time."""
+    bridge = rt.links.add(name, kind="bridge", **options)
+    rt.links.set(bridge.index, up=up, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
     for address in addresses:
         rt.addresses.add(address, dev=bridge.index, nodad=":" in address)
-    return bridge
+    return rt.links.get(bridge.index)  # which completes its carrier change
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
