@@ -67,3 +67,7 @@ def __getattr__(name: str) -> object:
     from ._lazy import fetch
 
     return fetch(__name__, _PLACES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

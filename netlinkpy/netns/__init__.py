@@ -5,6 +5,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import builtins
+
     from .handle import Netns as Netns
     from .inside import call as call
     from .inside import identify as identify
@@ -26,7 +28,14 @@ _PLACES = {
 }
 
 
+__all__ = [*_PLACES]
+
+
 def __getattr__(name: str) -> object:
     from .._lazy import fetch
 
     return fetch(__name__, _PLACES, name)
+
+
+def __dir__() -> builtins.list[str]:
+    return sorted({*globals(), *_PLACES})
