@@ -124,8 +124,10 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
     interrupted: BaseException | None = None
     while True:
         try:
+            # Not until the lock is had: a signal that comes just then would wait for it once more, for ever.
+            if outcome or errors:
+                break
             ended.acquire()
-            break
         except BaseException as error:
             interrupted = error
     if interrupted is not None:

@@ -258,3 +258,32 @@ def test_capset(backend: Backend) -> None:
     assert capabilities() == before
     with pytest.raises(OverflowError):
         backend.capset(1 << 64, 0, 0)
+
+
+def test_a_signal_that_comes_when_the_thread_has_just_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is had, and the handler raises before that is known: nothing more is waited for."""
+    import _thread
+
+    from netlinkpy.native.pure_netns import elsewhere
+
+    class Late:
+        """A lock after whose second acquire (the one that waits) a signal comes."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.acquired = 0
+
+        def acquire(self) -> None:
+            assert self.lock.acquire(timeout=10), "waits for ever"
+            self.acquired += 1
+            if self.acquired == 2:
+                raise KeyboardInterrupt
+
+        def release(self) -> None:
+            self.lock.release()
+
+    undone: list[int] = []
+    monkeypatch.setattr(_thread, "allocate_lock", Late)
+    with pytest.raises(KeyboardInterrupt):
+        elsewhere(lambda: 7, undone.append)
+    assert undone == [7]
