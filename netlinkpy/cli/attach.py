@@ -10,9 +10,10 @@ from .signals import interrupt_on_terminate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
+    from ..wiring.attachment import Attachment
     from ..wiring.endpoint import Endpoint
 
 COMMAND = Command(
@@ -106,11 +107,30 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
             routes=tuple(_route(text) for text in values["route"]),
         )
     )
-    if warning := warn(attachment):
-        print(f"netlinkpy: {warning}", file=sys.stderr)
-    if not values["quiet"]:
-        print(attachment.to_json())
+
+    def show() -> None:
+        if warning := warn(attachment):
+            print(f"netlinkpy: {warning}", file=sys.stderr)
+        if not values["quiet"]:
+            print(attachment.to_json())
+
+    tell([attachment], show)
     return 0
+
+
+def tell(made: list[Attachment], show: Callable[[], None]) -> None:
+    """Show what was made. Where that fails (the disk is full, a signal comes) it is taken away again, since
+    the exit code says that nothing was done; where only nobody reads on, it stays."""
+    try:
+        show()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except BaseException:
+        from ..wiring.detach import detach_many
+
+        detach_many(one for one in made if one.changed)
+        raise
 
 
 def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
@@ -121,7 +141,6 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
 
     lines = list(read_lines(source, _endpoint))
     endpoints = [endpoint for _, endpoint in lines]
-    failed = 0
     try:
         with Progress("attach") as progress:
             if each_alone:
@@ -133,20 +152,24 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
     except TypeError:
         _name_mistyped(lines)
         raise
-    for result in results:
-        if isinstance(result, Attachment):
-            if warning := warn(result):
-                print(f"netlinkpy: {warning}", file=sys.stderr)
-            if not quiet:
-                print(result.to_json())
-        else:
-            failed += 1
+    failed = [result for result in results if not isinstance(result, Attachment)]
+
+    def show() -> None:
+        for result in results:
+            if isinstance(result, Attachment):
+                if warning := warn(result):
+                    print(f"netlinkpy: {warning}", file=sys.stderr)
+                if not quiet:
+                    print(result.to_json())
+                continue
             line = lines[result.position][0]
             print(f"netlinkpy: line {line}: {result}", file=sys.stderr)
             if not quiet:
                 import json
 
                 print(json.dumps({"line": line, "errno": result.errno, "error": str(result)}))
+
+    tell([result for result in results if isinstance(result, Attachment)], show)
     return 1 if failed else 0
 
 

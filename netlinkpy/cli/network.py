@@ -199,6 +199,7 @@ def _prune(values: dict[str, Any], _: list[str]) -> int:
 def _connect(values: dict[str, Any], arguments: list[str]) -> int:
     from ..networks.connecting import Connection, connect_many
     from ..wiring.attachment import warn
+    from .attach import tell
     from .progress import Progress
 
     name, *targets = arguments
@@ -223,11 +224,15 @@ def _connect(values: dict[str, Any], arguments: list[str]) -> int:
     ]
     with Progress("connect") as progress:
         made = connect_many(name, wanted, progress=progress)
-    for one in made:
-        if warning := warn(one):
-            complain(f"netlinkpy: {warning}")
-        if not values["quiet"]:
-            print(one.to_json())
+
+    def show() -> None:
+        for one in made:
+            if warning := warn(one):
+                complain(f"netlinkpy: {warning}")
+            if not values["quiet"]:
+                print(one.to_json())
+
+    tell(made, show)
     return 0
 
 

@@ -7,11 +7,13 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 import netlinkpy as nl
 from tests.cli.run import Run
+from tests.namespaces import BareNamespace
 
 REPOSITORY = str(pathlib.Path(__file__).parents[2])
 MAIN = (
@@ -116,3 +118,21 @@ def test_a_directory_is_no_batch(ip: Run) -> None:
 def test_exec_of_nothing(netlinkpy: Run) -> None:
     code, out, err = netlinkpy("exec", "web", "")
     assert (code, out) == (2, "") and "a command is needed" in err
+
+
+@pytest.mark.usefixtures("bridge")
+def test_what_cannot_be_told_is_taken_away_again(
+    bare_namespaces: Callable[[int], list[BareNamespace]],
+) -> None:
+    """A full disk: the exit code says that nothing was done, and so it is."""
+    (place,) = bare_namespaces(1)
+    line = json.dumps({"netns": place.path, "bridge": "br0", "addresses": "10.9.0.2/16"})
+    ways = [("attach", place.path, "--bridge", "br0", "--ip", "10.9.0.2/16"), ("attach", "--from", "-")]
+    with nl.RTNetlink() as host, open("/dev/full", "w") as full:
+        for words in ways:
+            command = [sys.executable, "-c", MAIN, *words]
+            done = subprocess.run(
+                command, input=line.encode(), stdout=full, stderr=subprocess.PIPE, timeout=30, check=False
+            )
+            assert (done.returncode, b"No space left" in done.stderr) == (1, True), done
+            assert host.links.list(kind="veth") == []
