@@ -8,6 +8,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from tests.rtnl.stage import add_quiet
 
 
 @pytest.fixture
@@ -18,8 +19,7 @@ def rt(fresh_namespace: None) -> Iterator[nl.RTNetlink]:
 
 @pytest.fixture
 def dev(rt: nl.RTNetlink) -> str:
-    rt.links.add("v0", kind="veth", peer="v1")
-    for name in ("v0", "v1"):  # without link-local addresses, which come in their own time
-        rt.links.set(name, up=True, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+    add_quiet(rt, "v0", kind="veth", peer="v1")
+    rt.links.set("v1", up=True, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
     rt.links.get("v0")  # completes its carrier change
     return "v0"

@@ -6,11 +6,21 @@ import contextlib
 import time
 from collections.abc import Iterator
 from socket import AF_INET6
+from typing import Any
 
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from tests.snapshot import snapshot
+
+
+def add_quiet(rt: nl.RTNetlink, name: str, **more: Any) -> nl.Link:
+    """A link that is up (or a bridge without its carrier), and has no link-local address: the kernel would
+    make that in its own time."""
+    link = rt.links.add(name, **more)
+    rt.links.set(link.index, up=True, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+    return rt.links.get(link.index)
 
 
 def add_ipv6(rt: nl.RTNetlink, address: str, dev: str) -> None:

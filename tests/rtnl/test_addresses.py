@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.rtnl.stage import add_ipv6, impossible, refused, unchanged
+from tests.rtnl.stage import add_ipv6, add_quiet, impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, NOPREFIXROUTE = 0x80, 0x200  # IFA_F_
@@ -116,10 +116,10 @@ def test_an_ipv6_peer_and_lifetimes(rt: nl.RTNetlink, dev: str) -> None:
 
 
 def test_lists_and_their_filters(rt: nl.RTNetlink, loopback: None) -> None:
-    rt.links.add("br0", kind="bridge", up=True)
-    rt.links.add("br1", kind="bridge", up=True)
+    add_quiet(rt, "br0", kind="bridge")
+    add_quiet(rt, "br1", kind="bridge")
     rt.addresses.add("10.0.0.1/8", dev="br0")
-    rt.addresses.add("fd00::1/64", dev="br0", nodad=True)
+    add_ipv6(rt, "fd00::1/64", "br0")
     rt.addresses.add("10.1.0.1/16", dev="br1")
     assert cidrs(rt, family=FOUR) == ["127.0.0.1/8", "10.0.0.1/8", "10.1.0.1/16"]
     assert cidrs(rt, dev="br1", family=FOUR) == ["10.1.0.1/16"]

@@ -11,7 +11,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.rtnl.bulk import BulkError, RowError
-from tests.rtnl.stage import impossible, refused, unchanged
+from tests.rtnl.stage import add_quiet, impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 
@@ -216,7 +216,7 @@ def test_neighbours(rt: nl.RTNetlink, dev: str) -> None:
 
 
 def test_forwarding_entries(rt: nl.RTNetlink, dev: str) -> None:
-    rt.links.add("br0", kind="bridge", up=True)
+    add_quiet(rt, "br0", kind="bridge")
     rt.links.set(dev, master="br0")
     macs = [f"02:00:00:00:01:{number:02x}" for number in range(100)]
     rt.fdb.add_many(macs, dev=dev)

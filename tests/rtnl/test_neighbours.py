@@ -12,7 +12,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.namespaces import Container
-from tests.rtnl.stage import impossible, refused
+from tests.rtnl.stage import add_quiet, impossible, refused
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, REACHABLE = 0x80, 0x02  # NUD_
@@ -40,7 +40,7 @@ def test_a_neighbour(rt: nl.RTNetlink, dev: str, address: str) -> None:
 
 
 def test_lists_and_their_filters(rt: nl.RTNetlink, dev: str) -> None:
-    rt.links.add("w0", kind="veth", peer="w1", up=True)
+    add_quiet(rt, "w0", kind="veth", peer="w1")
     rt.neighbours.add("10.0.0.2", mac=MAC, dev=dev)
     rt.neighbours.add("10.0.0.3", mac=MAC, dev="w0")
     rt.neighbours.add("fd00::2", mac=MAC, dev="w0")
@@ -84,7 +84,7 @@ def test_neighbours_that_cannot_be(
 @pytest.fixture
 def port(rt: nl.RTNetlink, dev: str) -> str:
     """dev is a port of br0."""
-    rt.links.add("br0", kind="bridge", up=True)
+    add_quiet(rt, "br0", kind="bridge")
     rt.links.set(dev, master="br0")
     return dev
 
@@ -101,7 +101,7 @@ def test_a_forwarding_entry(rt: nl.RTNetlink, port: str) -> None:
     assert found.attributes["lladdr"] == bytes.fromhex(MAC.replace(":", ""))
     with refused(errno.EEXIST, MAC):
         rt.fdb.add(MAC, dev=port)
-    rt.links.add("w0", kind="veth", peer="w1", up=True, master="br0")
+    add_quiet(rt, "w0", kind="veth", peer="w1", master="br0")
     rt.fdb.add(MAC, dev="w0", replace=True)
     assert entry(rt, MAC).index == rt.index("w0")
     rt.fdb.delete(MAC, dev="w0")
@@ -122,8 +122,8 @@ def test_forwarding_entries_that_cannot_be(rt: nl.RTNetlink, port: str) -> None:
 
 
 def test_entries_of_one_bridge_alone(rt: nl.RTNetlink, port: str) -> None:
-    rt.links.add("br1", kind="bridge", up=True)
-    rt.links.add("w0", kind="veth", peer="w1", up=True, master="br1")
+    add_quiet(rt, "br1", kind="bridge")
+    add_quiet(rt, "w0", kind="veth", peer="w1", master="br1")
     rt.fdb.add(MAC, dev=port)
     rt.fdb.add(OTHER, dev="w0")
     assert entry(rt, MAC) and not entry(rt, OTHER)

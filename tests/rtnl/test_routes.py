@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.rtnl.stage import add_ipv6, impossible, refused, unchanged
+from tests.rtnl.stage import add_ipv6, add_quiet, impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 
@@ -195,7 +195,7 @@ def test_replace(net: nl.RTNetlink, destination: str, first: str, second: str) -
 
 
 def test_lists_and_their_filters(net: nl.RTNetlink, dev: str) -> None:
-    net.links.add("w0", kind="veth", peer="w1", up=True)
+    add_quiet(net, "w0", kind="veth", peer="w1")
     net.routes.add("10.1.0.0/16", dev="w0")
     net.routes.add("10.2.0.0/16", gateway="10.0.0.2")
     four = [route.destination for route in net.routes.list(family=FOUR)]
