@@ -9,6 +9,7 @@ from ..native import load
 from ..netns.handle import CLONE_NEWNET, Netns
 from ..rtnl.netlink import RTNetlink
 from ..wire.rtnetlink.bridge import BR_MAX_PORTS
+from ..wiring.inside import AT_A_TIME, MAX_SOCKETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 CLONE_NEWUSER = 0x10000000  # linux/sched.h
 PORTS_PER_BRIDGE = 1000  # of the 1023 a bridge takes
-_AT_A_TIME = 64
 _SPARE_DESCRIPTORS = 64
 
 
@@ -49,7 +49,7 @@ def make_containers(count: int, progress: Callable[[int, int], None]) -> list[Ne
     from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
     soft, hard = getrlimit(RLIMIT_NOFILE)
-    needed = count + _SPARE_DESCRIPTORS + 256
+    needed = count + MAX_SOCKETS + 2 * AT_A_TIME + _SPARE_DESCRIPTORS  # attach_many() opens them besides
     if soft < needed:
         if hard < needed:
             raise OSError(
@@ -58,7 +58,7 @@ def make_containers(count: int, progress: Callable[[int, int], None]) -> list[Ne
         setrlimit(RLIMIT_NOFILE, (needed, hard))
     made: list[Netns] = []
     while len(made) < count:
-        for fd in load().make_netns(min(_AT_A_TIME, count - len(made))):
+        for fd in load().make_netns(min(AT_A_TIME, count - len(made))):
             made.append(Netns(fd, f"container {len(made)}"))
         progress(len(made), count)
     return made

@@ -80,3 +80,16 @@ def test_completion(netlinkpy: Run, line: str, offered: set[str]) -> None:
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20)
     assert done.stderr == ""
     assert offered <= set(done.stdout.split())
+
+
+def test_bench_where_few_files_may_be_open_unasked() -> None:
+    """1024 is usual, and what a bench of thousands needs is asked for by itself."""
+    main = (
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from netlinkpy.cli import main; exit(main())"
+    )
+    line = 'ulimit -Sn 64; exec "$0" -c "$1" bench --containers 400'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, main], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pings answered: 800 of 800" in done.stdout
