@@ -272,6 +272,38 @@ class Socket:
                 if error.errno != errno.ENOBUFS:
                     return
 
+    def ask(
+        self, requests: Iterable[tuple[Message, int, int, Values]], *, verb: str = ""
+    ) -> list[bytes | NetlinkError]:
+        """Send several requests, (message, type, flags, values) each, as one datagram; none of them a dump.
+        Gives for each the body of its reply (empty for one that is only acknowledged, NLM_F_ACK), or the
+        error it was refused with."""
+        deadline = self._begin()
+        data = bytearray()
+        sent: dict[int, tuple[Message, bytes]] = {}
+        answers: dict[int, bytes | NetlinkError] = {}
+        try:
+            for message, type, flags, values in requests:
+                body = message.pack(values)
+                sequence, framed = self._conversation.request(type, flags, body)
+                sent[sequence] = message, body
+                data += framed
+            self._send(data, verb, deadline)
+            while len(answers) < len(sent):
+                for event in self._conversation.receive(self._receive(verb, deadline)):
+                    if isinstance(event, Overrun):
+                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
+                    if isinstance(event, Reply):
+                        answers[event.sequence] = event.body
+                    elif event.errno:
+                        answers[event.sequence] = self._refusal(event, *sent[event.sequence], verb, "")
+                    else:
+                        answers.setdefault(event.sequence, b"")
+        finally:
+            for sequence in sent:
+                self._conversation.forget(sequence)
+        return [answers[sequence] for sequence in sent]
+
     def batch(self, requests: Iterable[tuple[Message, int, int, Values]], *, verb: str = "") -> None:
         """Send several messages, (message, type, flags, values) each, as one datagram, and wait for the acks
         of those that ask for one (NLM_F_ACK).

@@ -42,7 +42,6 @@ _LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than
 # How an alternative name `net:NAME` (networks/network.py) lies in a message: its type, then the text.
 _NETWORK = IFLA_ALT_IFNAME.to_bytes(2, byteorder) + b"net:"
 
-_OPER_UP = 6  # RFC 2863: a bridge has a port that forwards; one that never had any is in state unknown, 0
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
 
 
@@ -140,7 +139,7 @@ class Bridge:
     index; up: whether it is; addresses: (bytes, prefix length); is_network: whether it is one that
     networks/ made."""
 
-    __slots__ = ("_mac", "_sends", "addresses", "group", "index", "is_network", "name", "up")
+    __slots__ = ("_mac", "addresses", "group", "index", "is_network", "name", "up")
 
     def __init__(self, name: str) -> None:
         """NetlinkError (ENODEV) where there is no such link, (EINVAL) where it is no bridge."""
@@ -157,12 +156,11 @@ class Bridge:
         socket = self.group.socket
         asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         body = socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
-        self.index, flags, self._mac, operstate, kind = pick(_facts(), body)
+        self.index, flags, self._mac, kind = pick(_facts(), body)
         kind = (kind or b"").rstrip(b"\0").decode()
         if kind != "bridge":
             raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {_a(kind)}, not a bridge")
         self.up = bool(flags & IFF_UP)
-        self._sends = operstate == _OPER_UP
         self.is_network = _NETWORK in body
         asked = {"ifa_index": self.index}
         found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
@@ -208,18 +206,35 @@ class Bridge:
     def port_states(self, indices: list[int]) -> dict[int, str]:
         """The state of ports, by link index ("forwarding" ...; those that are ports no more are left out). A
         look at a port by its index completes a pending change of its carrier inside the call, which a dump
-        does not: so each that does not forward yet in the dump is looked at."""
+        does not: so each that does not forward yet in the dump is looked at. So is the bridge: its first live
+        port gives it a carrier, before which it sends nothing."""
         states: dict[int, int] = {}
         if len(indices) > _LOOK_ONE_BY_ONE:
             states = self._dump_port_states()
-        for index in indices:
-            if states.get(index) != BR_STATE_FORWARDING:
-                states[index] = self._port_state(index)
-        if (
-            indices and not self._sends
-        ):  # its first live port gives the bridge a carrier: complete that as well
-            self._port_state(self.index)
+        late = [index for index in indices if states.get(index) != BR_STATE_FORWARDING]
+        for start in range(0, len(late), _LOOK_ONE_BY_ONE):
+            states.update(self._look_at_ports(late[start : start + _LOOK_ONE_BY_ONE]))
+        if indices and not late:
+            self._look_at_ports([])
         return {index: PORT_STATES[states[index]] for index in indices if states[index] >= 0}
+
+    def _look_at_ports(self, indices: list[int]) -> dict[int, int]:
+        """The states of a few ports, -1 for one that is none; the bridge is looked at too."""
+        asked = [
+            {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS} for index in (*indices, self.index)
+        ]
+        verb = f"look at the ports of {self.name}"
+        answers = self.group.socket.ask([(LINK, RTM_GETLINK, 0, values) for values in asked], verb=verb)
+        states = {}
+        for index, answer in zip(indices, answers, strict=False):
+            if not isinstance(answer, NetlinkError):
+                (state,) = pick(_port_facts(), answer)
+                states[index] = -1 if state is None else int(state)
+            elif answer.errno == errno.ENODEV:
+                states[index] = -1
+            else:
+                raise answer
+        return states
 
     def is_gone(self) -> bool:
         """Whether it was removed meanwhile."""
@@ -231,19 +246,6 @@ class Bridge:
                 raise
             return True
         return False
-
-    def _port_state(self, index: int) -> int:
-        """-1 where there is no such port."""
-        asked = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        verb = f"look at port {index} of {self.name}"
-        try:
-            body = self.group.socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
-        except NetlinkError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            return -1
-        (state,) = pick(_port_facts(), body)
-        return -1 if state is None else int(state)
 
     def _dump_port_states(self) -> dict[int, int]:
         table = Table(_dump_facts())
@@ -285,7 +287,6 @@ def _facts() -> Plan:
             "index": number(LINK, "ifi_index"),
             "flags": number(LINK, "ifi_flags"),
             "address": Field("address", 6),
-            "operstate": number(LINK, "operstate"),
             "kind": Field("linkinfo.kind", 16),
         }
         _plans["bridge"] = Plan(LINK, RTM_NEWLINK, fields)
