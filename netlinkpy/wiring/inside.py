@@ -111,7 +111,8 @@ class Group:
         """Run steps, through the rows' sockets where they have one; else they get one, as long as there are
         not too many."""
         rows = self._rows
-        if rows[-1].position >= MAX_SOCKETS and rows[0].socket < 0:
+        place = rows[-1].position
+        if rows[0].socket < 0 and place >= _FEW_SOCKETS and place >= _share_of_files(MAX_SOCKETS, 4):
             return load().visit(self._fds, steps, self._timeout)
         sockets = bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
         try:
@@ -185,8 +186,17 @@ def _alike(rows: Iterable[Wanted], echo: bool) -> Iterator[list[Wanted]]:
     for row in rows:
         shapes.setdefault(shape_of(row, echo), []).append(row)
     for alike in shapes.values():
-        for start in range(0, len(alike), AT_A_TIME):
-            yield alike[start : start + AT_A_TIME]
+        size = AT_A_TIME if len(alike) < _FEW_SOCKETS else _share_of_files(AT_A_TIME, 8)
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
+
+
+def _share_of_files(most: int, part: int) -> int:
+    """`most`, or less where this process may have only few files open: 1/part of them."""
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+    soft = getrlimit(RLIMIT_NOFILE)[0]
+    return most if soft == RLIM_INFINITY else max(min(most, soft // part), 1)
 
 
 def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Template]) -> AttachError:
