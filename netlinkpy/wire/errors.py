@@ -95,6 +95,7 @@ _MEANINGS = {
     _errno.EBUSY: "in use",
     _errno.ERANGE: "a value is out of range",
     _errno.ENOBUFS: "answers were lost: the receive buffer ran over",
+    _errno.EBADMSG: "the kernel's answer is malformed",
     _errno.ETIMEDOUT: "the kernel did not answer in time",
     _errno.EINTR: "interrupted by changes each time it was tried",
 }
