@@ -326,23 +326,31 @@ def test_what_is_unmounted_by_hand_is_said_to_be_no_namespace() -> None:
 # -- makers at the same time -------------------------------------------------------------------------------
 
 
-def test_makers_at_the_same_time_do_not_disturb_each_other() -> None:
-    """Also when none has made /run/netns yet."""
+@pytest.mark.parametrize("turn", range(8))
+def test_makers_at_the_same_time_do_not_disturb_each_other(turn: int) -> None:
+    """When none has made /run/netns yet, too: it is made, and mounted, once."""
+    read_end, write_end = os.pipe()
     children = []
     for child in range(6):
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                for number in range(10):
+                os.close(write_end)
+                os.read(read_end, 1)  # all begin at once, when the parent closes its end
+                for number in range(3):
                     nl.netns.create(f"{child}-{number}")
                 code = 0
             finally:
                 os._exit(code)
         children.append(pid)
+    os.close(read_end)
+    os.close(write_end)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
     assert codes == [0] * 6
-    assert len(nl.netns.list()) == 60 and len(mounts()) == 60
+    assert len(nl.netns.list()) == 18 and len(mounts()) == 18
+    with open("/proc/self/mountinfo") as file:
+        assert sum(line.split()[4] == RUN for line in file) == 1
     nl.netns.delete_many(nl.netns.list())
     assert mounts() == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.wiring.bridge import PrivateGroup
 from tests.namespaces import Container, entered, ping
 from tests.wiring.crash import Attacher, interrupted
 from tests.wiring.stage import (
@@ -241,6 +243,32 @@ def test_a_living_maker_is_left_alone(host: nl.RTNetlink, container: Container) 
         assert ping(container, GATEWAY) is not None
         nl.detach(nl.Attachment.find(container.pid))
     assert ("refused", "done") in outcomes
+
+
+def test_a_group_that_a_dead_call_left_is_not_taken_for_another(
+    host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its members would be removed with ours."""
+    first = PrivateGroup()
+    number = first.number
+    host.links.add("left", kind="bridge", group=number)
+    numbers = [number, number, number + 1]
+    urandom = os.urandom
+    monkeypatch.setattr(
+        os,
+        "urandom",
+        lambda size: (numbers.pop(0) & 0xFFFF).to_bytes(2, "big") if size == 2 else urandom(size),
+    )
+    second = PrivateGroup()  # the number is held by us: another
+    assert second.number == number + 1
+    second.close()
+    first.close()
+    numbers += [number, number + 2]
+    second = PrivateGroup()  # it is held by nobody, but has a member: another
+    assert second.number == number + 2
+    second.delete_members()
+    second.close()
+    assert "left" in links_of(None)
 
 
 def test_a_leftover_that_holds_only_the_hosts_name_is_repaired(

@@ -366,8 +366,16 @@ def test_a_user_namespace_may_not_enter_our_namespace(
 # -- no answer ---------------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_never_comes(
-    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ETIMEDOUT, "did not answer in time"),
+        (errno.EBADMSG, "malformed"),
+        (errno.ENOBUFS, "lost"),
+    ],
+)
+def test_an_answer_that_is_lost_or_spoilt(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     """The kernel has made the pair, but nobody hears of it: it is removed all the same."""
     backend = native.load()
@@ -377,10 +385,10 @@ def test_an_answer_that_never_comes(
     def deaf(*arguments: Any) -> list[tuple[int, int, int, bytes, int]]:
         outcome = visit(*arguments)
         seen.append(set(links_of(container)))
-        return [(errno.ETIMEDOUT, 0, -1, b"", 0) for _ in outcome]
+        return [(number, 0, -1, b"", 0) for _ in outcome]
 
     monkeypatch.setattr(backend, "visit", deaf)
-    with refused(errno.ETIMEDOUT, "eth0", "answer in time", str(container.pid), among=[container]):
+    with refused(number, "eth0", words, str(container.pid), among=[container]):
         nl.attach(endpoint(container))
     assert seen == [{"lo", "eth0"}]
     monkeypatch.undo()
