@@ -368,9 +368,9 @@ def test_in_a_user_namespace(containers: Callable[..., list[Container]]) -> None
     (one,) = containers(1, user=True)
 
     def work() -> list[str]:
-        for kind, flag in (("user", CLONE_NEWUSER), ("net", CLONE_NEWNET)):
-            with open(f"/proc/{one.pid}/ns/{kind}") as handle:
-                setns(handle.fileno(), flag)
+        with open(f"/proc/{one.pid}/ns/user") as user, open(f"/proc/{one.pid}/ns/net") as net:
+            setns(user.fileno(), CLONE_NEWUSER)
+            setns(net.fileno(), CLONE_NEWNET)
         with Nat() as nat:
             nat.add_network("br0", [FOUR, SIX])
             nat.publish([Port("tcp", number, "172.17.0.2", 80) for number in range(1, 9999)], check=False)
