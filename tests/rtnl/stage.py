@@ -26,10 +26,17 @@ def add_quiet(rt: nl.RTNetlink, name: str, **more: Any) -> nl.Link:
 def add_ipv6(rt: nl.RTNetlink, address: str, dev: str) -> None:
     """Gives dev an IPv6 address, and waits until the kernel has added its local route."""
     rt.addresses.add(address, dev=dev, nodad=True)
-    alone = address.partition("/")[0] + "/128"
+    await_route(rt, address.partition("/")[0] + "/128", table="local")
+
+
+def await_route(rt: nl.RTNetlink, destination: str, table: str = "main") -> nl.Route:
+    """The IPv6 route there, which the kernel adds a little after it acked the address."""
     deadline = time.monotonic() + 5
-    while alone not in [route.destination for route in rt.routes.list(table="local", family=AF_INET6)]:
-        assert time.monotonic() < deadline
+    while True:
+        for route in rt.routes.list(table=table, family=AF_INET6):
+            if route.destination == destination:
+                return route
+        assert time.monotonic() < deadline, f"no route {destination}"
         time.sleep(0.001)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.rtnl.stage import add_ipv6, add_quiet, impossible, refused, unchanged
+from tests.rtnl.stage import add_ipv6, add_quiet, await_route, impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, NOPREFIXROUTE = 0x80, 0x200  # IFA_F_
@@ -107,7 +107,7 @@ def test_an_ipv6_peer_and_lifetimes(rt: nl.RTNetlink, dev: str) -> None:
     found = only(rt, dev, SIX)
     assert (found.address, found.peer, found.prefix_length) == ("fd00::1", "fd00:9::9", 64)
     assert found.valid is not None and 990 < found.valid <= 1000
-    assert ("fd00:9::9/128", 9) in [(route.destination, route.metric) for route in rt.routes.list()]
+    assert await_route(rt, "fd00:9::9/128").metric == 9
     rt.addresses.delete("fd00::1", dev=dev, peer="fd00:9::9/64")
     assert rt.addresses.list(dev=dev, family=SIX) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import signal
 import socket as plain
@@ -45,7 +46,9 @@ def interrupting() -> Iterator[None]:
         raise SignalledError
 
     before = signal.signal(signal.SIGALRM, handler)
+    gc.disable()  # what is raised in a callback of the collector is lost
     yield
+    gc.enable()
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 

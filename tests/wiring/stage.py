@@ -27,7 +27,10 @@ def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, *
     bridge = rt.links.add(name, kind="bridge", **options)
     rt.links.set(bridge.index, up=up, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
     for address in addresses:
-        rt.addresses.add(address, dev=bridge.index, nodad=":" in address)
+        if ":" in address:
+            add_ipv6(rt, address, dev=name)
+        else:
+            rt.addresses.add(address, dev=name)
     return rt.links.get(bridge.index)  # which completes its carrier change
 
 

@@ -18,6 +18,7 @@ from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
+    add_ipv6,
     check_complete,
     endpoint,
     links_of,
@@ -68,8 +69,8 @@ def test_an_identical_endpoint_is_reported_unchanged(
 def test_an_identical_ipv6_endpoint_is_reported_unchanged(
     host: nl.RTNetlink, container: Container, addresses: Any
 ) -> None:
-    host.addresses.add("fd00:17::1/64", dev=BRIDGE, nodad=True)
-    host.addresses.add("fe80::1/64", dev=BRIDGE, nodad=True)
+    add_ipv6(host, "fd00:17::1/64")
+    add_ipv6(host, "fe80::1/64")
     wanted = endpoint(container, addresses, gateways="fe80::1", routes=[("fd00:99::/64", "fe80::1")])
     first = nl.attach(wanted)
     second = nl.attach(wanted)
@@ -79,7 +80,7 @@ def test_an_identical_ipv6_endpoint_is_reported_unchanged(
 
 
 def test_the_same_address_in_other_words_is_the_same(host: nl.RTNetlink, container: Container) -> None:
-    host.addresses.add("fd00:17::1/64", dev=BRIDGE, nodad=True)
+    add_ipv6(host, "fd00:17::1/64")
     first = nl.attach(endpoint(container, "fd00:17:0:0::99/64", gateways="fd00:17:0::1", mac="02:0A:0:0:0:1"))
     again = endpoint(container, "fd00:0017::0099/64", gateways="FD00:17::1", mac="2:a:00:00:00:01")
     assert nl.attach(again) == first.replace(changed=False)

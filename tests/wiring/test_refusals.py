@@ -20,7 +20,17 @@ from tests.namespaces import (
     map_root,
     unshare,
 )
-from tests.wiring.stage import ADDRESS, BRIDGE, GATEWAY, endpoint, links_of, make_bridge, refused, unchanged
+from tests.wiring.stage import (
+    ADDRESS,
+    BRIDGE,
+    GATEWAY,
+    add_ipv6,
+    endpoint,
+    links_of,
+    make_bridge,
+    refused,
+    unchanged,
+)
 
 Containers = Callable[..., list[Container]]
 MAX_PORTS = 1023
@@ -266,7 +276,7 @@ def test_a_step_that_the_kernel_refuses_is_named(
 
 def test_the_kernels_own_text_and_attribute_are_told(host: nl.RTNetlink, container: Container) -> None:
     """IPv6 is off in the container: the kernel has a sentence for that."""
-    host.addresses.add("fd00:17::1/64", dev=BRIDGE, nodad=True)
+    add_ipv6(host, "fd00:17::1/64")
 
     def turn_off() -> None:
         with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w") as file:
