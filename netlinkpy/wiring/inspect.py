@@ -88,16 +88,6 @@ def host_end(link: Link, inside: RTNetlink, host: RTNetlink) -> Link | None:
         return None  # just going
 
 
-class Leftover:
-    """A host end that a dead call left half made, and the dead call's group, which we hold now."""
-
-    __slots__ = ("group", "index")
-
-    def __init__(self, index: int, group: PrivateGroup) -> None:
-        self.index = index
-        self.group = group
-
-
 class Conflicts:
     """Looks, for endpoints whose create was refused with EEXIST, at what is in the way."""
 
