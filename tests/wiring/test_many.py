@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Callable
 
@@ -234,11 +233,11 @@ def test_what_progress_raises_rolls_back(host: nl.RTNetlink, bare_namespaces: Ba
 
 
 def test_a_bridges_fill_and_the_same_again(host: nl.RTNetlink) -> None:
-    """What is there needs no room; and 1 024 descriptors, a process's usual limit, are enough."""
+    """What is there needs no room; and it needs few descriptors (a process's usual limit is 1 024)."""
     names = [f"ns{number}" for number in range(1023)]
     nl.netns.create_many(names)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
     try:
         made = nl.attach_many(endpoints(names))
         assert all(one.ready for one in made)
@@ -249,22 +248,6 @@ def test_a_bridges_fill_and_the_same_again(host: nl.RTNetlink) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         nl.netns.delete_many(names)
     assert not host.links.list(kind="veth")
-
-
-def test_nothing_is_left_of_many_rounds(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
-    """Descriptors, threads, links and memory of the kernel's; NETLINKPY_ROUNDS=50 for 10 000 attaches."""
-    places = bare_namespaces(200)
-    wanted = endpoints(places)
-
-    def possessions() -> tuple[int, int, int]:
-        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), len(host.links.list())
-
-    nl.detach_many(nl.attach_many(wanted))
-    before = possessions()
-    for _ in range(int(os.environ.get("NETLINKPY_ROUNDS", "3"))):
-        made = nl.attach_many(wanted)
-        assert nl.detach_many(made) == 200
-        assert possessions() == before
 
 
 def test_namespaces_end_when_the_last_handle_closes(host: nl.RTNetlink) -> None:
