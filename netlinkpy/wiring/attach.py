@@ -179,7 +179,7 @@ class _Call:
     def _bridge(self, row: Wanted) -> Bridge:
         bridge = self._bridges.get(row.bridge)
         if bridge is None:
-            bridge = self._bridges[row.bridge] = Bridge(row.bridge)
+            bridge = self._bridges[row.bridge] = Bridge(row.bridge, self._timeout)
         return bridge
 
     def _check_room(self) -> None:

@@ -50,16 +50,16 @@ class PrivateGroup:
 
     __slots__ = ("number", "socket")
 
-    def __init__(self, number: int | None = None) -> None:
+    def __init__(self, number: int | None = None, *, timeout: float = 10.0) -> None:
         """A fresh empty group; or the one of that number, which a dead call left (OSError EADDRINUSE: its
-        maker lives)."""
+        maker lives). timeout: seconds for each request through its socket."""
         if number is not None:
-            self.socket, self.number = Socket(port=number), number
+            self.socket, self.number = Socket(port=number, timeout=timeout), number
             return
         while True:
             self.number = _MARK | int.from_bytes(os.urandom(2), "big")
             try:
-                self.socket = Socket(port=self.number)
+                self.socket = Socket(port=self.number, timeout=timeout)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
@@ -141,10 +141,11 @@ class Bridge:
 
     __slots__ = ("_mac", "addresses", "group", "index", "is_network", "name", "up")
 
-    def __init__(self, name: str) -> None:
-        """NetlinkError (ENODEV) where there is no such link, (EINVAL) where it is no bridge."""
+    def __init__(self, name: str, timeout: float) -> None:
+        """timeout: seconds for each request. NetlinkError (ENODEV) where there is no such link, (EINVAL)
+        where it is no bridge."""
         self.name = name
-        self.group = PrivateGroup()
+        self.group = PrivateGroup(timeout=timeout)
         try:
             self._look()
         except BaseException:

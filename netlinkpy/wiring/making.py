@@ -113,7 +113,7 @@ class Maker:
         """Look at what is in the way of each: leave what is complete, remove what a dead call left; gives the
         rows to be tried again."""
         again: list[Wanted] = []
-        with RTNetlink() as host:
+        with RTNetlink(timeout=self._timeout) as host:
             conflicts = Conflicts(host)
             try:
                 for row, error in blocked:
