@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -138,8 +139,8 @@ def children_named(pid: int, command: str) -> list[int]:
 
     found = []
     for member in inside(pid):
-        with open(f"/proc/{member}/comm") as comm:
-            if comm.read().strip() == command:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{member}/comm") as comm:
+            if comm.read().strip() == command:  # suppressed: it has gone since
                 found.append(member)
     return found
 
