@@ -21,13 +21,14 @@ SOURCES = [
         "bulk",
         "talk",
         "exchange",
+        "script",
         "visit",
         "native",
         "native_arguments",
         "native_bulk",
     )
 ]
-HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "talk", "thread", "native")]
+HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "bulk", "talk", "script", "thread", "native")]
 
 
 def extension_arguments() -> dict[str, Any]:

@@ -19,6 +19,7 @@ GO, IP_ONE_LINE, IP_USUAL = "vishvananda (Go)", "ip -batch, one-line", "ip -batc
 PYROUTE2_ONE_CALL, PYROUTE2_USUAL = "pyroute2, one-call", "pyroute2, usual"
 CNI, NETAVARK = "CNI bridge", "netavark"
 ENGINES = [CNI, NETAVARK]
+ONE_BY_ONE = 50  # containers, of which the median counts
 PEERS = [GO, IP_ONE_LINE, IP_USUAL, PYROUTE2_ONE_CALL, PYROUTE2_USUAL, *ENGINES]
 
 
@@ -125,12 +126,12 @@ def _faster(
 
 
 def one_container() -> Row:
-    runs = [Run(name, "attach-one", 20) for name in [FLOOR, *OURS, *PEERS]]
+    runs = [Run(name, "attach-one", ONE_BY_ONE) for name in [FLOOR, *OURS, *PEERS]]
 
     def checks(samples: Samples) -> list[Check]:
         found = []
         for name in SHIM:
-            ours, floor = Run(name, "attach-one", 20), Run(FLOOR, "attach-one", 20)
+            ours, floor = Run(name, "attach-one", ONE_BY_ONE), Run(FLOOR, "attach-one", ONE_BY_ONE)
             attach = ratio(samples, ours, floor, median_of("attach"))
             if attach is None:
                 continue

@@ -1,5 +1,5 @@
 /* stamp and gather: columns of values to messages, and messages to columns of values. */
-#include "shim.h"
+#include "bulk.h"
 
 #include "framing.h"
 
@@ -116,8 +116,8 @@ static inline struct field load_field(const uint8_t *fields, size_t number)
     return field;
 }
 
-static int check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_span *columns,
-                      size_t column_count, size_t capacity)
+int nlp_check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_span *columns,
+                   size_t column_count, size_t capacity)
 {
     size_t nodes, fields;
 
@@ -226,7 +226,7 @@ int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8
         return NLP_BAD_DATA;
     if (row > capacity)
         return NLP_BAD_ROWS;
-    bad = check_plan(plan, plan_length, columns, column_count, capacity);
+    bad = nlp_check_plan(plan, plan_length, columns, column_count, capacity);
     if (bad)
         return bad;
     if (present.data &&

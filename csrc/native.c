@@ -210,7 +210,7 @@ static PyMethodDef methods[] = {
     FAST(stamp),
     FAST(gather),
     FAST(exchange),
-    FAST(visit),
+    FAST(visit), FAST(open_ahead), FAST(opened),
     {NULL, NULL, 0, NULL},
 };
 

@@ -39,5 +39,7 @@ PyObject *native_stamp(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 PyObject *native_gather(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *native_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *native_open_ahead(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *native_opened(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 #endif

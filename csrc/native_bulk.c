@@ -191,130 +191,80 @@ out:
     return result;
 }
 
-static int read_puts(PyObject *object, struct nlp_step *step)
-{
-    PyObject *tuple = PySequence_Tuple(object);
-    int good;
-
-    if (!tuple)
-        return 0;
-    step->puts_count = (size_t)PyTuple_Size(tuple);
-    good = step->puts_count <= NLP_PUTS;
-    if (!good)
-        native_refuse(NLP_BAD_PUT, NULL);
-    for (size_t i = 0; good && i < step->puts_count; i++)
-        good = native_to_size(PyTuple_GetItem(tuple, (Py_ssize_t)i), &step->puts[i]);
-    Py_DECREF(tuple);
-    return good;
-}
-
-/* A pair, or None; *pair is then a new reference or NULL. */
-static int read_pair(PyObject *object, PyObject **pair, const char *sentence)
-{
-    *pair = NULL;
-    return object == Py_None || (*pair = items(object, 2, sentence)) != NULL;
-}
-
-static int read_step(PyObject *object, struct holding *holding, struct nlp_step *step)
-{
-    PyObject *tuple = items(object, 5, "a step is (datagrams, length, take, puts, replies)"), *take = NULL,
-             *replies = NULL;
-    int good;
-
-    if (!tuple)
-        return 0;
-    step->take_type = -1;
-    step->take_offset = step->stride = 0;
-    step->replies.data = NULL;
-    step->replies.length = 0;
-    good = read_puts(PyTuple_GetItem(tuple, 3), step) &&
-           native_hold(holding, PyTuple_GetItem(tuple, 0), step->puts_count > 0, &step->datagrams) &&
-           native_to_size(PyTuple_GetItem(tuple, 1), &step->length) &&
-           read_pair(PyTuple_GetItem(tuple, 2), &take, "a take is (nlmsg_type, offset)") &&
-           read_pair(PyTuple_GetItem(tuple, 4), &replies, "replies are (buffer, stride)");
-    if (good && take) {
-        size_t type;
-        good = native_to_size(PyTuple_GetItem(take, 0), &type) &&
-               native_to_size(PyTuple_GetItem(take, 1), &step->take_offset);
-        step->take_type = good && type <= UINT16_MAX ? (int)type : -1;
-        if (good && type > UINT16_MAX) {
-            PyErr_SetString(PyExc_ValueError, "a message type fits 16 bits");
-            good = 0;
-        }
-    }
-    if (good && replies)
-        good = native_hold(holding, PyTuple_GetItem(replies, 0), 1, &step->replies) &&
-               native_to_size(PyTuple_GetItem(replies, 1), &step->stride);
-    Py_XDECREF(replies);
-    Py_XDECREF(take);
-    Py_DECREF(tuple);
-    return good;
-}
-
+/* Fills in the results: netlinkpy.native.capi reads them. */
 PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    struct nlp_step *steps = NULL;
-    struct nlp_visited *visited = NULL;
-    struct nlp_span netns_fds, sockets = {NULL, 0};
+    struct nlp_span script, datagrams, netns_fds, sockets = {NULL, 0}, results;
     struct holding holding;
-    PyObject *tuple, *list = NULL, *result = NULL;
-    size_t rows, step_count;
+    PyObject *result = NULL;
     long long timeout;
-    int bad;
+    int bad, beside;
 
     (void)module;
-    if (!native_has_count("visit", count, 3, 4))
+    if (!native_has_count("visit", count, 7, 7) || !native_to_int(arguments[4], &beside))
         return NULL;
-    timeout = PyLong_AsLongLong(arguments[2]);
-    if (timeout == -1 && PyErr_Occurred())
+    timeout = PyLong_AsLongLong(arguments[5]);
+    if ((timeout == -1 && PyErr_Occurred()) || !native_hold_room(&holding, 5))
         return NULL;
-    tuple = PySequence_Tuple(arguments[1]);
-    if (!tuple)
-        return NULL;
-    step_count = (size_t)PyTuple_Size(tuple);
-    if (!native_hold_room(&holding, 2 + 2 * NLP_STEPS))
-        goto out_tuple;
-    if (!native_hold(&holding, arguments[0], 0, &netns_fds))
+    if (!native_hold(&holding, arguments[0], 0, &script) ||
+        !native_hold(&holding, arguments[1], 1, &datagrams) ||
+        !native_hold(&holding, arguments[2], 0, &netns_fds) ||
+        (arguments[3] != Py_None && !native_hold(&holding, arguments[3], 1, &sockets)) ||
+        !native_hold(&holding, arguments[6], 1, &results))
         goto out;
-    if (count == 4 && arguments[3] != Py_None && !native_hold(&holding, arguments[3], 1, &sockets))
-        goto out;
-    if (sockets.data && sockets.length != netns_fds.length) {
-        native_refuse(NLP_BAD_DATA, NULL);
+    if (!PyBytes_Check(arguments[0])) { /* another thread could change it once it is checked */
+        native_refuse(NLP_BAD_SCRIPT, NULL);
         goto out;
     }
-    if (!step_count || step_count > NLP_STEPS || netns_fds.length % 4) {
-        native_refuse(netns_fds.length % 4 ? NLP_BAD_DATA : NLP_BAD_STEP, NULL);
-        goto out;
-    }
-    rows = netns_fds.length / 4;
-    steps = PyMem_Malloc(step_count * sizeof *steps);
-    visited = PyMem_Malloc(rows * sizeof *visited);
-    if (!steps || !visited) {
-        PyErr_NoMemory();
-        goto out;
-    }
-    for (size_t i = 0; i < step_count; i++)
-        if (!read_step(PyTuple_GetItem(tuple, (Py_ssize_t)i), &holding, &steps[i]))
-            goto out;
-    Py_BEGIN_ALLOW_THREADS bad = nlp_visit(netns_fds.data, rows, steps, step_count, timeout,
-                                           sockets.data, visited);
-    Py_END_ALLOW_THREADS if (bad)
-    {
-        native_refuse(bad, NULL);
-        goto out;
-    }
-    list = PyList_New(0);
-    for (size_t i = 0; list && i < rows; i++)
-        if (!append(list, Py_BuildValue("iiiy#I", visited[i].error, visited[i].step, visited[i].message,
-                                        (const char *)visited[i].tlvs, (Py_ssize_t)visited[i].tlv_length,
-                                        (unsigned int)visited[i].kept)))
-            Py_CLEAR(list);
-    result = list;
+    Py_BEGIN_ALLOW_THREADS bad =
+        nlp_visit(script, datagrams, netns_fds, sockets, beside, timeout, results);
+    Py_END_ALLOW_THREADS if (bad) native_refuse(bad, NULL);
+    else result = Py_NewRef(Py_None);
 out:
-    PyMem_Free(visited);
-    PyMem_Free(steps);
     native_release(&holding);
-out_tuple:
-    Py_DECREF(tuple);
     return result;
+}
+
+static const char AHEAD[] = "netlinkpy.ahead", USED[] = "netlinkpy.opened";
+
+/* Nobody asked for the socket. */
+static void discard(PyObject *capsule)
+{
+    struct nlp_ahead *ahead = PyCapsule_IsValid(capsule, AHEAD) ? PyCapsule_GetPointer(capsule, AHEAD) : NULL;
+
+    if (ahead)
+        nlp_discard(ahead);
+}
+
+PyObject *native_open_ahead(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct nlp_ahead *ahead;
+    PyObject *capsule;
+    int netns_fd, bad;
+
+    (void)module;
+    if (!native_has_count("open_ahead", count, 1, 1) || !native_to_int(arguments[0], &netns_fd))
+        return NULL;
+    bad = nlp_open_ahead(netns_fd, &ahead);
+    if (bad)
+        return native_refuse(bad, NULL);
+    capsule = PyCapsule_New(ahead, AHEAD, discard);
+    if (!capsule)
+        nlp_discard(ahead);
+    return capsule;
+}
+
+PyObject *native_opened(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    struct nlp_ahead *ahead;
+    int fd;
+
+    (void)module;
+    if (!native_has_count("opened", count, 1, 1))
+        return NULL;
+    ahead = PyCapsule_GetPointer(arguments[0], AHEAD);
+    if (!ahead || PyCapsule_SetName(arguments[0], USED)) /* a second time is a ValueError */
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS fd = nlp_opened(ahead);
+    Py_END_ALLOW_THREADS return fd < 0 ? native_refuse(fd, NULL) : PyLong_FromLong(fd);
 }

@@ -26,8 +26,7 @@ const char *nlp_sentence(int code)
     case NLP_BAD_SEQUENCE: return "a message's sequence number is not that of its row";
     case NLP_BAD_CHUNK: return "a message is longer than a datagram may be";
     case NLP_BAD_COUNT: return "the buffer does not hold the number of messages that was said";
-    case NLP_BAD_STEP: return "a visit has 1 to 16 steps";
-    case NLP_BAD_PUT: return "a step has at most 64 puts, all inside its datagram and after a take";
+    case NLP_BAD_SCRIPT: return "the script is not from compile_script";
     default: return NULL;
     }
 }

@@ -32,14 +32,15 @@
 #define NLP_BAD_SEQUENCE -10010  /* a message whose sequence number is not that of its row */
 #define NLP_BAD_CHUNK -10011     /* a message longer than a datagram may be */
 #define NLP_BAD_COUNT -10012     /* another number of messages than was said */
-#define NLP_BAD_STEP -10013      /* no steps, or more than NLP_STEPS */
-#define NLP_BAD_PUT -10014       /* a put outside its datagram or before any take, or more than NLP_PUTS */
+#define NLP_BAD_SCRIPT -10013   /* not made by compile_script */
 
 #define NLP_COLUMNS 64       /* columns of a stamp */
 #define NLP_FIELDS 64        /* fields of a plan */
 #define NLP_DEPTH 4          /* attribute types in a path */
 #define NLP_STEPS 16         /* steps of a visit */
 #define NLP_PUTS 64          /* puts of a step */
+#define NLP_VALUES 32        /* values that a visit keeps of the replies */
+#define NLP_VALUE 8          /* bytes of one at most */
 #define NLP_FAILURE_TLVS 512 /* bytes of extended ack kept for a refused row */
 #define NLP_VISITED_TLVS 256 /* the same for a visited namespace */
 
@@ -144,40 +145,45 @@ int nlp_exchange_begin(struct nlp_exchange *exchange);
 int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failures, size_t capacity,
                       size_t *count);
 
-/* One step of a visit, for all its rows. */
-struct nlp_step {
-    struct nlp_span datagrams; /* row i sends `length` bytes from i * length on */
-    size_t length;
-    int take_type; /* of the first reply of this type keep the u32 at take_offset; -1: keep nothing */
-    size_t take_offset;
-    size_t puts_count; /* the kept u32 is written to these offsets of the datagram before it is sent */
-    size_t puts[NLP_PUTS];
-    struct nlp_span replies; /* the last reply goes to i * stride, cut to stride; no data: not wanted */
-    size_t stride;
-};
-
-/* What became of a row of a visit. */
+/* What became of a row of a visit; behind it lie the row's values, NLP_VALUE bytes each, zeros where there is
+ * none. */
 struct nlp_visited {
-    int error;   /* 0 or an errno */
-    int step;    /* the failing step, -1: entering or opening; the number of steps when all is done */
-    int message; /* the refused message in its datagram, -1: none */
-    uint32_t kept;
+    int32_t error;   /* 0 or an errno */
+    int32_t step;    /* the failing step, -1: entering or opening; the number of steps when all is done */
+    int32_t message; /* the refused message in its datagram, -1: none */
     uint32_t tlv_length;
     uint8_t tlvs[NLP_VISITED_TLVS]; /* whole extended-ack attributes */
 };
 
-/* For each row enter the network namespace netns_fds[row] (on a thread of its own), open an rtnetlink socket
- * there and, from the calling thread with all signals blocked, run the steps in order; the first failing one
- * ends the row. A step whose last message bears NLM_F_ACK is done when that is answered, another one when its
- * reply has come whole. A take that finds no such reply is ENODATA. timeout_ns bounds each row.
+/* For each row enter the network namespace netns_fds[row] (C ints; on a thread of its own), open an rtnetlink
+ * socket there and, from the calling thread with all signals blocked, run the script's steps in order; the
+ * first failing one ends the row. A step sends its datagram of the row. One whose last message bears
+ * NLM_F_ACK is done when that is answered, another one when its reply has come whole. A step with a plan
+ * keeps the values of the first reply in which all its fields are; where there is none it ends with ENODATA.
+ * timeout_ns bounds each row.
  *
- * sockets, if not NULL, holds a descriptor for each row: one that is not negative is talked through, its
- * namespace is not entered, and it stays open; a row with -1 that is done leaves its socket there, open, for
- * the caller to close. When no row has to be entered there is no thread.
+ * The script is u32 words in host order: steps, bytes of a row's datagrams, values; then each step: length of
+ * its datagram, whether it is sent beside, values that it keeps, puts, bytes of its plan; then
+ * its puts, each value, width, offset in the datagram, and its plan (as nlp_gather's). The values
+ * are numbered through. A put writes a value of an earlier step into the datagram before it is sent.
+ *
+ * datagrams holds a row's datagrams back to back, row after row. sockets, unless it has no data, holds a C int
+ * for each row: one that is not negative is talked through, its namespace is not entered, and it stays open; a
+ * row with -1 that is done leaves its socket there, open, for the caller to close. When no row has to be
+ * entered there is no thread. beside: the socket of the steps that are sent beside. results: a struct
+ * nlp_visited and the values, for each row.
  *
  * 0, NLP_BAD_*, or -errno when the thread or memory cannot be had. */
-int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count,
-              int64_t timeout_ns, uint8_t *sockets, struct nlp_visited *visited);
+int nlp_visit(struct nlp_span script, struct nlp_span datagrams, struct nlp_span netns_fds,
+              struct nlp_span sockets, int beside, int64_t timeout_ns, struct nlp_span results);
+
+/* Have a thread open a socket as nlp_visit's meanwhile. 0, or -errno when the thread or memory cannot be had.
+ * netns_fd must stay open until nlp_opened, which waits for the thread and gives the descriptor, or -errno; or
+ * nlp_discard, for a socket that nobody wants. One of the two must be called, once. */
+struct nlp_ahead;
+int nlp_open_ahead(int netns_fd, struct nlp_ahead **ahead);
+int nlp_opened(struct nlp_ahead *ahead);
+void nlp_discard(struct nlp_ahead *ahead);
 /* ... to here. */
 
 #endif

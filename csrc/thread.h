@@ -9,11 +9,10 @@
 
 #define STACK_LENGTH (128 * 1024) /* what musl gives as well; nothing here needs a tenth of it */
 
-/* Run work(argument) on a new thread and wait for its end. 0 or -errno when there can be no thread. */
-static inline int run_thread(void *(*work)(void *), void *argument)
+/* Begin work(argument) on a new thread. 0 or -errno when there can be no thread. */
+static inline int start_thread(pthread_t *thread, void *(*work)(void *), void *argument)
 {
     pthread_attr_t attributes;
-    pthread_t thread;
     sigset_t all, before;
     int bad = pthread_attr_init(&attributes);
 
@@ -24,15 +23,24 @@ static inline int run_thread(void *(*work)(void *), void *argument)
         /* A new thread takes over the mask of its maker. */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        bad = pthread_create(&thread, &attributes, work, argument);
+        bad = pthread_create(thread, &attributes, work, argument);
         if (bad == EINVAL) /* glibc puts thread-local storage there, and a program may have much of it */
-            bad = pthread_create(&thread, NULL, work, argument);
+            bad = pthread_create(thread, NULL, work, argument);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attributes);
+    return -bad;
+}
+
+/* Run work(argument) on a new thread and wait for its end. 0 or -errno when there can be no thread. */
+static inline int run_thread(void *(*work)(void *), void *argument)
+{
+    pthread_t thread;
+    int bad = start_thread(&thread, work, argument);
+
     if (!bad)
         pthread_join(thread, NULL);
-    return -bad;
+    return bad;
 }
 
 #endif

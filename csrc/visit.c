@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "script.h"
 #include "talk.h"
 #include "thread.h"
 
@@ -27,15 +28,21 @@ struct line {
 };
 
 struct visiting {
+    struct script script;
     const uint8_t *netns_fds;
     size_t rows;
-    const struct nlp_step *steps;
-    size_t count;
-    int64_t timeout_ns;
-    struct nlp_visited *visited;
+    uint8_t *datagrams, *results;
     uint8_t *sockets; /* as given, or NULL */
+    int beside;
+    int64_t timeout_ns;
     struct line *lines;
     uint8_t *room;
+};
+
+/* What is known of a row while it is under way. */
+struct row {
+    struct nlp_visited visited;
+    uint8_t values[NLP_VALUES * NLP_VALUE];
 };
 
 /* The number of the message with that sequence number in the datagram, or -1; *last is the number of the last
@@ -60,10 +67,9 @@ static int find_message(const uint8_t *datagram, size_t length, uint32_t sequenc
 /* What one step has heard so far. */
 struct hearing {
     const uint8_t *datagram;
-    size_t length, row;
-    const struct nlp_step *step;
-    struct nlp_visited *visited;
-    int taken;
+    const struct step *step;
+    struct row *row;
+    int kept; /* its values */
 };
 
 static void note_refusal(struct nlp_visited *visited, const struct refusal *refusal, int number)
@@ -77,18 +83,27 @@ static void note_refusal(struct nlp_visited *visited, const struct refusal *refu
         memcpy(visited->tlvs, refusal->tlvs, refusal->tlv_length);
 }
 
-static void note_reply(struct hearing *hearing, const uint8_t *at, const struct message *message)
+/* Keep the values of a reply, if it has all. 0 or -EBADMSG. */
+static int note_reply(struct hearing *hearing, const uint8_t *at, const struct message *message)
 {
-    const struct nlp_step *step = hearing->step;
+    const struct step *step = hearing->step;
+    struct nlp_span cells[NLP_VALUES];
+    uint8_t *first = hearing->row->values + step->first_value * NLP_VALUE;
+    uint64_t present = 0;
+    size_t position = 0, added = 0;
+    uint32_t flags;
+    int bad;
 
-    if (!hearing->taken && step->take_type == message->type && message->length >= 4 &&
-        step->take_offset <= message->length - 4) {
-        hearing->visited->kept = load32(at + step->take_offset);
-        hearing->taken = 1;
-    }
-    if (step->replies.data)
-        memcpy(step->replies.data + hearing->row * step->stride, at,
-               message->length < step->stride ? message->length : step->stride);
+    if (hearing->kept || !step->fields || message->type != load16(step->plan))
+        return 0;
+    for (size_t i = 0; i < step->fields; i++)
+        cells[i] = (struct nlp_span){first + i * NLP_VALUE, NLP_VALUE};
+    bad = nlp_gather(at, message->length, &position, step->plan, step->plan_length, cells, step->fields,
+                     (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &added, &flags);
+    hearing->kept = !bad && added && present == ((uint64_t)1 << step->fields) - 1;
+    if (!hearing->kept)
+        memset(first, 0, step->fields * NLP_VALUE);
+    return bad ? -EBADMSG : 0;
 }
 
 /* Read one datagram of answers. 1 when the step is done, 0 when not, or -errno. */
@@ -103,16 +118,17 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
         int number, last, done;
         if (!read_message(data + at, length - at, &message))
             return -EBADMSG;
-        number = find_message(hearing->datagram, hearing->length, message.sequence, &last, &last_flags);
+        number = find_message(hearing->datagram, hearing->step->length, message.sequence, &last, &last_flags);
         if (number >= 0) {
             done = number == last;
             if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
                 if (nlp_read_refusal(data + at, &message, NLP_VISITED_TLVS, &refusal))
                     return -EBADMSG;
-                note_refusal(hearing->visited, &refusal, number);
+                note_refusal(&hearing->row->visited, &refusal, number);
             } else {
                 done = done && !(last_flags & NLM_F_ACK) && !(message.flags & NLM_F_MULTI);
-                note_reply(hearing, data + at, &message);
+                if (note_reply(hearing, data + at, &message))
+                    return -EBADMSG;
             }
             if (done)
                 return 1;
@@ -122,16 +138,17 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
     return 0;
 }
 
-static int run_step(const struct visiting *visiting, const struct nlp_step *step, size_t row, int fd,
-                    int64_t deadline)
+/* 0 or an errno. */
+static int run_step(const struct visiting *visiting, const struct step *step, uint8_t *datagram, int fd,
+                    int64_t deadline, struct row *row)
 {
-    struct nlp_visited *visited = &visiting->visited[row];
-    uint8_t *datagram = step->datagrams.data + row * step->length;
-    struct hearing hearing = {datagram, step->length, row, step, visited, 0};
+    struct hearing hearing = {datagram, step, row, 0};
     int result;
 
-    for (size_t i = 0; i < step->puts_count; i++)
-        store32(datagram + step->puts[i], visited->kept);
+    for (size_t i = 0; i < step->puts_count; i++) {
+        struct put put = nlp_put_of(step, i);
+        memcpy(datagram + put.offset, row->values + put.value * NLP_VALUE, put.width);
+    }
     result = nlp_send(fd, datagram, step->length, deadline);
     while (!result) {
         int64_t got = nlp_receive(fd, visiting->room, deadline);
@@ -139,11 +156,11 @@ static int run_step(const struct visiting *visiting, const struct nlp_step *step
             continue;
         result = got < 0 ? (int)got : hear(&hearing, visiting->room, (size_t)got);
     }
-    if (visited->error) /* the first refusal says more than what came of waiting for the rest */
-        return visited->error;
+    if (row->visited.error) /* the first refusal says more than what came of waiting for the rest */
+        return row->visited.error;
     if (result < 0)
         return -result;
-    return step->take_type >= 0 && !hearing.taken ? ENODATA : 0;
+    return step->fields && !hearing.kept ? ENODATA : 0;
 }
 
 static int open_route_socket(int netns_fd)
@@ -176,86 +193,152 @@ static void *open_all(void *argument)
     return NULL;
 }
 
-static void talk_to_all(const struct visiting *visiting)
-{
-    for (size_t row = 0; row < visiting->rows; row++) {
-        struct nlp_visited *visited = &visiting->visited[row];
-        int64_t deadline = nlp_deadline_after(visiting->timeout_ns);
-        int fd = visiting->lines[row].fd;
+struct nlp_ahead {
+    pthread_t thread;
+    int netns_fd, fd;
+};
 
-        visited->error = 0;
-        visited->step = visited->message = -1;
-        visited->kept = visited->tlv_length = 0;
-        if (fd < 0) {
-            visited->error = -fd;
-            continue;
+static void *open_one(void *argument)
+{
+    struct nlp_ahead *ahead = argument;
+
+    ahead->fd = open_route_socket(ahead->netns_fd);
+    return NULL;
+}
+
+int nlp_open_ahead(int netns_fd, struct nlp_ahead **ahead)
+{
+    int bad;
+
+    *ahead = malloc(sizeof **ahead);
+    if (!*ahead)
+        return -ENOMEM;
+    (*ahead)->netns_fd = netns_fd;
+    bad = start_thread(&(*ahead)->thread, open_one, *ahead);
+    if (bad)
+        free(*ahead);
+    return bad;
+}
+
+int nlp_opened(struct nlp_ahead *ahead)
+{
+    int fd;
+
+    pthread_join(ahead->thread, NULL);
+    fd = ahead->fd;
+    free(ahead);
+    return fd;
+}
+
+void nlp_discard(struct nlp_ahead *ahead)
+{
+    int fd = nlp_opened(ahead);
+
+    if (fd >= 0)
+        close(fd);
+}
+
+static size_t result_length(const struct script *script)
+{
+    return sizeof(struct nlp_visited) + script->values * NLP_VALUE;
+}
+
+static void run_row(const struct visiting *visiting, size_t number, struct row *row)
+{
+    const struct script *script = &visiting->script;
+    struct step step = {.next = NLP_SCRIPT_HEAD};
+    struct nlp_visited *visited = &row->visited;
+    uint8_t *datagrams = visiting->datagrams + number * script->row_length;
+    int64_t deadline = nlp_deadline_after(visiting->timeout_ns);
+    int fd = visiting->lines[number].fd;
+
+    memset(row, 0, sizeof *row);
+    visited->step = visited->message = -1;
+    if (fd < 0) {
+        visited->error = -fd;
+        return;
+    }
+    while (!visited->error && nlp_next_step(script, &step)) {
+        visited->step = (int)step.number - 1;
+        visited->error = run_step(visiting, &step, datagrams + step.start, step.beside ? visiting->beside : fd,
+                                  deadline, row);
+    }
+    if (!visited->error)
+        visited->step = (int)script->steps;
+}
+
+static void run_all(const struct visiting *visiting)
+{
+    struct row row;
+    size_t length = result_length(&visiting->script);
+
+    for (size_t number = 0; number < visiting->rows; number++) {
+        const struct line *line = &visiting->lines[number];
+        run_row(visiting, number, &row);
+        if (line->fd >= 0 && !line->given) {
+            if (visiting->sockets && !row.visited.error)
+                store32(visiting->sockets + number * 4, (uint32_t)line->fd);
+            else
+                close(line->fd);
         }
-        for (size_t i = 0; i < visiting->count && !visited->error; i++) {
-            visited->step = (int)i;
-            visited->error = run_step(visiting, &visiting->steps[i], row, fd, deadline);
-        }
-        if (!visited->error)
-            visited->step = (int)visiting->count;
-        if (visiting->lines[row].given)
-            continue;
-        if (visiting->sockets && !visited->error)
-            store32(visiting->sockets + row * 4, (uint32_t)fd);
-        else
-            close(fd);
+        memcpy(visiting->results + number * length, &row, length);
     }
 }
 
-static int check_step(const struct nlp_step *step, size_t rows)
+/* Whether every datagram of every row is whole messages. 0 or NLP_BAD_MESSAGE. */
+static int check_datagrams(const struct visiting *visiting)
 {
-    size_t needed;
+    const struct script *script = &visiting->script;
 
-    if (step->length < HEADER_LENGTH)
-        return NLP_BAD_MESSAGE;
-    if (__builtin_mul_overflow(step->length, rows, &needed) || step->datagrams.length < needed)
-        return NLP_BAD_DATA;
-    if (step->replies.data && (!step->stride || __builtin_mul_overflow(step->stride, rows, &needed) ||
-                               step->replies.length < needed))
-        return NLP_BAD_DATA;
-    if (step->puts_count > NLP_PUTS)
-        return NLP_BAD_PUT;
-    for (size_t i = 0; i < step->puts_count; i++)
-        if (step->puts[i] > step->length - 4)
-            return NLP_BAD_PUT;
-    for (size_t row = 0; row < rows; row++)
-        for (size_t at = 0; at < step->length;) {
-            struct message message;
-            if (!read_message(step->datagrams.data + row * step->length + at, step->length - at, &message))
-                return NLP_BAD_MESSAGE;
-            at = following(at, message.length, step->length);
-        }
+    for (size_t row = 0; row < visiting->rows; row++) {
+        const uint8_t *datagrams = visiting->datagrams + row * script->row_length;
+        struct step step = {.next = NLP_SCRIPT_HEAD};
+        while (nlp_next_step(script, &step))
+            for (size_t at = 0; at < step.length;) {
+                struct message message;
+                if (!read_message(datagrams + step.start + at, step.length - at, &message))
+                    return NLP_BAD_MESSAGE;
+                at = following(at, message.length, step.length);
+            }
+    }
     return 0;
 }
 
-int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *steps, size_t count,
-              int64_t timeout_ns, uint8_t *sockets, struct nlp_visited *visited)
+static int check(struct visiting *visiting, struct nlp_span script, struct nlp_span datagrams,
+                 struct nlp_span netns_fds, struct nlp_span sockets, struct nlp_span results)
 {
-    struct visiting visiting = {netns_fds, rows, steps, count, timeout_ns, visited, sockets, NULL, NULL};
-    int bad, takes = 0, enters = 0;
+    size_t needed, rows = netns_fds.length / 4;
+    int bad = nlp_open_script(&visiting->script, script.data, script.length);
+
+    if (bad)
+        return bad;
+    if (netns_fds.length % 4 || (sockets.data && sockets.length != netns_fds.length) ||
+        __builtin_mul_overflow(rows, visiting->script.row_length, &needed) || datagrams.length != needed ||
+        __builtin_mul_overflow(rows, result_length(&visiting->script), &needed) || results.length != needed)
+        return NLP_BAD_DATA;
+    visiting->netns_fds = netns_fds.data;
+    visiting->rows = rows;
+    visiting->datagrams = datagrams.data;
+    visiting->results = results.data;
+    visiting->sockets = sockets.data;
+    return check_datagrams(visiting);
+}
+
+int nlp_visit(struct nlp_span script, struct nlp_span datagrams, struct nlp_span netns_fds,
+              struct nlp_span sockets, int beside, int64_t timeout_ns, struct nlp_span results)
+{
+    struct visiting visiting = {.beside = beside, .timeout_ns = timeout_ns};
+    int bad = check(&visiting, script, datagrams, netns_fds, sockets, results), enters = 0;
     sigset_t all, before;
 
-    if (!count || count > NLP_STEPS)
-        return NLP_BAD_STEP;
-    for (size_t i = 0; i < count; i++) {
-        bad = check_step(&steps[i], rows);
-        if (bad)
-            return bad;
-        if (steps[i].puts_count && !takes)
-            return NLP_BAD_PUT;
-        takes |= steps[i].take_type >= 0;
-    }
-    if (!rows)
-        return 0;
+    if (bad || !visiting.rows)
+        return bad;
     visiting.room = malloc(NLP_RECEIVE_LENGTH);
-    visiting.lines = calloc(rows, sizeof *visiting.lines);
+    visiting.lines = calloc(visiting.rows, sizeof *visiting.lines);
     bad = visiting.room && visiting.lines ? 0 : -ENOMEM;
-    for (size_t row = 0; row < rows && !bad; row++) {
+    for (size_t row = 0; row < visiting.rows && !bad; row++) {
         struct line *line = &visiting.lines[row];
-        line->fd = sockets ? (int)load32(sockets + row * 4) : -1;
+        line->fd = visiting.sockets ? (int)load32(visiting.sockets + row * 4) : -1;
         line->given = line->fd >= 0;
         enters |= !line->given;
     }
@@ -264,7 +347,7 @@ int nlp_visit(const uint8_t *netns_fds, size_t rows, const struct nlp_step *step
     if (!bad) {
         sigfillset(&all); /* a signal is served when all rows are done */
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        talk_to_all(&visiting);
+        run_all(&visiting);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     free(visiting.lines);

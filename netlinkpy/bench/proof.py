@@ -14,8 +14,9 @@ from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip, parse_mac
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
+from ..wire.conversation import NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
 from ..wire.rtnetlink.neighbour import NEIGHBOUR, NUD_PERMANENT, RTM_NEWNEIGH
+from ..wire.script import Script, Step
 from ..wire.template import Template
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ _WINDOW = 200  # containers that ping at the same time
 _ECHO = Struct(">BBHHH")  # type, code, checksum, identifier, sequence (RFC 792)
 _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _NUMBER = Struct("=I")
+_TIMEOUT = 10.0  # seconds for the neighbour entries of a container
 
 
 class Wired(Record):
@@ -150,7 +152,6 @@ def _tell(rows: list[int], containers: list[Wired], known: list[list[tuple[str, 
     count = len(known[rows[0]])
     template = Template()
     for number in range(count):
-        flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE | (NLM_F_ACK if number == count - 1 else 0)
         values = {
             "ndm_family": _socket.AF_INET,
             "ndm_ifindex": Slot("index", 4),
@@ -158,14 +159,14 @@ def _tell(rows: list[int], containers: list[Wired], known: list[list[tuple[str, 
             "dst": Slot(f"address{number}", 4),
             "lladdr": Slot(f"mac{number}", 6),
         }
-        template.add(NEIGHBOUR, RTM_NEWNEIGH, flags, values)
+        template.add(NEIGHBOUR, RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE, values)
     columns = {"index": b"".join([_NUMBER.pack(containers[row].index) for row in rows])}
     for number in range(count):
         columns[f"address{number}"] = b"".join([parse_ip(known[row][number][0]) for row in rows])
         columns[f"mac{number}"] = b"".join([parse_mac(known[row][number][1]) for row in rows])
-    out = template.stamp(columns, len(rows))
+    script = Script([Step("tell", template)])
     fds = b"".join([_NUMBER.pack(containers[row].netns.fileno()) for row in rows])
-    step = (out, len(template.data), None, (), None)
-    for row, outcome in zip(rows, load().visit(fds, [step], 10_000_000_000), strict=True):
+    visited = script.run(script.stamp(columns, len(rows)), fds, _TIMEOUT)
+    for row, outcome in zip(rows, visited, strict=True):
         if outcome[0]:
             raise OSError(outcome[0], f"{containers[row].netns.label}: its neighbours cannot be set")

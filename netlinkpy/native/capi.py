@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlinkpy.native.shared import ExchangeError, compile_plan
+from netlinkpy.native.shared import ExchangeError, Script, compile_plan, compile_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Failure
+    from netlinkpy.native.interface import Failure, Visited
 
 NAME = "native"
 
@@ -51,7 +51,8 @@ make_netns = _native.make_netns
 make_netns_at = _native.make_netns_at
 stamp = _native.stamp
 gather = _native.gather
-visit = _native.visit
+open_ahead = _native.open_ahead
+opened = _native.opened
 
 
 def exchange(
@@ -75,16 +76,34 @@ def exchange(
     return failures
 
 
+def visit(
+    script: Script,
+    datagrams: Buffer,
+    netns_fds: Buffer,
+    sockets: Buffer | None,
+    beside: int,
+    timeout_ns: int,
+    /,
+) -> list[Visited]:
+    """See `netlinkpy.native.interface.Backend.visit`."""
+    results = script.room(memoryview(netns_fds).nbytes // 4)
+    _native.visit(script.data, datagrams, netns_fds, sockets, beside, timeout_ns, results)
+    return script.read(results)
+
+
 __all__ = [
     "NAME",
     "capset",
     "compile_plan",
+    "compile_script",
     "exchange",
     "gather",
     "make_netns",
     "make_netns_at",
     "mount",
+    "open_ahead",
     "open_socket",
+    "opened",
     "prctl",
     "setns",
     "stamp",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from netlinkpy.native.shared import MAX_COLUMNS, MAX_FIELDS, MAX_NETNS, MAX_STEPS, ExchangeError, compile_plan
+from netlinkpy.native.shared import (
+    MAX_COLUMNS,
+    MAX_FIELDS,
+    MAX_NETNS,
+    ExchangeError,
+    Script,
+    compile_plan,
+    compile_script,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Column, Failure, Plan, Step, Visited
+    from netlinkpy.native.interface import Column, Failure, Plan, Visited
 
     ffi: Any
     lib: Any
@@ -223,56 +231,67 @@ def exchange(
     return failures
 
 
+def open_ahead(netns_fd: int, /) -> Any:
+    """See `netlinkpy.native.interface.Backend.open_ahead`."""
+    place = ffi.new("struct nlp_ahead **")
+    _refuse(lib.nlp_open_ahead(netns_fd, place))
+    return [ffi.gc(place[0], lib.nlp_discard)]
+
+
+def opened(ahead: Any, /) -> int:
+    """See `netlinkpy.native.interface.Backend.opened`."""
+    if not ahead:
+        raise ValueError("its socket was given already")
+    pointer = ahead.pop()
+    ffi.gc(pointer, None)
+    fd: int = lib.nlp_opened(pointer)
+    _refuse(fd)
+    return fd
+
+
 def visit(
-    netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, sockets: Buffer | None = None, /
+    script: Script,
+    datagrams: Buffer,
+    netns_fds: Buffer,
+    sockets: Buffer | None,
+    beside: int,
+    timeout_ns: int,
+    /,
 ) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
-    if not 1 <= len(steps) <= MAX_STEPS:
-        raise ValueError(f"a visit has 1 to {MAX_STEPS} steps")
+    data = _bytes_of("uint8_t[]", script.data)
+    sent = _bytes_of("uint8_t[]", datagrams, True)
     fds = _bytes_of("uint8_t[]", netns_fds)
-    rows, rest = divmod(len(fds), 4)
-    if rest:
-        raise ValueError("namespace descriptors are C ints, 4 bytes each")
-    kept = ffi.NULL if sockets is None else _bytes_of("uint8_t[]", sockets, require_writable=True)
-    if sockets is not None and len(kept) != len(fds):
-        raise ValueError("there is not one socket for each namespace")
-    held: list[Any] = []
-    prepared = ffi.new("struct nlp_step[]", len(steps))
-    for place, (datagrams, length, take, puts, replies) in zip(prepared, steps, strict=True):
-        _natural(length, *(take or ()), *puts)
-        if len(puts) > len(place.puts):
-            raise ValueError("a step has too many puts")
-        place.datagrams = _span(datagrams, bool(puts), held)
-        place.length = length
-        if take is None:
-            place.take_type = -1
-        else:
-            place.take_type, place.take_offset = take
-            if place.take_type > 0xFFFF:
-                raise ValueError("a message type fits 16 bits")
-        place.puts_count = len(puts)
-        place.puts = tuple(puts)
-        if replies is not None:
-            _natural(replies[1])
-            place.replies = _span(replies[0], True, held)
-            place.stride = replies[1]
-    visited = _new_unset("struct nlp_visited[]", rows)
-    _refuse(lib.nlp_visit(fds, rows, prepared, len(steps), timeout_ns, kept, visited))
-    return [
-        (one.error, one.step, one.message, _octets(one.tlvs, one.tlv_length), one.kept) for one in visited
-    ]
+    kept = ffi.NULL if sockets is None else _bytes_of("uint8_t[]", sockets, True)
+    results = script.room(len(fds) // 4)
+    told = _bytes_of("uint8_t[]", results)
+    _refuse(
+        lib.nlp_visit(
+            (data, len(data)),
+            (sent, len(sent)),
+            (fds, len(fds)),
+            (kept, 0 if sockets is None else len(kept)),
+            beside,
+            timeout_ns,
+            (told, len(told)),
+        )
+    )
+    return script.read(results)
 
 
 __all__ = [
     "NAME",
     "capset",
     "compile_plan",
+    "compile_script",
     "exchange",
     "gather",
     "make_netns",
     "make_netns_at",
     "mount",
+    "open_ahead",
     "open_socket",
+    "opened",
     "prctl",
     "setns",
     "stamp",

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     #: (path of attribute types, offset, width, kind): see `Backend.compile_plan`.
     Field = tuple[tuple[int, ...], int, int, int]
 
-    #: (datagrams, length, take, puts, replies): see `Backend.visit`.
-    Step = tuple[Buffer, int, "tuple[int, int] | None", Sequence[int], "tuple[Buffer, int] | None"]
+    #: (length, beside, plan, puts): see `Backend.compile_script`.
+    Step = tuple[int, bool, "Plan | None", Sequence[tuple[int, int]]]
 
-    #: (errno, step, message, tlvs, kept): see `Backend.visit`.
-    Visited = tuple[int, int, int, bytes, int]
+    #: (errno, step, message, tlvs, values): see `Backend.visit`.
+    Visited = tuple[int, int, int, bytes, tuple[int, ...]]
 
     #: (row, errno, tlvs): see `Backend.exchange`.
     Failure = tuple[int, int, bytes]
@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     #: What `compile_plan` of a backend gives and `gather` of the same backend takes. Immutable, may be kept
     #: for ever.
     Plan = Any
+
+    #: What `compile_script` of a backend gives and `visit` of the same backend takes. Immutable, may be kept
+    #: for ever.
+    Script = Any
+
+    #: What `open_ahead` of a backend gives and `opened` of the same backend takes.
+    Ahead = Any
 
     class Backend(Protocol):
         """The module that `netlinkpy.native.load()` returns."""
@@ -208,37 +215,52 @@ if TYPE_CHECKING:
             exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
             """
 
+        def compile_script(self, steps: Sequence[Step], /) -> Script:
+            """Prepare `visit`: what is done in every namespace.
+
+            A step is (length, beside, plan, puts).
+            - It sends a datagram of `length` bytes: one or several messages with sequence numbers all
+              different within the step. (Let those of its steps differ as well.) If the last message bears
+              NLM_F_ACK, the step is done when it is acked or refused; otherwise when its reply has come
+              whole (a single message, or a dump with its NLMSG_DONE). Errors of earlier messages are read
+              too, and the first one is the result.
+            - `beside`: through the socket beside, which all rows share, not through the row's own.
+            - `plan`: of the first reply that holds all the fields of this plan (of `compile_plan`, each 1,
+              2, 4 or 8 bytes wide) they are kept as values, numbered through over all steps. No such reply
+              when the step is done: the row ends with ENODATA, so nothing is ever sent with a value that
+              was not kept. None: keep nothing.
+            - `puts` = (value, offset), each: the value of that number, kept by an earlier step, is written
+              to the datagram before it is sent.
+
+            ValueError: no steps or more than 16, a datagram below 16 bytes or above 1 MiB, more than 32
+            values, more than 64 puts in a step, a put outside the datagram or of a value that is not kept
+            yet.
+            """
+
         def visit(
-            self, netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, sockets: Buffer | None = None, /
+            self,
+            script: Script,
+            datagrams: Buffer,
+            netns_fds: Buffer,
+            sockets: Buffer | None,
+            beside: int,
+            timeout_ns: int,
+            /,
         ) -> list[Visited]:
-            """Run prepared datagrams inside many network namespaces.
+            """Run a script inside many network namespaces.
 
             `netns_fds` is a buffer of C ints (4 bytes each), one for each row. A throw-away thread enters
             each of these namespaces and opens an AF_NETLINK/NETLINK_ROUTE socket there (extended and capped
-            acks, strict checking). Through them the calling thread, which goes nowhere, runs `steps` row by
-            row, in order. The first step that fails ends the row; the next row goes on all the same.
+            acks, strict checking). Through them the calling thread, which goes nowhere, runs the script's
+            steps row by row, in order. The first step that fails ends the row; the next row goes on all the
+            same. `datagrams` (writable) holds the datagrams of a row back to back, row after row; `beside`
+            is the descriptor of the socket beside, -1 where the script has no use for it.
 
-            A step is (datagrams, length, take, puts, replies).
-            - Row i sends `datagrams[i * length:(i + 1) * length]`: one or several messages with sequence
-              numbers all different within the step. (Every step of a row talks through the same socket; let
-              the numbers of its steps differ as well.) If the last message bears NLM_F_ACK, the step is
-              done when it is acked or refused; otherwise when its reply has come whole (a single message,
-              or a dump with its NLMSG_DONE). Errors of earlier messages are read too, and the first one is
-              the result.
-            - `take` = (nlmsg_type, offset): of the first reply of that type to this step keep the u32 at
-              `offset` from the start of its nlmsghdr (20 is ifi_index). No such reply when the step is
-              done: the row ends with ENODATA, so nothing is ever sent with a value that was not kept. A
-              later take replaces the kept value. None: keep nothing.
-            - `puts` are offsets in the datagram at which the kept value is written before it is sent
-              (`datagrams` must then be writable, and an earlier step take something).
-            - `replies` = (buffer, stride): the last reply (not an error, not an ack) to this step is copied
-              to i * stride, cut to stride; untouched if none came. None: not wanted.
-
-            Gives for each row (errno, step, message, TLVs, kept): errno 0 = all done, and then step is
-            len(steps). Otherwise step is the failing one (-1: entering the namespace or opening the
-            socket), message the number of the refused message in the datagram (-1: no message is to blame),
-            TLVs its extended-ack attributes, at most 256 bytes. `kept` is the last value taken, also of a
-            row that failed later, or 0.
+            Gives for each row (errno, step, message, TLVs, values): errno 0 = all done, and then step is
+            the number of steps. Otherwise step is the failing one (-1: entering the namespace or opening
+            the socket), message the number of the refused message in the datagram (-1: no message is to
+            blame), TLVs its extended-ack attributes, at most 256 bytes. `values` are those kept, also of a
+            row that failed later; the others are 0.
 
             `sockets`, if given, is a writable buffer of C ints, one for each row: a socket (not negative) is
             talked through, and its namespace is not entered; it stays open and the caller's whatever
@@ -248,7 +270,18 @@ if TYPE_CHECKING:
 
             `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
             malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:
-            buffers too short, no steps or more than 16, more than 64 puts in a step, a put outside the
-            datagram, a datagram that is not whole messages. Raises OSError only if the thread cannot be
-            had.
+            buffers of another length than the rows have, a datagram that is not whole messages. Raises
+            OSError only if the thread cannot be had.
+            """
+
+        def open_ahead(self, netns_fd: int, /) -> Ahead:
+            """Have a throw-away thread open a socket as `visit` does, inside the namespace of `netns_fd`,
+            while other things are done. The descriptor must stay open until `opened`. OSError when the
+            thread cannot be had.
+            """
+
+        def opened(self, ahead: Ahead, /) -> int:
+            """The socket that `open_ahead` began to open, for a visit; it is the caller's to close. OSError
+            where it could not be opened, ValueError the second time. What nobody asks for is closed with
+            `ahead`.
             """

@@ -6,10 +6,11 @@ from __future__ import annotations
 import errno
 from _socket import socket
 from struct import Struct
+from sys import byteorder
 
-from netlinkpy.native.pure_bytes import ATTRIBUTE, NLMSG_DONE, NLMSG_ERROR, flat
+from netlinkpy.native.pure_bytes import ATTRIBUTE, NLMSG_DONE, NLMSG_ERROR, flat, gather
 from netlinkpy.native.pure_netns import CLONE_NEWNET, elsewhere, setns
-from netlinkpy.native.shared import MAX_PUTS, MAX_STEPS, ExchangeError
+from netlinkpy.native.shared import ExchangeError, check_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Failure, Step, Visited
+    from netlinkpy.native.interface import Failure, Plan, Step, Visited
 
 HEADER = Struct("=IHHI")  # nlmsghdr up to nlmsg_seq
 FLAGS = Struct("=H")
@@ -207,51 +208,104 @@ def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failu
             raise OSError(errno.EBADMSG, "a malformed answer") from None
 
 
+class Script:
+    """A script for the twin: the steps as they were given."""
+
+    __slots__ = ("row_length", "steps", "values")
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = tuple([(length, beside, plan, tuple(puts)) for length, beside, plan, puts in steps])
+        self.row_length = sum([step[0] for step in steps])
+        self.values = [width for step in steps if step[2] is not None for width in plan_widths(step[2])]
+
+
+def plan_widths(plan: Plan) -> tuple[int, ...]:
+    """The widths of the fields of a plan of compile_plan's."""
+    widths: tuple[int, ...] = plan[4]
+    return widths
+
+
+def compile_script(steps: Sequence[Step], /) -> Script:
+    """See `netlinkpy.native.interface.Backend.compile_script`."""
+    return Script(check_script(steps, plan_widths))
+
+
 def visit(
-    netns_fds: Buffer, steps: Sequence[Step], timeout_ns: int, sockets: Buffer | None = None, /
+    script: Script,
+    datagrams: Buffer,
+    netns_fds: Buffer,
+    sockets: Buffer | None,
+    beside: int,
+    timeout_ns: int,
+    /,
 ) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
-    packed = flat(netns_fds)
-    if len(packed) % 4:
-        raise ValueError("namespace descriptors are C ints, 4 bytes each")
-    descriptors = packed.cast("i").tolist()
-    if not 1 <= len(steps) <= MAX_STEPS:
-        raise ValueError(f"a visit has 1 to {MAX_STEPS} steps")
-    flattened = [_checked(step, len(descriptors)) for step in steps]
-    first_take = next((place for place, step in enumerate(steps) if step[2] is not None), len(steps))
-    if any(step[3] for step in steps[: first_take + 1]):
-        raise ValueError("a step has puts, and no step before it takes anything")
-
+    packed, data = flat(netns_fds), flat(datagrams, writable=True)
     kept = None if sockets is None else flat(sockets, writable=True)
-    if kept is not None and len(kept) != len(packed):
-        raise ValueError("there is not one socket for each namespace")
+    if len(packed) % 4 or (kept is not None and len(kept) != len(packed)):
+        raise ValueError("namespace descriptors and sockets are C ints, as many of each")
+    descriptors = packed.cast("i").tolist()
+    if len(data) != len(descriptors) * script.row_length:
+        raise ValueError("the datagrams are not those of the rows")
+    for start in range(0, len(data), script.row_length):
+        for length, *_ in script.steps:
+            for _ in _messages(data, start, start + length):
+                pass
+            start += length
     given = [-1] * len(descriptors) if kept is None else kept.cast("i").tolist()
-
     enters = any(number < 0 for number in given)
     opened = elsewhere(lambda: _open_all(descriptors, given)) if enters else [None] * len(given)
     visited: list[Visited] = []
     room = memoryview(bytearray(RECEIVE))
-    for row, found in enumerate(opened):
-        if isinstance(found, OSError):
-            visited.append((found.errno or errno.EIO, -1, -1, b"", 0))
-            continue
+    nothing = (0,) * len(script.values)
+    aside: _Line | int = errno.EBADF  # or why there is none: the error of the step that needs it
+    if beside >= 0 and any(step[1] for step in script.steps):
         try:
-            sock = socket(fileno=given[row]) if found is None else found
-        except OSError as error:  # it is none
-            visited.append((error.errno or errno.EIO, 0, -1, b"", 0))
-            continue
-        done = False
-        try:
-            visited.append(_row(_Line(sock, timeout_ns, room), row, flattened))
-            done = not visited[-1][0]
-        finally:  # also when a signal's handler raises
-            if found is None:
-                sock.detach()  # the caller's
-            elif kept is not None and done:
-                kept.cast("i")[row] = sock.detach()
-            else:
-                sock.close()
+            aside = _Line(socket(fileno=beside), timeout_ns, room)
+        except OSError as error:
+            aside = error.errno or errno.EIO
+    try:
+        for row, found in enumerate(opened):
+            if isinstance(found, OSError):
+                visited.append((found.errno or errno.EIO, -1, -1, b"", nothing))
+                continue
+            try:
+                sock = socket(fileno=given[row]) if found is None else found
+            except OSError as error:  # it is none
+                visited.append((error.errno or errno.EIO, 0, -1, b"", nothing))
+                continue
+            done = False
+            try:
+                start = row * script.row_length
+                datagrams_of_it = data[start : start + script.row_length]
+                visited.append(_row(_Line(sock, timeout_ns, room), aside, script, datagrams_of_it))
+                done = not visited[-1][0]
+            finally:  # also when a signal's handler raises
+                if found is None:
+                    sock.detach()  # the caller's
+                elif kept is not None and done:
+                    kept.cast("i")[row] = sock.detach()
+                else:
+                    sock.close()
+    finally:
+        if isinstance(aside, _Line):
+            aside.socket.detach()
     return visited
+
+
+def open_ahead(netns_fd: int, /) -> list[socket | OSError | None]:
+    """See `netlinkpy.native.interface.Backend.open_ahead`: here it is opened at once."""
+    return elsewhere(lambda: _open_all([netns_fd], [-1]))
+
+
+def opened(ahead: list[socket | OSError | None], /) -> int:
+    """See `netlinkpy.native.interface.Backend.opened`."""
+    if not ahead:
+        raise ValueError("its socket was given already")
+    found = ahead.pop()
+    if not isinstance(found, socket):
+        raise found or OSError(errno.EBADF, "no socket")
+    return found.detach()
 
 
 def _open_all(descriptors: list[int], given: list[int]) -> list[socket | OSError | None]:
@@ -272,63 +326,53 @@ def _open_all(descriptors: list[int], given: list[int]) -> list[socket | OSError
     return opened
 
 
-def _checked(
-    step: Step, rows: int
-) -> tuple[memoryview, int, tuple[int, int] | None, Sequence[int], memoryview | None, int]:
-    datagrams, length, take, puts, replies = step
-    data = flat(datagrams, writable=bool(puts))
-    if length < 16 or len(data) < rows * length:
-        raise ValueError("a step's datagrams are shorter than its rows, or hold no message")
-    if len(puts) > MAX_PUTS or not all(0 <= put <= length - 4 for put in puts):
-        raise ValueError(f"a step has at most {MAX_PUTS} puts, all inside its datagram")
-    if take is not None and (not 0 <= take[0] <= 0xFFFF or take[1] < 0):
-        raise ValueError("what is to be taken is no message type and offset")
-    target, stride = (None, 0) if replies is None else (flat(replies[0], writable=True), replies[1])
-    if target is not None and (stride < 1 or len(target) < rows * stride):
-        raise ValueError("the replies are shorter than their rows")
-    for row in range(rows):
-        for _ in _messages(data, row * length, (row + 1) * length):
-            pass
-    return data, length, take, puts, target, stride
+def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) -> Visited:
+    """One row's steps, through its own socket and the one beside."""
+    values: list[bytes] = []
 
+    def outcome(code: int, step: int, message: int = -1, tlvs: bytes = b"") -> Visited:
+        numbers = [int.from_bytes(value, byteorder) for value in values]
+        return code, step, message, tlvs, (*numbers, *[0] * (len(script.values) - len(numbers)))
 
-def _row(
-    line: _Line,
-    row: int,
-    steps: list[tuple[memoryview, int, tuple[int, int] | None, Sequence[int], memoryview | None, int]],
-) -> Visited:
-    kept = 0
-    for number, (data, length, take, puts, replies, stride) in enumerate(steps):
-        datagram = data[row * length : (row + 1) * length]
-        for put in puts:
-            U32.pack_into(datagram, put, kept)
+    start = 0
+    own.start()
+    if isinstance(aside, _Line):
+        aside.start()
+    for number, (length, beside, plan, puts) in enumerate(script.steps):
+        datagram = datagrams[start : start + length]
+        start += length
+        for value, offset in puts:
+            datagram[offset : offset + len(values[value])] = values[value]
+        line = aside if beside else own
+        if isinstance(line, int):
+            return outcome(line, number)
+        known = len(values)
         try:
             sent = {
                 sequence: (place, flags)
                 for place, (*_, flags, sequence) in enumerate(_messages(datagram, 0, length))
             }
             line.send(datagram)
-            reply = None if replies is None else replies[row * stride : (row + 1) * stride]
-            code, message, tlvs, taken = _converse(line, sent, take, reply)
+            code, message, tlvs = _converse(line, sent, plan, values)
         except OSError as error:
-            return error.errno or errno.EIO, number, -1, b"", kept
+            return outcome(error.errno or errno.EIO, number)
         except ValueError:
-            return errno.EBADMSG, number, -1, b"", kept
-        kept = kept if taken is None else taken
+            return outcome(errno.EBADMSG, number)
         if code:
-            return code, number, message, tlvs, kept
-        if take is not None and taken is None:
-            return errno.ENODATA, number, -1, b"", kept
-    return 0, len(steps), -1, b"", kept
+            return outcome(code, number, message, tlvs)
+        if plan is not None and len(values) == known:
+            return outcome(errno.ENODATA, number)
+    return outcome(0, len(script.steps))
 
 
 def _converse(
-    line: _Line, sent: dict[int, tuple[int, int]], take: tuple[int, int] | None, reply: memoryview | None
-) -> tuple[int, int, bytes, int | None]:
-    """Read until the last message of `sent` is answered: (errno, refused message, TLVs, value taken)."""
+    line: _Line, sent: dict[int, tuple[int, int]], plan: Plan | None, values: list[bytes]
+) -> tuple[int, int, bytes]:
+    """Read until the last message of `sent` is answered: (errno, refused message, TLVs). The fields of the
+    first reply that has all of the plan's go to `values`."""
     last, (_, last_flags) = list(sent.items())[-1]
     refusal = (0, -1, b"")
-    taken: int | None = None
+    kept = False
     try:
         while True:
             got = line.receive()
@@ -342,15 +386,24 @@ def _converse(
                         refusal = (code, sent[sequence][0], tlvs)
                 else:
                     done = done and not last_flags & NLM_F_ACK and not flags & NLM_F_MULTI
-                    if taken is None and take is not None and kind == take[0] and take[1] + 4 <= length:
-                        taken = U32.unpack_from(line.room, at + take[1])[0]
-                    if reply is not None:
-                        size = min(length, len(reply))
-                        reply[:size] = line.room[at : at + size]
+                    if not kept and plan is not None and kind == plan[0]:
+                        found = _values(line.room[at : at + length], plan)
+                        values += found
+                        kept = bool(found)
                 if done:
-                    return (*refusal, taken)
+                    return refusal
     except (OSError, ValueError):
         # The first refusal says more than what came of waiting for the rest.
         if not refusal[0]:
             raise
-        return (*refusal, taken)
+        return refusal
+
+
+def _values(message: memoryview, plan: Plan) -> list[bytes]:
+    """The fields of a reply, none where one is not there. ValueError where a length lies."""
+    cells = [bytearray(width) for width in plan_widths(plan)]
+    present = bytearray(8)
+    added, _, _ = gather(message, len(message), plan, cells, present, 0, 1)
+    if not added or int.from_bytes(present, byteorder) != (1 << len(cells)) - 1:
+        return []
+    return [bytes(cell) for cell in cells]

@@ -15,7 +15,7 @@ from netlinkpy.native.pure_netns import (
     umount,
     unshare,
 )
-from netlinkpy.native.pure_talk import exchange, visit
+from netlinkpy.native.pure_talk import compile_script, exchange, open_ahead, opened, visit
 
 NAME = "python"
 
@@ -23,12 +23,15 @@ __all__ = [
     "NAME",
     "capset",
     "compile_plan",
+    "compile_script",
     "exchange",
     "gather",
     "make_netns",
     "make_netns_at",
     "mount",
+    "open_ahead",
     "open_socket",
+    "opened",
     "prctl",
     "setns",
     "stamp",

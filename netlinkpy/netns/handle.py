@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+_OWN = "/proc/thread-self/ns/net"
 RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/netns)
 
 
@@ -54,11 +55,15 @@ class Netns:
     @classmethod
     def current(cls) -> Netns:
         """The namespace of the calling thread."""
+        label = "the caller's namespace"
         try:
-            return cls._open_path("/proc/thread-self/ns/net", "the caller's namespace")
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                errno.ENOENT, "cannot open the caller's namespace: is /proc mounted?", error.filename
+            return cls(os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC), label)
+        except FileNotFoundError:
+            text = f"cannot open {label}: is /proc mounted?"
+            raise FileNotFoundError(errno.ENOENT, text, _OWN) from None
+        except OSError as error:
+            raise OSError(
+                error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", _OWN
             ) from None
 
     @classmethod

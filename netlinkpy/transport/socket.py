@@ -8,6 +8,7 @@ import errno
 import os
 from time import monotonic
 
+from ..native import load
 from ..wire.conversation import (
     NLM_F_ACK,
     NLM_F_DUMP,
@@ -24,13 +25,16 @@ from ..wire.message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Self, TypeAlias
 
     from ..wire.attributes import Values
     from ..wire.message import Message
     from ..wire.table import Table
+
+    #: (verb, message, type, flags, values): one of several that are asked at once.
+    Request: TypeAlias = tuple[str, Message, int, int, Values]
 
 AF_NETLINK = 16
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
@@ -39,11 +43,30 @@ SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
 
+_KIND = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
 _READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT
 
 RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
 _FEW, _FEW_BYTES = 4, 1024  # messages, and bytes of them, that are sent at once without asking for room
 DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
+
+
+class Answer:
+    """What a request got: the replies, or the error it was refused with. interrupted: of a dump, things
+    changed meanwhile."""
+
+    __slots__ = ("error", "interrupted", "replies")
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self.error: NetlinkError | None = None
+        self.interrupted = False
+
+    def get(self) -> list[Reply]:
+        """The replies; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.replies
 
 
 class Socket:
@@ -68,13 +91,11 @@ class Socket:
         port: int = 0,
     ) -> None:
         if netns_fd is None:
-            kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
-            self._socket = _socket.socket(AF_NETLINK, kind, protocol)
+            self._socket = _socket.socket(AF_NETLINK, _KIND, protocol)
         else:
-            from ..native import load
-
             fd = load().open_socket(netns_fd, AF_NETLINK, _socket.SOCK_RAW, protocol)
             self._socket = _socket.socket(fileno=fd)
+            self._socket.setblocking(False)
         self._pid = os.getpid()
         self._conversation = Conversation()
         self._broken = False  # whether a request was begun and not ended
@@ -83,7 +104,6 @@ class Socket:
         try:
             for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
                 self._socket.setsockopt(SOL_NETLINK, option, 1)
-            self._socket.setblocking(False)
             self._socket.bind((port, 0))
         except BaseException:
             self._socket.close()
@@ -139,8 +159,8 @@ class Socket:
 
         verb: what this does, for errors ("add link br0"). NetlinkError where the kernel refuses, ValueError
         where the values do not fit the message; then nothing was sent."""
-        replies, _ = self._talk(message, type, flags | NLM_F_ACK, message.pack(values), verb, hint)
-        return self._parsed(message, replies, verb)
+        (answer,) = self.ask([(verb, message, type, flags | NLM_F_ACK, values)], hint=hint)
+        return self._parsed(message, answer.get(), verb)
 
     def get(self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = "") -> Values:
         """The one reply to a GET that names one object. NetlinkError as request()."""
@@ -154,7 +174,8 @@ class Socket:
         return self._get(message, type, values, verb, hint).body
 
     def _get(self, message: Message, type: int, values: Values, verb: str, hint: str) -> Reply:
-        replies, _ = self._talk(message, type, 0, message.pack(values), verb, hint, single=True)
+        (answer,) = self.ask([(verb, message, type, 0, values)], hint=hint)
+        replies = answer.get()
         if not replies:
             text = "the kernel acknowledged and answered nothing"
             raise NetlinkError(errno.ENODATA, verb, where=self.where, text=text)
@@ -168,10 +189,10 @@ class Socket:
 
     def dump_bodies(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Reply]:
         """As dump(), the replies not yet parsed."""
-        body = message.pack(values)
         for _ in range(DUMP_TRIES):
-            replies, interrupted = self._talk(message, type, NLM_F_DUMP, body, verb, "")
-            if not interrupted:
+            (answer,) = self.ask([(verb, message, type, NLM_F_DUMP, values)])
+            replies = answer.get()
+            if not answer.interrupted:
                 return replies
         error = DumpInterruptedError(errno.EINTR, verb, where=self.where)
         error.partial = self._parsed(message, replies, verb)
@@ -186,8 +207,6 @@ class Socket:
 
         OverrunError, DeadlineError: it says up to which message the outcome is known."""
         self._begin()
-        from ..native import load
-
         # Any buffer holds a few; how much a full one holds is asked of the kernel.
         few = count <= _FEW and len(messages) <= _FEW_BYTES
         room, rows = (_FEW_BYTES, _FEW) if few else (self.datagram_room, min(chunk, self.answer_room))
@@ -204,6 +223,15 @@ class Socket:
                 f"{os.strerror(number)}; {getattr(error, 'rows_done', 0)} of {count} messages were answered"
             )
             raise kind(number, verb, where=self.where, text=text) from None
+
+    def lend(self) -> int:
+        """The descriptor, for a visit that talks through it besides (wire/script.py)."""
+        self._begin()
+        return self.fileno()
+
+    def take_back(self, answered: bool) -> None:
+        """The visit is over; answered: all that it asked here, so that nothing more comes."""
+        self._broken = not answered
 
     def gather(self, message: Message, type: int, values: Values, table: Table, *, verb: str = "") -> None:
         """As dump(), into a table. It is begun again, empty, each time changes interrupt the dump."""
@@ -272,37 +300,47 @@ class Socket:
                 if error.errno != errno.ENOBUFS:
                     return
 
-    def ask(
-        self, requests: Iterable[tuple[Message, int, int, Values]], *, verb: str = ""
-    ) -> list[bytes | NetlinkError]:
-        """Send several requests, (message, type, flags, values) each, as one datagram; none of them a dump.
-        Gives for each the body of its reply (empty for one that is only acknowledged, NLM_F_ACK), or the
-        error it was refused with."""
+    def ask(self, requests: Sequence[Request], *, hint: str = "") -> list[Answer]:
+        """Send one or several requests, (verb, message, type, flags, values) each, as one datagram (a dump at
+        most among them), and wait for the answers: the ack where one is asked for (NLM_F_ACK), the end of a
+        dump, else the reply. Gives what each got. ValueError where values do not fit; then nothing was
+        sent."""
+        packed = [message.pack(values) for _, message, _, _, values in requests]
+        verb = requests[0][0]
         deadline = self._begin()
         data = bytearray()
-        sent: dict[int, tuple[Message, bytes]] = {}
-        answers: dict[int, bytes | NetlinkError] = {}
+        asked: dict[int, tuple[Request, bytes, Answer]] = {}
         try:
-            for message, type, flags, values in requests:
-                body = message.pack(values)
-                sequence, framed = self._conversation.request(type, flags, body)
-                sent[sequence] = message, body
+            for request, body in zip(requests, packed, strict=True):
+                sequence, framed = self._conversation.request(request[2], request[3], body)
+                asked[sequence] = request, body, Answer()
                 data += framed
             self._send(data, verb, deadline)
-            while len(answers) < len(sent):
+            left = len(asked)
+            while left:
                 for event in self._conversation.receive(self._receive(verb, deadline)):
-                    if isinstance(event, Overrun):
-                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
+                    request, body, answer = asked[event.sequence]
                     if isinstance(event, Reply):
-                        answers[event.sequence] = event.body
+                        answer.replies.append(event)
+                        if request[3] & NLM_F_ACK or request[3] & NLM_F_DUMP == NLM_F_DUMP:
+                            continue  # there is more to come
+                        self._conversation.forget(event.sequence)
+                    elif isinstance(event, Overrun):
+                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
                     elif event.errno:
-                        answers[event.sequence] = self._refusal(event, *sent[event.sequence], verb, "")
+                        answer.error = self._refusal(event, request[1], body, request[0], hint)
                     else:
-                        answers.setdefault(event.sequence, b"")
+                        answer.interrupted = isinstance(event, Done) and event.interrupted
+                    left -= 1
+                if left:
+                    self._check(deadline, verb)
+            self._broken = False
+        except MalformedError as error:
+            raise self._malformed(error, verb) from None
         finally:
-            for sequence in sent:
+            for sequence in asked:
                 self._conversation.forget(sequence)
-        return [answers[sequence] for sequence in sent]
+        return [answer for _, _, answer in asked.values()]
 
     def batch(self, requests: Iterable[tuple[Message, int, int, Values]], *, verb: str = "") -> None:
         """Send several messages, (message, type, flags, values) each, as one datagram, and wait for the acks
@@ -352,38 +390,6 @@ class Socket:
         except PermissionError:
             self._socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, size)
 
-    def _talk(
-        self, message: Message, type: int, flags: int, body: bytes, verb: str, hint: str, single: bool = False
-    ) -> tuple[list[Reply], bool]:
-        """Send one request; its replies, and whether changes interrupted them. single: the first reply is
-        all."""
-        deadline = self._begin()
-        sequence, data = self._conversation.request(type, flags, body)
-        replies: list[Reply] = []
-        try:
-            self._send(data, verb, deadline)
-            while True:
-                for event in self._conversation.receive(self._receive(verb, deadline)):
-                    if event.sequence != sequence:
-                        continue
-                    if isinstance(event, Reply):
-                        replies.append(event)
-                        if single:
-                            self._broken = False
-                            return replies, False
-                    elif isinstance(event, Overrun):
-                        raise OverrunError(errno.ENOBUFS, verb, where=self.where)
-                    elif event.errno:
-                        raise self._refusal(event, message, body, verb, hint)
-                    else:
-                        self._broken = False
-                        return replies, isinstance(event, Done) and event.interrupted
-                self._check(deadline, verb)
-        except MalformedError as error:
-            raise self._malformed(error, verb) from None
-        finally:
-            self._conversation.forget(sequence)
-
     def _send(self, data: bytes | bytearray, verb: str, deadline: float) -> None:
         while True:
             try:
@@ -397,25 +403,27 @@ class Socket:
 
     def _receive(self, verb: str, deadline: float) -> bytes:
         """One datagram of the kernel's, whole."""
-        data: bytes = self._heard(lambda: self._socket.recvfrom(RECEIVE_SIZE), verb, deadline)
+        data: bytes = self._heard(self._socket.recvfrom, RECEIVE_SIZE, verb, deadline)
         return data
 
     def _receive_into(self, buffer: bytearray, verb: str, deadline: float) -> int:
         """One datagram of the kernel's, into `buffer`; gives its length, which is a message's at least."""
         while True:
-            length: int = self._heard(lambda: self._socket.recvfrom_into(buffer), verb, deadline)
+            length: int = self._heard(self._socket.recvfrom_into, buffer, verb, deadline)
             if length >= NLMSG_HDRLEN:
                 return length
             if length:
                 raise MalformedError(f"{length} bytes are too short for a message")
             self._check(deadline, verb)
 
-    def _heard(self, receive: Callable[[], tuple[Any, Any]], verb: str, deadline: float) -> Any:
-        """What the kernel sent. Mostly it has answered by the time that sending is done: nothing is waited
-        for then."""
+    def _heard(
+        self, receive: Callable[..., tuple[Any, Any]], room: int | bytearray, verb: str, deadline: float
+    ) -> Any:
+        """What the kernel sent, by receive(room). Mostly it has answered by the time that sending is done:
+        nothing is waited for then."""
         while True:
             try:
-                received, sender = receive()
+                received, sender = receive(room)
             except BlockingIOError:
                 self._wait(_READABLE, verb, deadline)
                 continue

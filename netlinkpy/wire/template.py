@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from ..native import load
 from .message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .attributes import Placed, Values
     from .message import Message
 
+_NUMBER = Struct("=I")
+_SEQUENCE_OFFSET = 8  # of nlmsg_seq
+
 
 class Template:
-    """One datagram of one or more messages, numbered from `sequence`; `places` tells the offset of every
+    """One datagram of one or more messages, numbered from 1; `places` tells the offset of every
     Slot.
 
     A value that shall differ from row to row is a `Slot(name, width)` in the values given to add()."""
 
-    __slots__ = ("_count", "_data", "messages", "places", "sequence")
+    __slots__ = ("_count", "_data", "messages", "places")
 
-    def __init__(self, sequence: int = 1) -> None:
+    def __init__(self) -> None:
         self._data = bytearray()
         self._count = 0
-        self.sequence = sequence
         self.places: list[Placed] = []
         self.messages: list[tuple[Message, int]] = []  # each message's description, and where it begins
 
@@ -34,7 +38,7 @@ class Template:
         self._data += bytes(NLMSG_HDRLEN)
         message.put(self._data, values, {}, self.places)
         length = len(self._data) - start
-        NLMSGHDR.pack_into(self._data, start, length, type, flags, self.sequence + self._count, 0)
+        NLMSGHDR.pack_into(self._data, start, length, type, flags, self._count + 1, 0)
         self._data += bytes(-length & 3)
         self.messages.append((message, start))
         self._count += 1
@@ -60,13 +64,54 @@ class Template:
         rows one after the other; constants: for each that does not, its value. A slot in neither stays zero.
         sequence: the number of the first row's message, counted up from row to row; None: all keep the
         template's."""
-        data = self.data
-        plan = []
-        for place in self.places:
-            if constants is not None and place.name in constants:
-                plan.append((place.offset, place.width, constants[place.name], 0, False))
-            elif place.name in columns:
-                plan.append((place.offset, place.width, columns[place.name], place.width, False))
-        out = bytearray(len(data) * rows)
-        load().stamp(out, data, plan, 0, rows, sequence)
-        return out
+        return stamp(self.data, self.places, columns, rows, constants or {}, sequence)
+
+
+def stamp(
+    data: bytes,
+    places: Iterable[Placed],
+    columns: Mapping[str, bytes],
+    rows: int,
+    constants: Mapping[str, bytes],
+    sequence: int | None = None,
+) -> bytearray:
+    """As Template.stamp(), of any data with places."""
+    if rows == 1:
+        return _stamp_one(data, places, columns, constants, sequence)
+    plan = []
+    for place in places:
+        if place.name in constants:
+            value, needed, stride = constants[place.name], place.width, 0
+        elif place.name in columns:
+            value, needed, stride = columns[place.name], place.width * rows, place.width
+        else:
+            continue
+        if len(value) != needed:
+            raise ValueError(f"{place.name}: {len(value)} bytes, and {needed} are needed")
+        plan.append((place.offset, place.width, value, stride, False))
+    out = bytearray(len(data) * rows)
+    load().stamp(out, data, plan, 0, rows, sequence)
+    return out
+
+
+def _stamp_one(
+    data: bytes,
+    places: Iterable[Placed],
+    columns: Mapping[str, bytes],
+    constants: Mapping[str, bytes],
+    sequence: int | None,
+) -> bytearray:
+    """One row: for that the way to the shim is longer than the work."""
+    out = bytearray(data)
+    for place in places:
+        value = constants.get(place.name)
+        if value is None:
+            value = columns.get(place.name)
+            if value is None:
+                continue
+        if len(value) != place.width:
+            raise ValueError(f"{place.name}: {len(value)} bytes, and {place.width} are needed")
+        out[place.offset : place.offset + place.width] = value
+    if sequence is not None:
+        _NUMBER.pack_into(out, _SEQUENCE_OFFSET, sequence & 0xFFFFFFFF)
+    return out

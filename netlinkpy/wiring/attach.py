@@ -16,9 +16,8 @@ from .attachment import Attachment
 from .bridge import Bridge, regroup, remove
 from .endpoint import Endpoint, Wanted, label, tells_mac
 from .errors import AttachError, Failures, failure
-from .inside import Group, in_groups, through_sockets
+from .inside import Ahead, Group, in_groups, through_sockets
 from .making import Maker
-from .own import await_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,19 +123,26 @@ class _Call:
         self._check()
         self._failures.check()
         if self._rows:
-            maker = Maker(self._bridges, self._failures, self._timeout, self._tell, self._another)
+            maker = Maker(
+                self._bridges, self._failures, self._timeout, self._tell, self._another, self._goes_whole()
+            )
             self._done = maker.done
             maker.make(self._rows)
             self._rows = [row for row in self._rows if row.position not in self._done]
             self._tell()
         self._drop_failed()
-        self._forget_ports()
-        for bridge in self._bridges.values():
-            self._enslave(bridge)
-        self._drop_failed()
-        self._failures.add(*through_sockets(self._rows, self._make_ready))
-        self._drop_failed()
+        if not all(row.port for row in self._rows):
+            self._forget_ports()
+            for bridge in self._bridges.values():
+                self._enslave(bridge)
+            self._drop_failed()
+            self._failures.add(*through_sockets(self._rows, self._make_ready))
+            self._drop_failed()
+            self._look_at_ports()
+        self._await_own()
         self._commit()
+        for row in self._rows:
+            self._done[row.position] = _attachment(row)
         if (
             self._failures.by_position
         ):  # an answer that was lost may have left a pair that we know no index of
@@ -149,6 +155,9 @@ class _Call:
         for position, endpoint in enumerate(self._endpoints):
             try:
                 row = Wanted(position, endpoint)
+                self._every.append(row)
+                if len(self._endpoints) == 1:
+                    Ahead.begin(row)
                 if (
                     endpoint.host_ifname is not None
                     and names.setdefault(row.host_ifname, position) != position
@@ -160,9 +169,8 @@ class _Call:
                     first = addresses.setdefault((row.bridge, packed), position)
                     if first != position:
                         raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
-                row.gateways_from(self._bridge(row).addresses)
+                row.gateways_from(self._bridge(row))
                 self._rows.append(row)
-                self._every.append(row)
             except ValueError as error:
                 where = label(endpoint.netns)
                 self._failures.add(
@@ -184,6 +192,8 @@ class _Call:
 
     def _check_room(self) -> None:
         """Refuse what a bridge has no ports for. (One endpoint alone may as well ask the kernel.)"""
+        if len(self._rows) < 2:
+            return
         for name, bridge in self._bridges.items():
             rows = self._rows_of(bridge)
             if len(rows) < 2:
@@ -248,18 +258,33 @@ class _Call:
     def _make_ready(self, rows: list[Wanted], handles: Sequence[Netns | None]) -> None:
         group = Group(rows, handles, self._timeout)
         self._failures.add(*[error for error in group.make_ready() if error is not None])
-        self._failures.add(*await_own(rows, handles, self._timeout))
+
+    def _look_at_ports(self) -> None:
+        """See that the ports forward."""
+        for bridge in self._bridges.values():
+            rows = self._rows_of(bridge)
+            ports = bridge.port_states([row.host_index for row in rows])
+            for row in rows:
+                row.port = ports.get(row.host_index, "")
+                if not row.port:
+                    text = f"its host end {row.host_ifname} is no port of {row.bridge} any more"
+                    self._failures.refuse(row, errno.ENODEV, text)
+        self._drop_failed()
+
+    def _await_own(self) -> None:
+        """Wait for the IPv6 addresses to be the containers' own."""
+        rows = [row for row in self._rows if any(len(packed) == 16 for packed, _ in row.addresses)]
+        if rows:
+            from .own import await_own
+
+            def work(rows: list[Wanted], handles: Sequence[Netns | None]) -> None:
+                self._failures.add(*await_own(rows, handles, self._timeout))
+
+            self._failures.add(*through_sockets(rows, work))
+            self._drop_failed()
 
     def _commit(self) -> None:
-        """See that the ports forward, and take the links out of the private groups: now they are finished."""
-        ports: dict[int, str] = {}
-        for bridge in self._bridges.values():
-            ports.update(bridge.port_states([row.host_index for row in self._rows_of(bridge)]))
-        for row in self._rows:
-            if row.host_index not in ports:
-                text = f"its host end {row.host_ifname} is no port of {row.bridge} any more"
-                self._failures.refuse(row, errno.ENODEV, text)
-        self._drop_failed()
+        """Take the links out of the private groups: now they are finished."""
         self._tell_neighbours()
         self._committing = True
         for bridge in self._bridges.values():
@@ -269,8 +294,11 @@ class _Call:
                 if row.host_index in lost:
                     self._failures.refuse(row, lost[row.host_index], "its host end went away meanwhile")
         self._drop_failed()
-        for row in self._rows:
-            self._done[row.position] = _attachment(row, ports[row.host_index])
+
+    def _goes_whole(self) -> bool:
+        """Whether there is one endpoint alone, with nothing to be done between the phases (on a network the
+        ports of whoever had its address are withdrawn)."""
+        return len(self._rows) == 1 and not self._bridges[self._rows[0].bridge].is_network
 
     def _tell_neighbours(self) -> None:
         """Announce the addresses whose MAC is not their own."""
@@ -292,6 +320,8 @@ class _Call:
         """Where each endpoint stands alone: remove what there is of those that failed, and go on with the
         others."""
         self._failures.check()
+        if not self._failures.by_position:
+            return
         lost = [row for row in self._rows if row.position in self._failures.by_position]
         self._rows = self._failures.without(self._rows)
         remove([row.host_index for row in lost if row.host_index])
@@ -324,7 +354,7 @@ class _Call:
             self._progress(made + len(self._failures.by_position) + len(self._done), len(self._endpoints))
 
 
-def _attachment(row: Wanted, port: str) -> Attachment:
+def _attachment(row: Wanted) -> Attachment:
     return Attachment(
         netns=row.label,
         bridge=row.bridge,
@@ -335,5 +365,5 @@ def _attachment(row: Wanted, port: str) -> Attachment:
         gateways=row.gateway_texts,
         host_ifname=row.host_ifname,
         host_index=row.host_index,
-        port=port,
+        port=row.port,
     )

@@ -12,13 +12,14 @@ from sys import byteorder
 
 from ..transport.socket import Socket
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_REQUEST
+from ..wire.conversation import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
 from ..wire.rtnetlink.bridge import BR_STATE_FORWARDING
 from ..wire.rtnetlink.link import (
     AF_BRIDGE,
+    IFF_RUNNING,
     IFF_UP,
     IFLA_ALT_IFNAME,
     IN6_ADDR_GEN_MODE_NONE,
@@ -33,11 +34,20 @@ from ..wire.template import Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
+    from ..transport.socket import Answer, Request
 
 _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
+# What bridges were the last time: their indices, and the MACs that were pinned. It saves asking twice and
+# pinning again; nothing of it is taken for true unless the kernel says the same now.
+_known: dict[str, tuple[int, bytes]] = {}
+_KNOWN = 64  # bridges at most
+
 _LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than in a dump of all
+
+_IFA_FAMILY = 0  # its place in ifaddrmsg (linux/if_addr.h)
 
 # How an alternative name `net:NAME` (networks/network.py) lies in a message: its type, then the text.
 _NETWORK = IFLA_ALT_IFNAME.to_bytes(2, byteorder) + b"net:"
@@ -46,13 +56,19 @@ PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  #
 
 
 class PrivateGroup:
-    """A socket in the caller's namespace, and the link group of its own that its port id stands for."""
+    """A socket in the caller's namespace, and the link group of its own that its port id stands for.
 
-    __slots__ = ("number", "socket")
+    answers: to the requests that went along with the making."""
 
-    def __init__(self, number: int | None = None, *, timeout: float = 10.0) -> None:
+    __slots__ = ("answers", "number", "socket")
+
+    def __init__(
+        self, number: int | None = None, *, timeout: float = 10.0, asked: Sequence[Request] = ()
+    ) -> None:
         """A fresh empty group; or the one of that number, which a dead call left (OSError EADDRINUSE: its
-        maker lives). timeout: seconds for each request through its socket."""
+        maker lives). timeout: seconds for each request through its socket; asked: other requests
+        (Socket.ask()) that go along with the question whether a fresh group is empty."""
+        self.answers: list[Answer] = []
         if number is not None:
             self.socket, self.number = Socket(port=number, timeout=timeout), number
             return
@@ -66,24 +82,22 @@ class PrivateGroup:
                 continue
             empty = False
             try:
-                empty = self._is_empty()
+                empty = self._is_empty(asked)
             finally:
                 if not empty:
                     self.socket.close()
             if empty:
                 return
 
-    def _is_empty(self) -> bool:
+    def _is_empty(self, asked: Sequence[Request]) -> bool:
         """An address of one byte is invalid for every member (EINVAL), and nobody's business without
         members."""
         values = {"group": self.number, "address": b"\0"}
-        try:
-            self.socket.request(LINK, RTM_NEWLINK, 0, values, verb="make links on the host")
-        except NetlinkError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            return False
-        return True
+        probe = ("make links on the host", LINK, RTM_NEWLINK, NLM_F_ACK, values)
+        members, *self.answers = self.socket.ask([probe, *asked])
+        if members.error is not None and members.error.errno != errno.EINVAL:
+            raise members.error
+        return members.error is None
 
     def take(self, indices: Iterable[int]) -> list[tuple[int, int]]:
         """Put links into this group; gives (index, errno) for each that the kernel refused."""
@@ -114,7 +128,9 @@ def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[in
     if not order:
         return []
     column = b"".join([index.to_bytes(4, byteorder) for index in order])
-    out = _REGROUP.stamp({"index": column}, len(order), {"group": group.to_bytes(4, byteorder)}, sequence=1)
+    out = _REGROUP.stamp(
+        {"host_index": column}, len(order), {"group": group.to_bytes(4, byteorder)}, sequence=1
+    )
     return [(order[row], number) for row, number, _ in socket.exchange(out, len(order), verb="group links")]
 
 
@@ -136,36 +152,66 @@ class Bridge:
     """One bridge of the caller's namespace, as it is at the beginning of a call, and the call's group for its
     new ports.
 
-    index; up: whether it is; addresses: (bytes, prefix length); is_network: whether it is one that
-    networks/ made."""
+    index; up: whether it is; settled: its MAC is pinned (a bridge of that index had the same, and we pinned
+    it), and it has a carrier; is_network: whether it is one that networks/ made."""
 
-    __slots__ = ("_mac", "addresses", "group", "index", "is_network", "name", "up")
+    __slots__ = ("_addresses", "_mac", "_runs", "group", "index", "is_network", "name", "settled", "up")
 
     def __init__(self, name: str, timeout: float) -> None:
         """timeout: seconds for each request. NetlinkError (ENODEV) where there is no such link, (EINVAL)
         where it is no bridge."""
         self.name = name
-        self.group = PrivateGroup(timeout=timeout)
+        asked = [(f"find bridge {name}", LINK, RTM_GETLINK, 0, _by(ifname=name))]
+        index, pinned = _known.get(name, (0, b""))
+        if index:
+            asked.append(self._addresses_of(index))
+        self.group = PrivateGroup(timeout=timeout, asked=asked)
         try:
-            self._look()
+            found, *addresses = self.group.answers
+            self._read(found.get()[0].body)
+            if index == self.index and not addresses[0].interrupted:
+                self._addresses = addresses[0].get()
+            else:
+                verb, message, type, _, values = self._addresses_of(self.index)
+                self._addresses = self.group.socket.dump_bodies(message, type, values, verb=verb)
         except BaseException:
             self.group.close()
             raise
+        self.settled = self._runs and self._mac == pinned and self.index == index
 
-    def _look(self) -> None:
-        verb = f"find bridge {self.name}"
-        socket = self.group.socket
-        asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        body = socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
+    def is_pinned(self) -> None:
+        """Keep in mind that its MAC was pinned."""
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        _known[self.name] = self.index, self._mac
+
+    def addresses(self, family: int) -> list[tuple[bytes, int]]:
+        """Its addresses of a family: bytes and prefix length."""
+        told = [ADDRESS.parse(reply.body) for reply in self._addresses if reply.body[_IFA_FAMILY] == family]
+        return [(one.get("local") or one["address"], one["ifa_prefixlen"]) for one in told]
+
+    def _addresses_of(self, index: int) -> Request:
+        verb = f"list the addresses of bridge {self.name}"
+        return verb, ADDRESS, RTM_GETADDR, NLM_F_DUMP, {"ifa_index": index}
+
+    def _read(self, body: bytes) -> None:
         self.index, flags, self._mac, kind = pick(_facts(), body)
         kind = (kind or b"").rstrip(b"\0").decode()
         if kind != "bridge":
-            raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {_a(kind)}, not a bridge")
+            text = f"{self.name} is {_a(kind)}, not a bridge"
+            raise NetlinkError(errno.EINVAL, f"find bridge {self.name}", text=text)
         self.up = bool(flags & IFF_UP)
+        self._runs = bool(flags & IFF_RUNNING)
         self.is_network = _NETWORK in body
-        asked = {"ifa_index": self.index}
-        found = socket.dump(ADDRESS, RTM_GETADDR, asked, verb=f"list the addresses of bridge {self.name}")
-        self.addresses = [(entry.get("local") or entry["address"], entry["ifa_prefixlen"]) for entry in found]
+
+    @property
+    def slots(self) -> dict[str, bytes]:
+        """What goes into the slots of messages for its new ports."""
+        return {
+            "bridge": self.index.to_bytes(4, byteorder),
+            "bridge_mac": self._mac,
+            "group": self.group.number.to_bytes(4, byteorder),
+        }
 
     def count_ports(self) -> int:
         """How many ports it has now; about so many where others come and go all the time (in the end the
@@ -183,17 +229,13 @@ class Bridge:
         The bridge's MAC is pinned first. Else it is its lowest port's, so that taking that port away would
         cut off all others until their ARP caches forget; and the kernel looks at every port for the lowest
         each time one comes."""
-        values = {
-            "bridge": self.index.to_bytes(4, byteorder),
-            "mac": self._mac,
-            "group": self.group.number.to_bytes(4, byteorder),
-        }
         verb = f"make ports of bridge {self.name}"
-        messages = _ENSLAVE.stamp({}, 1, values)
+        messages = _ENSLAVE.stamp(self.slots, 1)
         for _, error, tlvs in self.group.socket.exchange(messages, len(_ENSLAVE.messages), verb=verb):
             # EAFNOSUPPORT is a port without IPv6: its MTU is below 1280, or the kernel has none.
             if error != errno.EAFNOSUPPORT:
                 raise NetlinkError(error, verb, text=decode(tlvs).sentence)
+        self.is_pinned()
 
     def enslave(self, index: int) -> NetlinkError | None:
         """Make one link a port, and up; gives the error where the kernel refuses."""
@@ -221,27 +263,23 @@ class Bridge:
 
     def _look_at_ports(self, indices: list[int]) -> dict[int, int]:
         """The states of a few ports, -1 for one that is none; the bridge is looked at too."""
-        asked = [
-            {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS} for index in (*indices, self.index)
-        ]
         verb = f"look at the ports of {self.name}"
-        answers = self.group.socket.ask([(LINK, RTM_GETLINK, 0, values) for values in asked], verb=verb)
+        asked = [(verb, LINK, RTM_GETLINK, 0, _by(ifi_index=index)) for index in (*indices, self.index)]
         states = {}
-        for index, answer in zip(indices, answers, strict=False):
-            if not isinstance(answer, NetlinkError):
-                (state,) = pick(_port_facts(), answer)
-                states[index] = -1 if state is None else int(state)
-            elif answer.errno == errno.ENODEV:
+        for index, answer in zip(indices, self.group.socket.ask(asked), strict=False):
+            if answer.error is not None and answer.error.errno == errno.ENODEV:
                 states[index] = -1
             else:
-                raise answer
+                (state,) = pick(port_facts(), answer.get()[0].body)
+                states[index] = -1 if state is None else int(state)
         return states
 
     def is_gone(self) -> bool:
         """Whether it was removed meanwhile."""
-        asked = {"ifi_index": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         try:
-            self.group.socket.get_body(LINK, RTM_GETLINK, asked, verb=f"look at bridge {self.name}")
+            self.group.socket.get_body(
+                LINK, RTM_GETLINK, _by(ifi_index=self.index), verb=f"look at bridge {self.name}"
+            )
         except NetlinkError as error:
             if error.errno != errno.ENODEV:
                 raise
@@ -259,26 +297,40 @@ class Bridge:
         self.group.close()
 
 
-_REGROUP = Template()
-_REGROUP.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("index", 4), "group": Slot("group", 4)})
+def enslaving(port: dict[str, Slot], *, pin: bool = True, ipv6: bool = True) -> Template:
+    """Pin the bridge's MAC; no IPv6 addresses on the ports; make them ports, and up. port: names one port
+    (ifi_index), or the group of many. (Of one message the kernel takes up and master first, and then the
+    mode: so that goes before, by itself. Where a port has no IPv6 the kernel refuses it.)"""
+    template = Template()
+    if pin:
+        values = {"ifi_index": Slot("bridge", 4), "address": Slot("bridge_mac", 6)}
+        template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
+    if ipv6:
+        mode = {**port, "af_spec": {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}}
+        template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, mode)
+    up = {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, **port, "master": Slot("bridge", 4)}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, up)
+    return template
 
-# Pin the bridge's MAC; no IPv6 addresses on the ports; make them ports, and up. (Of one message the kernel
-# takes up and
-# master first, and then the mode: so that goes before, by itself.)
-_ENSLAVE = Template()
-_ENSLAVE.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, {"ifi_index": Slot("bridge", 4), "address": Slot("mac", 6)})
-_ENSLAVE.add(
-    LINK,
-    RTM_NEWLINK,
-    NLM_F_REQUEST,
-    {"group": Slot("group", 4), "af_spec": {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}},
-)
-_ENSLAVE.add(
-    LINK,
-    RTM_NEWLINK,
-    NLM_F_REQUEST,
-    {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, "group": Slot("group", 4), "master": Slot("bridge", 4)},
-)
+
+def regrouping(group: Slot | int) -> Template:
+    """Put the link in the slot host_index into a group."""
+    template = Template()
+    values = {"ifi_index": Slot("host_index", 4), "group": group}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
+    return template
+
+
+def looking(slots: Iterable[str]) -> Template:
+    """Look at the links in these slots, by which a pending change of their carrier is completed."""
+    template = Template()
+    for slot in slots:
+        template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, _by(ifi_index=Slot(slot, 4)))
+    return template
+
+
+_REGROUP = regrouping(Slot("group", 4))
+_ENSLAVE = enslaving({"group": Slot("group", 4)})
 
 
 def _facts() -> Plan:
@@ -294,7 +346,7 @@ def _facts() -> Plan:
     return _plans["bridge"]
 
 
-def _port_facts() -> Plan:
+def port_facts() -> Plan:
     """What is to be known of a port."""
     if "port" not in _plans:
         state = number(LINK, "linkinfo.slave_data[bridge].state")
@@ -311,6 +363,11 @@ def _dump_facts() -> Plan:
 
 
 _plans: dict[str, Plan] = {}
+
+
+def _by(**named: Any) -> dict[str, Any]:
+    """What a GET of a link says: which one, and that its counters are not wanted."""
+    return {**named, "ext_mask": RTEXT_FILTER_SKIP_STATS}
 
 
 def _a(kind: str | None) -> str:

@@ -18,6 +18,8 @@ from ..wire.template import Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..transport.socket import Socket
     from .bridge import Bridge
     from .endpoint import Wanted
@@ -30,38 +32,42 @@ class Refused:
 
     __slots__ = ("address", "errno", "name", "row")
 
-    def __init__(self, row: Wanted, address: str, name: str, errno: int) -> None:
+    def __init__(self, row: Wanted, packed: bytes, bridge_index: int, errno: int) -> None:
         self.row = row
-        self.address = address
-        self.name = name
+        self.address = format_ip(packed)
+        self.name = claim_name(bridge_index, packed)
         self.errno = errno
 
 
 def claim(socket: Socket, rows: list[Wanted], bridges: dict[str, Bridge]) -> list[Refused]:
     """Claim every address of the rows for their host ends, all in few datagrams; gives what was refused."""
-    wanted = [
-        (row, packed, claim_name(bridges[row.bridge].index, packed))
-        for row in rows
-        for packed, _ in row.addresses
-    ]
+    wanted = [(row, packed, bridges[row.bridge]) for row in rows for packed, _ in row.addresses]
     if not wanted:
         return []
     columns = {
-        "index": b"".join([row.host_index.to_bytes(4, byteorder) for row, _, _ in wanted]),
-        "name": b"".join([name.encode().ljust(_LONGEST, b"\0") for _, _, name in wanted]),
+        "host_index": b"".join([row.host_index.to_bytes(4, byteorder) for row, _, _ in wanted]),
+        "name": b"".join([claim_bytes(bridge, packed) for _, packed, bridge in wanted]),
     }
-    out = _TEMPLATE.stamp(columns, len(wanted), sequence=1)
+    out = _CLAIM.stamp(columns, len(wanted), sequence=1)
     failures = socket.exchange(out, len(wanted), verb="claim addresses")
     return [
-        Refused(wanted[number][0], format_ip(wanted[number][1]), wanted[number][2], error)
-        for number, error, _ in failures
+        Refused(row, packed, bridge.index, error)
+        for (row, packed, bridge), error in [(wanted[number], error) for number, error, _ in failures]
     ]
 
 
-_TEMPLATE = Template()
-_TEMPLATE.add(
-    LINK,
-    RTM_NEWLINKPROP,
-    NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL,
-    {"ifi_index": Slot("index", 4), "prop_list": {"alt_ifname": [Slot("name", _LONGEST)]}},
-)
+def claim_bytes(bridge: Bridge, packed: bytes) -> bytes:
+    """The name that claims an address, as it lies in a message."""
+    return claim_name(bridge.index, packed).encode().ljust(_LONGEST, b"\0")
+
+
+def claiming(names: Iterable[str]) -> Template:
+    """One claim for each of the slots named so, all for the link in the slot host_index."""
+    template = Template()
+    for name in names:
+        values = {"ifi_index": Slot("host_index", 4), "prop_list": {"alt_ifname": [Slot(name, _LONGEST)]}}
+        template.add(LINK, RTM_NEWLINKPROP, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, values)
+    return template
+
+
+_CLAIM = claiming(["name"])

@@ -7,6 +7,7 @@ import os
 
 from ..record import Record
 from ..rtnl.values import (
+    FAMILY_OF_LENGTH,
     check_ifname,
     check_number,
     format_ip,
@@ -20,7 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..netns.handle import Netns, Target
+    from ..netns.handle import Target
+    from .bridge import Bridge
+    from .inside import Ahead
+    from .templates import Shape
 
 
 IPV6_MIN_MTU = 1280  # bytes (RFC 8200, section 5)
@@ -60,7 +64,9 @@ class Wanted:
 
     __slots__ = (
         "addresses",
+        "ahead",
         "bridge",
+        "claimed",
         "endpoint",
         "fixed_mac",
         "gateways",
@@ -72,10 +78,11 @@ class Wanted:
         "mac",
         "metric",
         "mtu",
-        "netns",
+        "port",
         "position",
         "queues",
         "routes",
+        "shape",
         "socket",
     )
 
@@ -83,14 +90,21 @@ class Wanted:
         """ValueError or TypeError says what is wrong with the endpoint."""
         self.position = position
         self.socket = -1  # inside the container, once there is one
+        self.ahead: Ahead | None = None  # it is being opened (inside.py)
+        self.unmade()
+        self.become(endpoint)
+
+    def unmade(self) -> None:
+        """Nothing of it is there (any more)."""
         self.index = 0
         self.host_index = 0
-        self.become(endpoint)
+        self.claimed = False  # its addresses
+        self.port = ""  # the state of its port, once it was seen
 
     def become(self, endpoint: Endpoint) -> None:
         """Want this endpoint, in place of one that was not to be had. Errors as when it is made."""
         self.endpoint = endpoint
-        self.netns: Netns | None = None
+        self.shape: Shape | None = None  # found when it is needed (templates.py)
         self.label = label(endpoint.netns)
         self.bridge = check_ifname(endpoint.bridge)
         self.ifname = _name(endpoint.ifname)
@@ -101,9 +115,7 @@ class Wanted:
         self.gateways: list[bytes] | None = None
         if endpoint.gateways is not None:
             self.gateways = [parse_ip(text) for text in _several(endpoint.gateways)]
-        self.mac = _mac(endpoint.mac, self.addresses)
-        derived = any(len(packed) == 4 for packed, _ in self.addresses)
-        self.fixed_mac = derived if endpoint.mac is None else endpoint.mac != "random"
+        self.mac, self.fixed_mac = _mac(endpoint.mac, self.addresses)
         self.mtu = None if endpoint.mtu is None else check_number(endpoint.mtu, 68, 65535, "mtu")
         self.metric = (
             None if endpoint.metric is None else check_number(endpoint.metric, 1, 0xFFFFFFFF, "metric")
@@ -121,12 +133,18 @@ class Wanted:
                 raise ValueError(f"mtu {self.mtu} is too small for IPv6, which needs {IPV6_MIN_MTU}")
 
     def close(self) -> None:
+        """Close what is open for it."""
+        if self.ahead is not None:
+            self.ahead.close(self)
+        self.close_socket()
+
+    def close_socket(self) -> None:
         """Close the socket inside, where there is one."""
         if self.socket >= 0:
             os.close(self.socket)
             self.socket = -1
 
-    def gateways_from(self, bridge_addresses: list[tuple[bytes, int]]) -> None:
+    def gateways_from(self, bridge: Bridge) -> None:
         """Where no gateways were given: take the bridge's addresses in the nets of ours. ValueError where it
         has addresses of the family, and none of them is in our net."""
         if self.gateways is not None:
@@ -137,10 +155,11 @@ class Wanted:
             family = len(packed)
             own = [
                 gateway
-                for gateway, _ in bridge_addresses
-                if len(gateway) == family and not _link_local(gateway)
+                for gateway, _ in bridge.addresses(FAMILY_OF_LENGTH[family])
+                if not _link_local(gateway)
             ]
-            inside = [gateway for gateway in own if network(gateway, length) == network(packed, length)]
+            net = network(packed, length)
+            inside = [gateway for gateway in own if network(gateway, length) == net]
             if inside:
                 found.setdefault(family, inside[0])
             elif own:
@@ -151,7 +170,7 @@ class Wanted:
             if family not in found:
                 raise ValueError(f"{why}: give gateways (--default-gateway)")
         self.gateways = list(found.values())
-        self._check_reach()
+        self._check_own(self.gateways)
 
     @property
     def address_texts(self) -> tuple[str, ...]:
@@ -165,24 +184,26 @@ class Wanted:
 
     def _check_reach(self) -> None:
         """Every gateway must be in the net of an address, and none may be the container's own."""
-        gateways = self.gateways or []
+        gateways = list(self.gateways or ())
         if len({len(gateway) for gateway in gateways}) < len(gateways):
             raise ValueError("at most one gateway for each family")
-        for gateway in [*gateways, *(via for _, _, via in self.routes if via is not None)]:
-            if _link_local(gateway):
-                continue
-            if any(gateway == packed for packed, _ in self.addresses):
-                raise ValueError(f"gateway {format_ip(gateway)} is the container's own address")
-            if not any(
-                len(packed) == len(gateway) and network(packed, length) == network(gateway, length)
-                for packed, length in self.addresses
+        gateways += [via for _, _, via in self.routes if via is not None]
+        if not gateways:
+            return
+        self._check_own(gateways)
+        nets = [(len(packed), length, network(packed, length)) for packed, length in self.addresses]
+        for gateway in gateways:
+            if _link_local(gateway) or any(
+                size == len(gateway) and network(gateway, length) == net for size, length, net in nets
             ):
-                nets = (
-                    ", ".join(f"{format_ip(packed)}/{length}" for packed, length in self.addresses) or "none"
-                )
-                raise ValueError(
-                    f"gateway {format_ip(gateway)} is outside the nets of the addresses ({nets})"
-                )
+                continue
+            texts = ", ".join(self.address_texts) or "none"
+            raise ValueError(f"gateway {format_ip(gateway)} is outside the nets of the addresses ({texts})")
+
+    def _check_own(self, gateways: list[bytes]) -> None:
+        for packed, _ in self.addresses:
+            if packed in gateways and not _link_local(packed):
+                raise ValueError(f"gateway {format_ip(packed)} is the container's own address")
 
 
 def label(target: Target) -> str:
@@ -191,7 +212,7 @@ def label(target: Target) -> str:
         return f"process {target}"
     if isinstance(target, str):
         return f"namespace {target}"
-    return str(getattr(target, "label", repr(target)))
+    return str(getattr(target, "label", None) or repr(target))
 
 
 def mac_from_ipv4(packed: bytes) -> bytes:
@@ -247,21 +268,22 @@ def _route(route: tuple[str, str | None]) -> tuple[bytes, int, bytes | None]:
     return packed, length, via
 
 
-def _mac(given: str | None, addresses: list[tuple[bytes, int]]) -> bytes:
+def _mac(given: str | None, addresses: list[tuple[bytes, int]]) -> tuple[bytes, bool]:
+    """The MAC, and whether it is always the same for this endpoint."""
     if given is None:
         for packed, _ in addresses:
             if len(packed) == 4:
-                return mac_from_ipv4(packed)
+                return mac_from_ipv4(packed), True
     if given is None or given == "random":
         random = bytearray(os.urandom(6))
         random[0] = random[0] & 0xFC | 0x02  # unicast, locally administered
-        return bytes(random)
+        return bytes(random), False
     packed = parse_mac(given)
     if packed[0] & 1 or packed == bytes(6):
         raise ValueError(
             f"{given} is a {'zero' if packed == bytes(6) else 'multicast'} address, no interface's"
         )
-    return packed
+    return packed, True
 
 
 def _link_local(packed: bytes) -> bool:

@@ -10,35 +10,29 @@ from struct import Struct
 from ..native import load
 from ..netns.handle import Netns
 from ..wire.extack import decode
-from ..wire.message import NLMSG_HDRLEN
-from ..wire.rtnetlink.link import LINK, RTM_NEWLINK
-from ..wire.table import Plan, number
+from .bridge import PORT_STATES
+from .claims import Refused, claim_bytes
 from .errors import failure
 from .templates import shape_of, step_names, values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
-    from ..native.interface import Step, Visited
-    from ..wire.template import Template
+    from ..native.interface import Visited
+    from ..transport.socket import Socket
+    from ..wire.script import Script
+    from .bridge import Bridge
     from .endpoint import Wanted
     from .errors import AttachError
     from .templates import Shape
 
 AT_A_TIME = 64  # rows in one call of the shim: signals are served in between
-_REPLY_ROOM = 4096  # for the echo of a create, some 1500 bytes
-_INDEX_OFFSET = NLMSG_HDRLEN + 4  # of ifi_index
 _NUMBER = Struct("=I")
 _FD = Struct("=i")
 _FEW_SOCKETS = 16
 MAX_SOCKETS = 256  # rows of a call that keep their socket between phases: a process has 1024 descriptors
-
-
-def kernel_echoes() -> bool:
-    """Whether the kernel answers NLM_F_ECHO on RTM_NEWLINK: since 6.2."""
-    release = os.uname().release.split(".")
-    return (int(release[0]), int("".join(filter(str.isdigit, release[1][:3])) or 0)) >= (6, 2)
 
 
 def reserve_descriptors(fd: int, rows: int) -> None:
@@ -54,6 +48,42 @@ def reserve_descriptors(fd: int, rows: int) -> None:
         return
 
 
+class Ahead:
+    """A row's namespace, and a socket that a thread opens inside while other things are done."""
+
+    __slots__ = ("_opening", "handle")
+
+    def __init__(self, handle: Netns) -> None:
+        self.handle = handle
+        self._opening: Any = load().open_ahead(handle.fileno())
+
+    @classmethod
+    def begin(cls, row: Wanted) -> None:
+        """Begin, for a row. What fails here is tried again, and said, where the row is entered."""
+        try:
+            handle = Netns.open(row.endpoint.netns)
+        except (OSError, ValueError, TypeError):
+            return
+        try:
+            row.ahead = cls(handle)
+        except OSError:
+            handle.close()
+
+    def end(self, row: Wanted) -> None:
+        """The row gets the socket, if there is one."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            try:
+                row.socket = load().opened(opening)
+            except OSError:
+                return
+
+    def close(self, row: Wanted) -> None:
+        """Close the namespace; the row has the socket."""
+        self.end(row)
+        self.handle.close()
+
+
 class Group:
     """Rows of one shape that are visited together: their namespaces open, their messages stamped."""
 
@@ -61,94 +91,92 @@ class Group:
         """handles: the namespaces; None for a row that has a socket inside already."""
         self._rows = rows
         self._fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
-        self._timeout = int(timeout * 1e9)
+        self._timeout = timeout
 
-    def create(self, groups: list[int], host_fd: int, echo: bool) -> list[AttachError | None]:
+    def create(self, groups: list[int], host_fd: int) -> list[AttachError | None]:
         """Create every row's pair and configure the container's end; the rows get their indices. Gives what
         failed, for each row: EEXIST of the create means that something is in the way."""
-        shape = shape_of(self._rows[0], echo)
+        script = shape_of(self._rows[0]).make
         values = [values_of(row) for row in self._rows]
         columns = {name: b"".join([each[name] for each in values]) for name in values[0]}
         columns["group"] = b"".join([_NUMBER.pack(group) for group in groups])
-        constants = {"host_netns": _NUMBER.pack(host_fd)}
-        replies = bytearray(_REPLY_ROOM * len(self._rows))
-        take = (RTM_NEWLINK, _INDEX_OFFSET)
-        create = self._step(shape.create, columns, constants)
-        configure = self._step(shape.configure, columns, constants)
-        wanted_replies = (replies, _REPLY_ROOM)
-        if echo:
-            steps: list[Step] = [(*create, take, (), wanted_replies)]
-            names = ["create", "configure"]
-        else:
-            find = self._step(shape.find, columns, constants)
-            steps = [(*create, None, (), None), (*find, take, (), wanted_replies)]
-            names = ["create", "find", "configure"]
-        steps.append((*configure, None, shape.configure.offsets("index"), None))
-        visited = self._visit(steps)
-        for place, (row, outcome) in enumerate(zip(self._rows, visited, strict=True)):
-            row.index = outcome[4]
-            if row.index:
-                row.host_index = _peer_index(replies, place * _REPLY_ROOM)
-        return self._failures(visited, names, [step[0] for step in steps], shape_templates(shape, names))
+        visited = self._run(script, columns, {"host_netns": _NUMBER.pack(host_fd)})
+        for row, outcome in zip(self._rows, visited, strict=True):
+            row.index, row.host_index = outcome[4]
+        return self._failures(visited, script)
+
+    def wire(self, bridge: Bridge, host_fd: int) -> AttachError | Refused | None:
+        """All of a row that stands alone, in one visit, as far as it goes: what create() does and the claims,
+        whose failures are given; and what of the later phases succeeds, which the row then tells (claimed,
+        port)."""
+        (row,) = self._rows
+        script = shape_of(row).whole(bridge.settled)
+        columns = {**values_of(row), **bridge.slots, "host_netns": _NUMBER.pack(host_fd)}
+        for place, (packed, _) in enumerate(row.addresses):
+            columns[f"claim{place}"] = claim_bytes(bridge, packed)
+        (outcome,) = self._run(script, columns, {}, bridge.group.socket)
+        error, done, message, _, (row.index, row.host_index, state) = outcome
+        if error:  # an answer that came late could pass for a later one's
+            row.close_socket()
+        if error and done < script.names.index("enslave"):
+            if script.names[done] == "claim" and message >= 0:
+                packed, _ = row.addresses[message]
+                return Refused(row, packed, bridge.index, error)
+            return _failure(row, outcome, script)
+        row.claimed = True
+        if done > script.names.index("enslave"):
+            bridge.is_pinned()
+        if not error:
+            row.port = PORT_STATES[state]
+        return None
 
     def look(self) -> list[bool]:
         """Whether each row's container has a link of its name."""
-        shape = shape_of(self._rows[0], True)
+        script = shape_of(self._rows[0]).find
         columns = {"ifname": b"".join([values_of(row)["ifname"] for row in self._rows])}
-        step = self._step(shape.find, columns, {})
-        visited = load().visit(self._fds, [(*step, None, (), None)], self._timeout)
+        visited = script.run(script.stamp(columns, len(self._rows)), self._fds, self._timeout)
         return [not outcome[0] for outcome in visited]
 
     def make_ready(self) -> list[AttachError | None]:
         """Bring up every row's lo, and have the kernel complete the carrier change of its interface."""
-        shape = shape_of(self._rows[0], True)
+        script = shape_of(self._rows[0]).ready
         columns = {"index": b"".join([_NUMBER.pack(row.index) for row in self._rows])}
-        step = self._step(shape.ready, columns, {})
-        visited = self._visit([(*step, None, (), None)])
-        return self._failures(visited, ["ready"], [step[0]], [shape.ready])
+        return self._failures(self._run(script, columns, {}), script)
 
-    def _visit(self, steps: list[Step]) -> list[Visited]:
-        """Run steps, through the rows' sockets where they have one; else they get one, as long as there are
-        not too many."""
+    def _run(
+        self,
+        script: Script,
+        columns: dict[str, bytes],
+        constants: dict[str, bytes],
+        beside: Socket | None = None,
+    ) -> list[Visited]:
+        """Run a script, through the rows' sockets where they have one; else they get one, as long as there
+        are not too many."""
         rows = self._rows
         place = rows[-1].position
-        if rows[0].socket < 0 and place >= _FEW_SOCKETS and place >= _share_of_files(MAX_SOCKETS, 4):
-            return load().visit(self._fds, steps, self._timeout)
-        sockets = bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
+        sockets = None
+        if rows[0].socket >= 0 or place < _FEW_SOCKETS or place < _share_of_files(MAX_SOCKETS, 4):
+            sockets = bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
+        datagrams = script.stamp(columns, len(rows), constants)
         try:
-            return load().visit(self._fds, steps, self._timeout, sockets)
+            return script.run(datagrams, self._fds, self._timeout, sockets, beside)
         finally:
-            for place, row in enumerate(rows):
-                (row.socket,) = _FD.unpack_from(sockets, place * 4)
+            if sockets is not None:
+                for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
+                    row.socket = fd
 
-    def _step(
-        self, template: Template, columns: dict[str, bytes], constants: dict[str, bytes]
-    ) -> tuple[bytearray, int]:
-        """Every row's copy of a template, back to back, and the length of one."""
-        return template.stamp(columns, len(self._rows), constants), len(template.data)
-
-    def _failures(
-        self, visited: list[Visited], names: list[str], datagrams: Iterable[object], templates: list[Template]
-    ) -> list[AttachError | None]:
-        found: list[AttachError | None] = [None] * len(visited)
-        for place, outcome in enumerate(visited):
-            if outcome[0]:
-                found[place] = _failure(self._rows[place], outcome, names, templates)
-        return found
+    def _failures(self, visited: list[Visited], script: Script) -> list[AttachError | None]:
+        return [
+            _failure(row, outcome, script) if outcome[0] else None
+            for row, outcome in zip(self._rows, visited, strict=True)
+        ]
 
 
-def shape_templates(shape: object, names: list[str]) -> list[Template]:
-    """The templates of a shape by their names."""
-    return [getattr(shape, name) for name in names]
-
-
-def in_groups(
-    rows: Iterable[Wanted], work: Callable[[list[Wanted], list[Netns]], None], echo: bool = True
-) -> list[AttachError]:
+def in_groups(rows: Iterable[Wanted], work: Callable[[list[Wanted], list[Netns]], None]) -> list[AttachError]:
     """Call work(rows, handles) for rows of one shape at a time, 64 at most, their namespaces open meanwhile.
     Gives the rows whose namespace cannot be opened."""
     failed: list[AttachError] = []
-    for alike in _alike(rows, echo):
+    for alike in _alike(rows):
         opened: list[Netns] = []
         present: list[Wanted] = []
         try:
@@ -175,16 +203,16 @@ def through_sockets(
     rows: list[Wanted], work: Callable[[list[Wanted], Sequence[Netns | None]], None]
 ) -> list[AttachError]:
     """As in_groups(), but rows that have a socket inside are not opened for it (None)."""
-    for alike in _alike([row for row in rows if row.socket >= 0], True):
+    for alike in _alike([row for row in rows if row.socket >= 0]):
         work(alike, [None] * len(alike))
     return in_groups([row for row in rows if row.socket < 0], work)
 
 
-def _alike(rows: Iterable[Wanted], echo: bool) -> Iterator[list[Wanted]]:
+def _alike(rows: Iterable[Wanted]) -> Iterator[list[Wanted]]:
     """The rows in lists of one shape, 64 at most in each."""
     shapes: dict[Shape, list[Wanted]] = {}  # which keeps each shape, so that no other takes its place
     for row in rows:
-        shapes.setdefault(shape_of(row, echo), []).append(row)
+        shapes.setdefault(shape_of(row), []).append(row)
     for alike in shapes.values():
         size = AT_A_TIME if len(alike) < _FEW_SOCKETS else _share_of_files(AT_A_TIME, 8)
         for start in range(0, len(alike), size):
@@ -199,7 +227,7 @@ def _share_of_files(most: int, part: int) -> int:
     return most if soft == RLIM_INFINITY else max(min(most, soft // part), 1)
 
 
-def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Template]) -> AttachError:
+def _failure(row: Wanted, outcome: Visited, script: Script) -> AttachError:
     refusal, step, message, tlvs, _ = outcome
     if step < 0:
         hint = {
@@ -207,14 +235,11 @@ def _failure(row: Wanted, outcome: Visited, names: list[str], templates: list[Te
             errno.EINVAL: "it is no network namespace",
         }.get(refusal, "")
         return failure(row.position, row.endpoint, refusal, f"enter {row.label}", hint=hint)
-    verbs = step_names(row)[names[step]]
+    name = script.names[step]
+    verbs = step_names(row)[name]
     verb = verbs[message] if 0 <= message < len(verbs) else verbs[0]
-    told = decode(tlvs)
-    if message >= 0:
-        description, start = templates[step].messages[message]
-        body = templates[step].data[start + NLMSG_HDRLEN :]
-        told = decode(tlvs, description, body)
-    hint = _hint(row, names[step], verb, refusal)
+    told = decode(tlvs, *script.message(step, message)) if message >= 0 else decode(tlvs)
+    hint = _hint(row, name, verb, refusal)
     return failure(
         row.position,
         row.endpoint,
@@ -236,20 +261,3 @@ def _hint(row: Wanted, step: str, verb: str, number: int) -> str:
     if number == errno.EPERM and step == "create":
         return "not permitted: this needs CAP_NET_ADMIN both in the container and on the host"
     return ""
-
-
-def _peer_index(replies: bytearray, start: int) -> int:
-    """IFLA_LINK of the link message at `start`: the index of the other end."""
-    found = bytearray(4)
-    end = start + _NUMBER.unpack_from(replies, start)[0]
-    load().gather(replies, end, _peer_plan().compiled, [found], None, 0, 1, start)
-    return int(_NUMBER.unpack(found)[0])
-
-
-_peer_plans: list[Plan] = []
-
-
-def _peer_plan() -> Plan:
-    if not _peer_plans:
-        _peer_plans.append(Plan(LINK, RTM_NEWLINK, {"peer": number(LINK, "link")}))
-    return _peer_plans[0]

@@ -13,19 +13,18 @@ from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip
 from .bridge import remove
-from .claims import claim
+from .claims import Refused, claim
 from .errors import AttachError
-from .inside import Group, in_groups, kernel_echoes, reserve_descriptors
+from .inside import Group, in_groups, reserve_descriptors
 from .inspect import Conflicts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..transport.socket import Socket
     from .attachment import Attachment
     from .bridge import Bridge
-    from .claims import Refused
     from .endpoint import Endpoint, Wanted
     from .errors import Failures
 
@@ -42,13 +41,16 @@ class Maker:
         timeout: float,
         tell: Callable[[], None],
         another: Callable[[int, str], Endpoint | None] | None,
+        whole: bool,
     ) -> None:
+        """whole: a row goes through all phases at once, as far as it can: it stands alone, and nothing is to
+        be done in between."""
+        self._whole = whole
         self._bridges = bridges
         self._failures = failures
         self._timeout = timeout
         self._tell = tell
         self._another = another
-        self._echo = kernel_echoes()
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
         self.done: dict[int, Attachment] = {}
 
@@ -57,9 +59,10 @@ class Maker:
         with Netns.current() as here:
             reserve_descriptors(here.fileno(), len(rows))
             for _ in range(_ROUNDS):
-                blocked = self._create(rows, here)
-                rows = [row for row in self._failures.without(rows) if row.index]
-                refused = claim(self._any_socket(), rows, self._bridges)
+                blocked, refused = self._create(rows, here)
+                rows = [row for row in self._failures.without(rows) if row.index and not row.claimed]
+                if not self._whole:
+                    refused = claim(self._any_socket(), rows, self._bridges)
                 if not blocked and not refused:
                     return
                 rows = self._clear_way(blocked, refused)
@@ -70,9 +73,13 @@ class Maker:
     def _any_socket(self) -> Socket:
         return next(iter(self._bridges.values())).group.socket
 
-    def _create(self, rows: list[Wanted], here: Netns) -> list[tuple[Wanted, AttachError]]:
-        """Create the pairs and configure the containers' ends; gives the rows whose way something is in."""
+    def _create(
+        self, rows: list[Wanted], here: Netns
+    ) -> tuple[list[tuple[Wanted, AttachError]], list[Refused]]:
+        """Create the pairs and configure the containers' ends; gives the rows whose way something is in. What
+        goes through all phases at once claims its addresses too; gives the claim that is refused."""
         blocked: list[tuple[Wanted, AttachError]] = []
+        refused: list[Refused] = []
         own = here.identity
 
         def work(rows: list[Wanted], handles: list[Netns]) -> None:
@@ -82,20 +89,31 @@ class Maker:
                 return
             rows = [row for row, _ in good]
             group = Group(rows, [handle for _, handle in good], self._timeout)
-            numbers = [self._bridges[row.bridge].group.number for row in rows]
-            for row, error in zip(rows, group.create(numbers, here.fileno(), self._echo), strict=True):
+            bridges = [self._bridges[row.bridge] for row in rows]
+            errors: Sequence[AttachError | Refused | None]
+            if self._whole:
+                errors = [group.wire(bridges[0], here.fileno())]
+            else:
+                errors = group.create([bridge.group.number for bridge in bridges], here.fileno())
+            for row, error in zip(rows, errors, strict=True):
                 if error is None:
                     continue
-                if error.errno == errno.EEXIST and not row.index:
+                if isinstance(error, Refused):
+                    refused.append(error)
+                elif error.errno == errno.EEXIST and not row.index:
                     blocked.append((row, error))
                 else:
                     self._failures.add(error)
             self._tell()
             self._failures.check()
 
-        self._failures.add(*in_groups(rows, work, self._echo))
+        if len(rows) == 1 and rows[0].ahead is not None:
+            rows[0].ahead.end(rows[0])
+            work(rows, [rows[0].ahead.handle])
+        else:
+            self._failures.add(*in_groups(rows, work))
         self._failures.check()
-        return blocked
+        return blocked, refused
 
     def _may_enter(self, row: Wanted, handle: Netns, own: tuple[int, int]) -> bool:
         identity = handle.identity
@@ -142,7 +160,7 @@ class Maker:
         again = list({row.position: row for row in again}.values())
         remove([row.host_index for row in again if row.host_index])
         for row in again:
-            row.index = row.host_index = 0
+            row.unmade()
             if row.endpoint.host_ifname is None:
                 row.host_ifname = f"veth{os.urandom(4).hex()}"
         return again
@@ -159,5 +177,5 @@ class Maker:
         if endpoint is None:
             return False
         row.become(endpoint)
-        row.gateways_from(self._bridges[row.bridge].addresses)
+        row.gateways_from(self._bridges[row.bridge])
         return True

@@ -11,12 +11,12 @@ from _socket import AF_INET6
 from struct import Struct
 from time import monotonic, sleep
 
-from ..native import load
 from ..rtnl.values import format_ip
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_REQUEST
-from ..wire.message import NLMSG_HDRLEN
-from ..wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTMSG, RTN_LOCAL
+from ..wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTN_LOCAL
+from ..wire.script import Script, Step
+from ..wire.table import Plan, number
 from ..wire.template import Template
 from .errors import failure
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .errors import AttachError
 
 _PAUSE = 0.0005  # seconds between two looks
-_TYPE = NLMSG_HDRLEN + RTMSG.offsets[RTMSG.names.index("rtm_type")]
 _FD = Struct("=i")
 
 
@@ -59,16 +58,25 @@ def _not_own(
 ) -> list[tuple[Wanted, Netns | None]]:
     """Those whose address `place` would not be delivered to the container itself: the kernel's own lookup
     says."""
-    template = Template()
-    asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}
-    template.add(ROUTE, RTM_GETROUTE, NLM_F_REQUEST, asked)
+    script = _script()
     column = b"".join([row.addresses[place][0] for row, _ in waiting])
-    datagrams = template.stamp({"address": column}, len(waiting))
-    size = _TYPE + 1
-    replies = bytearray(size * len(waiting))
     fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for _, handle in waiting])
-    step = (datagrams, len(template.data), None, (), (replies, size))
     sockets = bytearray(b"".join([_FD.pack(row.socket) for row, _ in waiting]))
     inside = all(row.socket >= 0 for row, _ in waiting)
-    load().visit(fds, [step], int(timeout * 1e9), sockets if inside else None)
-    return [pair for number, pair in enumerate(waiting) if replies[number * size + _TYPE] != RTN_LOCAL]
+    datagrams = script.stamp({"address": column}, len(waiting))
+    visited = script.run(datagrams, fds, timeout, sockets if inside else None)
+    return [pair for pair, outcome in zip(waiting, visited, strict=True) if outcome[4] != (RTN_LOCAL,)]
+
+
+_scripts: list[Script] = []
+
+
+def _script() -> Script:
+    """Ask how a packet to an address would go."""
+    if not _scripts:
+        template = Template()
+        asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}
+        template.add(ROUTE, RTM_GETROUTE, NLM_F_REQUEST, asked)
+        plan = Plan(ROUTE, RTM_NEWROUTE, {"type": number(ROUTE, "rtm_type")})
+        _scripts.append(Script([Step("look", template, ack=False, plan=plan)]))
+    return _scripts[0]

@@ -10,7 +10,7 @@ import os
 
 from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
+from ..wire.conversation import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from ..wire.rtnetlink.address import ADDRESS, IFA_F_NODAD, RTM_NEWADDR
 from ..wire.rtnetlink.link import (
     IFF_UP,
@@ -30,7 +30,11 @@ from ..wire.rtnetlink.route import (
     RTN_UNICAST,
     RTPROT_BOOT,
 )
+from ..wire.script import Script, Step
+from ..wire.table import Plan, number
 from ..wire.template import Template
+from .bridge import enslaving, looking, port_facts
+from .claims import claiming
 from .endpoint import IPV6_MIN_MTU
 
 TYPE_CHECKING = False
@@ -45,32 +49,67 @@ _NO_IPV6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
 
 
 class Shape:
-    """The datagrams for endpoints that differ only in names and addresses. `create`, `find`, `configure` and
-    `ready` are Templates; slots: ifname, mac, host_ifname, host_netns, group, address0.., gateway0..,
-    route0.., via0..; index where the container end's index goes."""
+    """The scripts for endpoints that differ only in names and addresses. Their slots: ifname, mac,
+    host_ifname, host_netns, group, address0.., gateway0.., route0.., via0..; index and host_index where those
+    of the two ends go.
 
-    __slots__ = ("configure", "create", "find", "ready")
+    make: create the pair and configure the container's end; ready: make ready and raise lo; find: look for
+    the container's end."""
+
+    __slots__ = ("_host", "_make", "_ready", "_whole", "find", "make", "ready")
 
     def __init__(self, wanted: Wanted, echo: bool) -> None:
-        self.create = _create(wanted, echo)
-        self.find = _find()
-        self.configure = _configure(wanted)
-        self.ready = _ready()
+        find, ends = _find(), _ends()
+        self._make = [
+            Step("create", _create(wanted, echo), plan=ends if echo else None),
+            *([] if echo else [Step("find", find, ack=False, plan=ends)]),
+            Step("configure", _configure(wanted)),
+        ]
+        self._ready = Step("ready", _ready())
+        self.make = Script(self._make)
+        self.find = Script([Step("find", find, ack=False)])
+        self.ready = Script([self._ready])
+        self._host = len(wanted.addresses), _has_ipv6(wanted.mtu)
+        self._whole: dict[bool, Script] = {}
+
+    def whole(self, settled: bool) -> Script:
+        """For one that stands alone: make, then what is done on the host, with ready in between (further
+        slots: claim0.., bridge, bridge_mac). settled: the bridge needs nothing (Bridge.settled)."""
+        if settled not in self._whole:
+            addresses, ipv6 = self._host
+            port = {"ifi_index": Slot("host_index", 4)}
+            claims = claiming([f"claim{place}" for place in range(addresses)])
+            looked_at = looking(["host_index"] if settled else ["host_index", "bridge"])
+            self._whole[settled] = Script(
+                [
+                    *self._make,
+                    *([Step("claim", claims, beside=True)] if addresses else []),
+                    Step("enslave", enslaving(port, pin=not settled, ipv6=ipv6), beside=True),
+                    self._ready,
+                    Step("see", looked_at, ack=False, plan=port_facts(), beside=True),
+                ]
+            )
+        return self._whole[settled]
 
 
 _shapes: dict[Any, Shape] = {}
 
 
-def shape_of(wanted: Wanted, echo: bool) -> Shape:
+def shape_of(wanted: Wanted) -> Shape:
     """The shape of an endpoint, packed anew only for one not met before."""
-    gateways = wanted.gateways or ()
+    if wanted.shape is None:
+        wanted.shape = _shape(wanted, kernel_echoes())
+    return wanted.shape
+
+
+def _shape(wanted: Wanted, echo: bool) -> Shape:
     key = (
         echo,
         wanted.mtu,
         wanted.metric,
         wanted.queues,
         tuple([(len(packed), length) for packed, length in wanted.addresses]),
-        tuple([len(gateway) for gateway in gateways]),
+        tuple([len(gateway) for gateway in wanted.gateways or ()]),
         tuple([(len(packed), length, via is None) for packed, length, via in wanted.routes]),
     )
     shape = _shapes.get(key)
@@ -81,6 +120,18 @@ def shape_of(wanted: Wanted, echo: bool) -> Shape:
     return shape
 
 
+def kernel_echoes() -> bool:
+    """Whether the kernel answers NLM_F_ECHO on RTM_NEWLINK: since 6.2."""
+    release = os.uname().release
+    if release not in _echoes:
+        major, minor = release.split(".")[:2]
+        _echoes[release] = (int(major), int("".join(filter(str.isdigit, minor[:3])) or 0)) >= (6, 2)
+    return _echoes[release]
+
+
+_echoes: dict[str, bool] = {}
+
+
 def values_of(wanted: Wanted) -> dict[str, bytes]:
     """What goes into the slots for one endpoint (but for group and host_netns, which are the call's)."""
     values = {
@@ -88,14 +139,14 @@ def values_of(wanted: Wanted) -> dict[str, bytes]:
         "host_ifname": os.fsencode(wanted.host_ifname).ljust(IFNAMSIZ, b"\0"),
         "mac": wanted.mac,
     }
-    for number, (packed, _) in enumerate(wanted.addresses):
-        values[f"address{number}"] = packed
-    for number, gateway in enumerate(wanted.gateways or ()):
-        values[f"gateway{number}"] = gateway
-    for number, (packed, _, via) in enumerate(wanted.routes):
-        values[f"route{number}"] = packed
+    for place, (packed, _) in enumerate(wanted.addresses):
+        values[f"address{place}"] = packed
+    for place, gateway in enumerate(wanted.gateways or ()):
+        values[f"gateway{place}"] = gateway
+    for place, (packed, _, via) in enumerate(wanted.routes):
+        values[f"route{place}"] = packed
         if via is not None:
-            values[f"via{number}"] = via
+            values[f"via{place}"] = via
     return values
 
 
@@ -115,8 +166,14 @@ def step_names(wanted: Wanted) -> dict[str, list[str]]:
         "create": [f"create {ifname} and its host end {wanted.host_ifname}"],
         "find": [f"find {ifname}"],
         "configure": configure,
-        "ready": ["bring up lo", f"make {ifname} ready"],
+        "claim": [f"claim {format_ip(packed)}" for packed, _ in wanted.addresses],
+        "ready": [f"make {ifname} ready", "bring up lo"],
     }
+
+
+def _ends() -> Plan:
+    """Of a veth's end: its index, and that of the other (IFLA_LINK)."""
+    return Plan(LINK, RTM_NEWLINK, {"index": number(LINK, "ifi_index"), "host_index": number(LINK, "link")})
 
 
 def _create(wanted: Wanted, echo: bool) -> Template:
@@ -131,8 +188,8 @@ def _create(wanted: Wanted, echo: bool) -> Template:
         "group": Slot("group", 4),
         **settings,
     }
-    template = Template(sequence=1)
-    flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK | (NLM_F_ECHO if echo else 0)
+    template = Template()
+    flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | (NLM_F_ECHO if echo else 0)
     values = {
         "ifname": Slot("ifname", IFNAMSIZ),
         "address": Slot("mac", 6),
@@ -145,14 +202,14 @@ def _create(wanted: Wanted, echo: bool) -> Template:
 
 def _find() -> Template:
     """The container's end by name: before 6.2 the kernel does not echo a create."""
-    template = Template(sequence=2)
+    template = Template()
     values = {"ifname": Slot("ifname", IFNAMSIZ), "ext_mask": RTEXT_FILTER_SKIP_STATS}
     template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, values)
     return template
 
 
 def _configure(wanted: Wanted) -> Template:
-    template = Template(sequence=3)
+    template = Template()
     flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
     # Without IPv6 addresses of ours the kernel shall make none. The mode may come with IFF_UP, which the
     # kernel applies
@@ -161,17 +218,9 @@ def _configure(wanted: Wanted) -> Template:
     six = any(len(packed) == 16 for packed, _ in wanted.addresses) or not _has_ipv6(wanted.mtu)
     index = Slot("index", 4)
     up = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "af_spec": None if six else _NO_IPV6}
-    last = len(wanted.addresses) + len(wanted.routes) + len(wanted.gateways or ())
-    count = 0
-
-    def more() -> int:
-        nonlocal count
-        count += 1
-        return NLM_F_ACK if count == last + 1 else 0
-
-    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST | more(), up)
-    for number, (packed, length) in enumerate(wanted.addresses):
-        slot = Slot(f"address{number}", len(packed))
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, up)
+    for place, (packed, length) in enumerate(wanted.addresses):
+        slot = Slot(f"address{place}", len(packed))
         values = {
             "ifa_family": FAMILY_OF_LENGTH[len(packed)],
             "ifa_prefixlen": length,
@@ -180,14 +229,14 @@ def _configure(wanted: Wanted) -> Template:
             "address": slot,
             "flags": IFA_F_NODAD if len(packed) == 16 else None,
         }
-        template.add(ADDRESS, RTM_NEWADDR, flags | more(), values)
-    for number, (packed, length, via) in enumerate(wanted.routes):
-        gateway = None if via is None else Slot(f"via{number}", len(packed))
-        values = _route(len(packed), length, Slot(f"route{number}", len(packed)), gateway, None)
-        template.add(ROUTE, RTM_NEWROUTE, flags | more(), values)
-    for number, address in enumerate(wanted.gateways or ()):
-        values = _route(len(address), 0, None, Slot(f"gateway{number}", len(address)), wanted.metric)
-        template.add(ROUTE, RTM_NEWROUTE, flags | more(), values)
+        template.add(ADDRESS, RTM_NEWADDR, flags, values)
+    for place, (packed, length, via) in enumerate(wanted.routes):
+        gateway = None if via is None else Slot(f"via{place}", len(packed))
+        values = _route(len(packed), length, Slot(f"route{place}", len(packed)), gateway, None)
+        template.add(ROUTE, RTM_NEWROUTE, flags, values)
+    for place, address in enumerate(wanted.gateways or ()):
+        values = _route(len(address), 0, None, Slot(f"gateway{place}", len(address)), wanted.metric)
+        template.add(ROUTE, RTM_NEWROUTE, flags, values)
     return template
 
 
@@ -215,11 +264,11 @@ def _route(
 
 
 def _ready() -> Template:
-    """lo up, and a unicast look at the container's end, which completes its carrier change inside the
-    call."""
-    template = Template(sequence=1)
-    lo = {"ifi_index": LOOPBACK_INDEX, "ifi_flags": IFF_UP, "ifi_change": IFF_UP}
-    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, lo)
+    """A unicast look at the container's end, which completes its carrier change inside the call; and lo up.
+    (The other way round the kernel takes longer: it has its own mind to complete the change meanwhile.)"""
+    template = Template()
     look = {"ifi_index": Slot("index", 4), "ext_mask": RTEXT_FILTER_SKIP_STATS}
     template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, look)
+    lo = {"ifi_index": LOOPBACK_INDEX, "ifi_flags": IFF_UP, "ifi_change": IFF_UP}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, lo)
     return template

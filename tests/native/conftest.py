@@ -1,5 +1,5 @@
 """`backend`: the test runs once on each backend; one that was not built is skipped, or fails where all are
-required."""
+required. `host`: the test's own namespace."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 from netlinkpy import native
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netlinkpy.native.interface import Backend
 
 
@@ -22,3 +24,11 @@ def backend(request: pytest.FixtureRequest) -> Backend:
         if os.environ.get("NETLINKPY_REQUIRE") == "all":
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def host() -> Iterator[int]:
+    """This test's own namespace, as a descriptor."""
+    fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    yield fd
+    os.close(fd)

@@ -1,4 +1,4 @@
-"""The shim as plain C under the sanitizers and valgrind: hostile.c is built and run."""
+"""The shim as plain C under the sanitizers and valgrind: hostile*.c is built and run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DRIVER = ROOT / "tests" / "native" / "hostile.c"
+DRIVERS = sorted((ROOT / "tests" / "native").glob("hostile*.c"))
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 
 def build(to: Path, *flags: str) -> Path:
-    """The driver with the shim's plain C (it includes visit.c itself), no Python in it."""
+    """The drivers with the shim's plain C (hostile_visit.c includes visit.c itself), no Python in it."""
     sources = sorted((ROOT / "csrc").glob("*.c"))
     plain = [str(source) for source in sources if not source.name.startswith(("native", "visit"))]
     program = to / "hostile"
@@ -25,7 +25,7 @@ def build(to: Path, *flags: str) -> Path:
         "-pthread",
         *WARNINGS,
         *flags,
-        str(DRIVER),
+        *map(str, DRIVERS),
         *plain,
         "-o",
         str(program),

@@ -1,4 +1,7 @@
-"""A process that attaches, and is stopped or killed at a chosen conversation with the kernel."""
+"""A process that attaches, and is stopped or killed at a chosen conversation with the kernel.
+
+A script for one container is run step by step meanwhile, so that each step is a conversation: in earnest it
+is one call of the shim, in whose midst only SIGKILL can stop it."""
 
 from __future__ import annotations
 
@@ -6,12 +9,18 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from struct import pack, pack_into, unpack
+from typing import TYPE_CHECKING, Any
 
 import netlinkpy as nl
 from netlinkpy import native
 from netlinkpy.transport.socket import Socket
+from netlinkpy.wire.script import Script
 
+if TYPE_CHECKING:
+    from netlinkpy.native.interface import Visited
+
+_run = Script.run
 CONVERSATIONS = ("visit", "exchange")  # the backend's; all others go through Socket
 
 
@@ -75,8 +84,9 @@ def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
         return wrapped
 
     places: list[tuple[Any, str]] = [(native.load(), name) for name in CONVERSATIONS]
-    places.append((Socket, "_talk"))
+    places.append((Socket, "ask"))
     kept = [getattr(place, name) for place, name in places]
+    Script.run = run_step_by_step  # type: ignore[method-assign, assignment]
     for (place, name), function in zip(places, kept, strict=True):
         setattr(place, name, wrap(function))
     try:
@@ -84,3 +94,49 @@ def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
     finally:
         for (place, name), function in zip(places, kept, strict=True):
             setattr(place, name, function)
+        Script.run = _run  # type: ignore[method-assign]
+
+
+def run_step_by_step(
+    script: Script,
+    datagrams: bytearray,
+    netns_fds: bytes,
+    timeout: float,
+    sockets: bytearray | None = None,
+    beside: Any = None,
+) -> list[Visited]:
+    """Script.run(), for one row with a visit for each step."""
+    if len(netns_fds) != 4:
+        return _run(script, datagrams, netns_fds, timeout, sockets, beside)
+    backend = native.load()
+    kept = bytearray(pack("=i", -1)) if sockets is None else sockets
+    given = unpack("=i", kept)[0] >= 0
+    fd = -1 if beside is None else beside.lend()
+    values: dict[str, int] = {}
+    outcome: Visited = (0, 0, -1, b"", ())
+    start = 0
+    try:
+        for number, step in enumerate(script.steps):
+            length = len(step.template.data)
+            datagram = datagrams[start : start + length]
+            start += length
+            for place in step.template.places:
+                if place.name in values:
+                    pack_into("=I", datagram, place.offset, values[place.name])
+            plan = None if step.plan is None else step.plan.compiled
+            alone = backend.compile_script([(length, step.beside, plan, ())])
+            (outcome,) = backend.visit(alone, datagram, netns_fds, kept, fd, int(timeout * 1e9))
+            if step.plan is not None:
+                values.update(zip(step.plan.names, outcome[4], strict=True))
+            if outcome[0]:
+                outcome = (outcome[0], number if outcome[1] >= 0 else -1, *outcome[2:])
+                break
+        else:
+            outcome = (0, len(script.steps), -1, b"", ())
+    finally:
+        if (sockets is None or (outcome[0] and not given)) and unpack("=i", kept)[0] >= 0:
+            os.close(unpack("=i", kept)[0])
+            kept[:] = pack("=i", -1)
+    if beside is not None:
+        beside.take_back(not outcome[0])
+    return [(*outcome[:4], tuple(values.get(name, 0) for name in script.values))]

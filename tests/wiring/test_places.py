@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wiring.inside import kernel_echoes
+from netlinkpy.wiring.templates import kernel_echoes
 from tests.namespaces import BareNamespace, Container, ping, setns
 from tests.wiring.stage import GATEWAY, address_of, endpoint, links_of, make_bridge, unchanged
 

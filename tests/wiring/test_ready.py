@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -230,22 +231,26 @@ def test_when_the_bridge_goes_the_endpoint_stays_and_may_be_detached(
     assert sorted(links_of(container)) == ["lo"]
 
 
+@pytest.mark.parametrize("count", [1, 2])
 def test_a_bridge_that_goes_in_the_middle(
-    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
+    host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    """Deleted between the look at it and the enslaving."""
+    """Deleted between the look at it and the enslaving; of one endpoint alone, before anything is made."""
     from netlinkpy.wiring.bridge import Bridge
+    from netlinkpy.wiring.inside import Group
 
-    enslave = Bridge.enslave_group
+    place, name = (Group, "wire") if count == 1 else (Bridge, "enslave_group")
+    step = getattr(place, name)
 
-    def late(bridge: Bridge) -> None:
+    def late(*arguments: Any) -> Any:
         host.links.delete(BRIDGE)
-        enslave(bridge)
+        return step(*arguments)
 
-    monkeypatch.setattr(Bridge, "enslave_group", late)
+    monkeypatch.setattr(place, name, late)
+    places = containers(count)
     with pytest.raises(nl.AttachError) as caught:
-        nl.attach(endpoint(container))
+        nl.attach_many([endpoint(one, address_of(number)) for number, one in enumerate(places)])
     assert caught.value.errno in (errno.ENODEV, errno.EINVAL) and BRIDGE in str(caught.value)
-    assert sorted(links_of(container)) == ["lo"]
+    assert all(sorted(links_of(one)) == ["lo"] for one in places)
     assert not host.links.list(kind="veth")
     assert ADDRESS not in str(host.addresses.list())

@@ -11,6 +11,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy import native
+from netlinkpy.wire.script import Script
 from tests.namespaces import (
     CLONE_NEWNET,
     CLONE_NEWUSER,
@@ -20,6 +21,7 @@ from tests.namespaces import (
     map_root,
     unshare,
 )
+from tests.wiring.crash import run_step_by_step
 from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,
@@ -392,12 +394,13 @@ def test_an_answer_that_is_lost_or_spoilt(
     visit = backend.visit
     seen: list[set[str]] = []
 
-    def deaf(*arguments: Any) -> list[tuple[int, int, int, bytes, int]]:
+    def deaf(*arguments: Any) -> list[tuple[int, int, int, bytes, tuple[int, ...]]]:
         outcome = visit(*arguments)
         seen.append(set(links_of(container)))
-        return [(number, 0, -1, b"", 0) for _ in outcome]
+        return [(number, 0, -1, b"", (0,) * len(values)) for *_, values in outcome]
 
     monkeypatch.setattr(backend, "visit", deaf)
+    monkeypatch.setattr(Script, "run", run_step_by_step)  # so that only the create is sent
     with refused(number, "eth0", words, str(container.pid), among=[container]):
         nl.attach(endpoint(container))
     assert seen == [{"lo", "eth0"}]

@@ -1,0 +1,421 @@
+/* A visit from plain C: scripts that no compile_script made, answers that no kernel gave, and sockets of
+ * every kind; see hostile.c. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* What a visit cannot have when we say so. */
+static int without_threads, without_memory, threads;
+
+static int make_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *),
+                       void *argument)
+{
+    threads++;
+    return without_threads ? EAGAIN : pthread_create(thread, attributes, work, argument);
+}
+
+static void *find_memory(size_t count, size_t size)
+{
+    return without_memory ? NULL : calloc(count, size);
+}
+
+#define pthread_create make_thread
+#define calloc find_memory
+#include "../../csrc/visit.c" /* for its static functions: a visit's answers can be forged only behind its back */
+#undef calloc
+#undef pthread_create
+
+#include <fcntl.h>
+
+#include "hostile.h"
+
+/* So often it came to pass: what never does shows nothing. */
+static long kept, refused, all_done, not_opened;
+
+/* Whole messages, numbered from 0, that fill the datagram. */
+static void put_messages(uint8_t *to, size_t length)
+{
+    size_t at = 0;
+
+    memset(to, 0, length);
+    for (uint32_t i = 0; at < length; i++) {
+        size_t left = length - at, size = left < 36 || any(3) == 0 ? left : 16;
+        put_header(to + at, size, 16, any(2) ? NLM_F_ACK : 0, i % 6);
+        at += size;
+    }
+}
+
+static int only(const uint8_t *data, size_t length, uint8_t byte)
+{
+    while (length && data[length - 1] == byte)
+        length--;
+    return !length;
+}
+
+/* What was heard goes into the values of its own step and nowhere else, and there are either all or none. */
+static void hostile_answers(void)
+{
+    uint8_t answers[4096], script_room[SCRIPT_ROOM];
+    size_t length = put_answers(answers, sizeof answers), script_length = put_script(script_room);
+    uint8_t *answer = exact(answers, length), *data = exact(script_room, script_length), *datagram;
+    struct script script;
+    struct step step = {.next = NLP_SCRIPT_HEAD};
+    struct row *row = (struct row *)room(sizeof *row);
+    struct hearing hearing = {.step = &step, .row = row};
+    uint8_t *own;
+    size_t before, own_length;
+    int result;
+
+    REQUIRE(nlp_open_script(&script, data, script_length) == 0);
+    for (uint32_t i = 1 + any((uint32_t)script.steps); i; i--)
+        REQUIRE(nlp_next_step(&script, &step));
+    hearing.datagram = datagram = room(step.length);
+    put_messages(datagram, step.length);
+    if (any(4) == 0)
+        spoil(datagram, step.length, 2);
+    before = step.first_value * NLP_VALUE;
+    own = row->values + before;
+    own_length = step.fields * NLP_VALUE;
+    memset(&row->visited, 0, sizeof row->visited);
+    memset(row->values, 0xee, sizeof row->values);
+    memset(own, 0, own_length);
+
+    result = hear(&hearing, answer, length);
+    REQUIRE(result == 0 || result == 1 || result == -EBADMSG);
+    REQUIRE(row->visited.tlv_length <= NLP_VISITED_TLVS && row->visited.error >= 0);
+    REQUIRE(hearing.kept || only(own, own_length, 0));
+    REQUIRE(only(row->values, before, 0xee));
+    REQUIRE(only(own + own_length, sizeof row->values - before - own_length, 0xee));
+    kept += hearing.kept;
+    refused += row->visited.error != 0;
+    free(row);
+    free(datagram);
+    free(data);
+    free(answer);
+}
+
+/* A socket whose answers are there already: forged ones, as many as the other end holds. */
+static void make_pair(int *ends)
+{
+    uint8_t answers[4096];
+
+    REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends));
+    for (uint32_t i = any(12); i; i--)
+        if (send(ends[1], answers, put_answers(answers, sizeof answers), MSG_NOSIGNAL) < 0)
+            break;
+}
+
+/* Rows of any kind for a script that was accepted. */
+static void run_script(struct nlp_span data, const struct script *script)
+{
+    enum { MOST = 3 };
+    size_t rows = any(MOST + 1), stride = result_length(script);
+    int ends[MOST + 1][2], given[MOST], beside = any(5) ? MOST : -1, bad;
+    struct nlp_span *short_of;
+    struct nlp_span datagrams = {room(rows * script->row_length), rows * script->row_length};
+    struct nlp_span netns_fds = {room(rows * 4), rows * 4}, sockets = {room(rows * 4), rows * 4};
+    struct nlp_span results = {room(rows * stride), rows * stride},
+                    *spans[] = {&datagrams, &netns_fds, &sockets, &results};
+
+    for (size_t i = 0; i <= MOST; i++)
+        make_pair(ends[i]);
+    for (size_t i = 0; i < rows; i++) {
+        struct step step = {.next = NLP_SCRIPT_HEAD};
+        given[i] = any(10) ? ends[i][0] : any(4) ? 0x7fffffff : -1;
+        store32(netns_fds.data + i * 4, (uint32_t)-1);
+        store32(sockets.data + i * 4, (uint32_t)given[i]);
+        while (nlp_next_step(script, &step))
+            put_messages(datagrams.data + i * script->row_length + step.start, step.length);
+    }
+    if (any(8) == 0)
+        spoil(datagrams.data, datagrams.length, 1 + any(2));
+    short_of = rows && any(10) == 0 ? spans[any(4)] : NULL;
+    if (short_of)
+        short_of->length -= 1 + any(4);
+    bad = nlp_visit(data, datagrams, netns_fds, sockets, beside < 0 ? -1 : ends[beside][0],
+                    any(8) ? 0 : 300000, results);
+    REQUIRE(short_of ? bad == NLP_BAD_DATA : bad == 0 || bad == NLP_BAD_MESSAGE);
+    for (size_t i = 0; i < rows && !bad; i++) {
+        struct nlp_visited visited;
+        const uint8_t *values = results.data + i * stride + sizeof visited;
+        struct step step = {.next = NLP_SCRIPT_HEAD};
+        memcpy(&visited, results.data + i * stride, sizeof visited);
+        REQUIRE((int)load32(sockets.data + i * 4) == given[i]);
+        REQUIRE(visited.step >= -1 && visited.step <= (int)script->steps && visited.error >= 0);
+        REQUIRE((visited.step == (int)script->steps) == !visited.error);
+        REQUIRE((visited.step == -1) == (given[i] == -1));
+        REQUIRE(visited.message >= -1 && visited.tlv_length <= NLP_VISITED_TLVS);
+        while (nlp_next_step(script, &step)) {
+            int number = (int)step.number - 1;
+            int empty = visited.error == ENODATA && visited.message < 0 && number == visited.step;
+            REQUIRE((!empty && number <= visited.step) ||
+                    only(values + step.first_value * NLP_VALUE, step.fields * NLP_VALUE, 0));
+        }
+        all_done += !visited.error;
+        not_opened += visited.step == -1;
+    }
+    for (size_t i = 0; i <= MOST; i++)
+        REQUIRE(!close(ends[i][0]) && !close(ends[i][1]));
+    free(results.data);
+    free(sockets.data);
+    free(netns_fds.data);
+    free(datagrams.data);
+}
+
+/* A script that was spoiled is refused, or runs like any other. */
+static void hostile_script(long round)
+{
+    uint8_t script_room[SCRIPT_ROOM], nothing[1];
+    size_t length = put_script(script_room);
+    int spoiled = any(4) != 0, bad;
+    struct script script;
+    struct nlp_span data;
+
+    if (spoiled && any(4) == 0)
+        length = any((uint32_t)length + 1);
+    else if (spoiled)
+        spoil(script_room, any(2) ? length : 32, 1 + any(3));
+    data = (struct nlp_span){exact(script_room, length), length};
+    bad = nlp_open_script(&script, data.data, length);
+    REQUIRE(bad == NLP_BAD_SCRIPT || bad == 0);
+    REQUIRE(spoiled || !bad);
+    if (bad)
+        REQUIRE(nlp_visit(data, (struct nlp_span){nothing, 0}, (struct nlp_span){nothing, 0}, NONE, -1, 0,
+                          (struct nlp_span){nothing, 0}) == NLP_BAD_SCRIPT);
+    else if (script.row_length < 1 << 16 && round % 4 == 0)
+        run_script(data, &script);
+    free(data.data);
+}
+
+/* -- the real kernel -- */
+
+static int descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* A plain script (put_plain_script) of 32 bytes a row. */
+static int visit_plainly(uint8_t *script, uint8_t *datagrams, uint8_t *netns_fds, uint8_t *sockets,
+                         struct nlp_visited *visited, size_t rows)
+{
+    return nlp_visit((struct nlp_span){script, 32}, (struct nlp_span){datagrams, rows * 32},
+                     (struct nlp_span){netns_fds, rows * 4}, (struct nlp_span){sockets, rows * 4}, -1,
+                     1000000000, (struct nlp_span){(uint8_t *)visited, rows * sizeof *visited});
+}
+
+/* How a row of a visit with sockets may begin. */
+enum row_kind { GIVEN, GIVEN_REFUSED, GIVEN_CLOSED, OPENED, OPENED_REFUSED, NOWHERE, ROW_KINDS };
+
+/* Rows of every kind in every mixture: what is given stays open, what is done is kept, and nothing else is.
+ * The array lies at an odd address. */
+static void real_sockets(int netns)
+{
+    enum { MOST = 8 };
+    size_t rows = 1 + any(MOST);
+    enum row_kind kinds[MOST];
+    uint8_t *room_of_sockets = room(rows * 4 + 1), *sockets = room_of_sockets + 1, *before,
+            *netns_fds = room(rows * 4), *datagrams = room(rows * 32);
+    uint8_t script_room[32], *script = (put_plain_script(script_room, 32), exact(script_room, 32));
+    struct nlp_visited *visited = (struct nlp_visited *)room(rows * sizeof *visited);
+    static uint8_t nowhere[4];
+    int open_before, enters = 0, left_open = 0, bad = 0;
+    sigset_t mask;
+
+    for (size_t i = 0; i < rows; i++) {
+        int given;
+        kinds[i] = (enum row_kind)any(rows % 2 ? ROW_KINDS : OPENED); /* in half of the runs all are given */
+        given = kinds[i] < OPENED;
+        enters |= !given;
+        store32(netns_fds + i * 4, (uint32_t)(given || kinds[i] == NOWHERE ? -1 : netns));
+        store32(sockets + i * 4, (uint32_t)-1);
+        if (kinds[i] == GIVEN_CLOSED)
+            store32(sockets + i * 4, 0x7fffffff);
+        else if (given)
+            store32(sockets + i * 4, (uint32_t)nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0));
+        put_up(datagrams + i * 32, 1);
+        if (kinds[i] == GIVEN_REFUSED || kinds[i] == OPENED_REFUSED)
+            store32(datagrams + i * 32 + 20, 99); /* no such link */
+    }
+    before = exact(sockets, rows * 4);
+    open_before = descriptors();
+    without_memory = any(6) == 0;
+    without_threads = any(6) == 0;
+    threads = 0;
+    if (without_memory)
+        bad = -ENOMEM;
+    else if (without_threads && enters)
+        bad = -EAGAIN;
+    REQUIRE(visit_plainly(script, datagrams, netns_fds, sockets, visited, rows) == bad);
+    REQUIRE(threads == (enters && !without_memory));
+    without_memory = without_threads = 0;
+    for (size_t i = 0; i < rows && !bad; i++) {
+        static const int errors[ROW_KINDS] = {0, ENODEV, EBADF, 0, ENODEV, EBADF};
+        REQUIRE(visited[i].error == errors[kinds[i]]);
+        REQUIRE(visited[i].step == (kinds[i] == NOWHERE ? -1 : !visited[i].error));
+        if (kinds[i] != OPENED)
+            continue;
+        REQUIRE((int)load32(sockets + i * 4) >= 0);
+        left_open++;
+    }
+    REQUIRE(descriptors() == open_before + left_open);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    REQUIRE(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
+    if (left_open) /* through what was kept it goes on, without a thread */
+        for (size_t i = 0; i < rows; i++)
+            if (kinds[i] == OPENED) {
+                REQUIRE(visit_plainly(script, datagrams + i * 32, nowhere, sockets + i * 4, visited, 1) == 0);
+                REQUIRE(!visited->error && threads == 1);
+                close((int)load32(sockets + i * 4));
+                store32(sockets + i * 4, (uint32_t)-1);
+            }
+    REQUIRE(!memcmp(before, sockets, rows * 4));
+    REQUIRE(descriptors() == open_before);
+    for (size_t i = 0; i < rows; i++)
+        if (kinds[i] == GIVEN || kinds[i] == GIVEN_REFUSED)
+            REQUIRE(!close((int)load32(sockets + i * 4)));
+    free(before);
+    free(visited);
+    free(script);
+    free(datagrams);
+    free(netns_fds);
+    free(room_of_sockets);
+}
+
+/* RTM_GETLINK of lo. */
+static void put_ask(uint8_t *at, uint32_t sequence)
+{
+    memset(at, 0, 32);
+    put_header(at, 32, 18, NLM_F_REQUEST, sequence);
+    store32(at + 20, 1);
+}
+
+struct two_values {
+    struct nlp_visited visited;
+    uint32_t index, zeros, flags, change;
+};
+
+/* Every buffer to the byte, two namespaces: lo comes up in the one beside, by its index inside. */
+static void real_values(int netns)
+{
+    uint8_t script_room[ASK_AND_RAISE], *script, *datagrams = room(2 * 64), *netns_fds = room(8);
+    struct two_values *results = (struct two_values *)room(2 * sizeof *results);
+    int other, beside;
+
+    put_ask_and_raise(script_room);
+    script = exact(script_room, ASK_AND_RAISE);
+    REQUIRE(nlp_make_netns(1, &other) == 0);
+    REQUIRE((beside = nlp_open_socket(other, AF_NETLINK, SOCK_RAW, 0)) >= 0);
+    for (size_t i = 0; i < 2; i++) {
+        put_ask(datagrams + i * 64, 1);
+        put_up(datagrams + i * 64 + 32, 2);
+        store32(datagrams + i * 64 + 32 + 20, 99);
+    }
+    store32(netns_fds, (uint32_t)netns);
+    store32(netns_fds + 4, (uint32_t)other);
+    REQUIRE(nlp_visit((struct nlp_span){script, ASK_AND_RAISE}, (struct nlp_span){datagrams, 2 * 64},
+                      (struct nlp_span){netns_fds, 8}, NONE, beside, 1000000000,
+                      (struct nlp_span){(uint8_t *)results, 2 * sizeof *results}) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE(!results[i].visited.error && results[i].visited.step == 2);
+        REQUIRE(results[i].index == 1 && !results[i].zeros && load32(datagrams + i * 64 + 32 + 20) == 1);
+        REQUIRE(results[i].flags & 8); /* IFF_LOOPBACK */
+    }
+    REQUIRE(results[1].flags & 1 && !results[1].change); /* IFF_UP: the first row raised it */
+    close(beside);
+    close(other);
+    free(results);
+    free(netns_fds);
+    free(datagrams);
+    free(script);
+}
+
+/* Two rows whose array of sockets lies in the datagrams, where a value is put, and in the results, which are
+ * written row by row: no descriptor is lost by it, and none but ours is closed. */
+static void real_overlap(int netns)
+{
+    uint8_t script[ASK_AND_RAISE], datagrams[2 * 64], netns_fds[8], plain[32], *sockets;
+    struct two_values results[2];
+    struct nlp_visited visited[2];
+    int given = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0), before = descriptors();
+
+    REQUIRE(given >= 0);
+    put_ask_and_raise(script);
+    for (size_t i = 0; i < 2; i++) {
+        put_ask(datagrams + i * 64, 1);
+        put_up(datagrams + i * 64 + 32, 2);
+        store32(netns_fds + i * 4, (uint32_t)netns);
+    }
+    sockets = datagrams + 32 + 20; /* ifi_index of row 0, and its ifi_flags, of which only IFF_UP counts */
+    store32(sockets, (uint32_t)-1);
+    store32(sockets + 4, (uint32_t)given);
+    REQUIRE(nlp_visit(SPAN(script), SPAN(datagrams), SPAN(netns_fds), (struct nlp_span){sockets, 8}, given,
+                      1000000000, SPAN(results)) == 0);
+    REQUIRE(!results[0].visited.error && !results[1].visited.error && descriptors() == before + 1);
+    REQUIRE((int)load32(sockets) > given && (int)load32(sockets + 4) == given);
+    REQUIRE(!close((int)load32(sockets)) && descriptors() == before);
+
+    put_plain_script(plain, 32);
+    put_up(datagrams, 1);
+    put_up(datagrams + 32, 2);
+    store32(datagrams + 32 + 20, 99); /* row 1 is refused */
+    sockets = (uint8_t *)visited;     /* its result falls on both of them while row 1 is still to come */
+    store32(sockets, (uint32_t)given);
+    store32(sockets + 4, (uint32_t)-1);
+    REQUIRE(visit_plainly(plain, datagrams, netns_fds, sockets, visited, 2) == 0);
+    REQUIRE(!visited[0].error && visited[0].step == 1 && visited[1].error == ENODEV &&
+            descriptors() == before);
+    REQUIRE(!close(given) && descriptors() == before - 1);
+}
+
+/* A timeout as far back as can be, and answers that nobody asked for. */
+static void real_deadlines(int netns)
+{
+    uint8_t quiet[32], strange[32], sockets[4], script[32];
+    struct nlp_visited visited;
+    struct sockaddr_nl port = {.nl_family = AF_NETLINK};
+    socklen_t port_length = sizeof port;
+    int fd = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0),
+        stranger = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0), left = 0;
+
+    REQUIRE(fd >= 0 && stranger >= 0);
+    put_up(quiet, 1);
+    store16(quiet + 6, NLM_F_REQUEST);
+    store32(sockets, (uint32_t)fd);
+    REQUIRE(!bind(fd, (struct sockaddr *)&port, sizeof port));
+    REQUIRE(!getsockname(fd, (struct sockaddr *)&port, &port_length));
+    for (int i = 0; i < 20; i++)
+        REQUIRE(sendto(stranger, quiet, 32, 0, (struct sockaddr *)&port, sizeof port) == 32);
+    put_plain_script(script, sizeof quiet);
+    REQUIRE(nlp_visit(SPAN(script), SPAN(quiet), SPAN(sockets), SPAN(sockets), -1, INT64_MIN,
+                      (struct nlp_span){(uint8_t *)&visited, sizeof visited}) == 0);
+    REQUIRE(visited.error == ETIMEDOUT && visited.step == 0 && visited.message == -1);
+    while (recv(fd, strange, sizeof strange, MSG_DONTWAIT) == 32)
+        left++;
+    REQUIRE(left == 19); /* the first one was read, and then it was late */
+    close(stranger);
+    close(fd);
+}
+
+void hostile_visits(long rounds)
+{
+    int netns;
+
+    refused_scripts();
+    for (long i = 0; i < rounds; i++) {
+        hostile_answers();
+        hostile_script(i);
+    }
+    REQUIRE(rounds < 5000 || (kept && refused && all_done && not_opened));
+    REQUIRE(nlp_make_netns(1, &netns) == 0);
+    for (long i = 0; i < rounds / 50; i++)
+        real_sockets(netns);
+    real_values(netns);
+    real_overlap(netns);
+    real_deadlines(netns);
+    close(netns);
+}

@@ -1,0 +1,270 @@
+"""An endpoint that stands alone goes through all phases in one visit, as far as that gets; the phases of many
+do the rest."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy import native
+from netlinkpy.transport.socket import Socket
+from netlinkpy.wire.script import Script
+from netlinkpy.wiring import attach as attaching
+from netlinkpy.wiring import bridge as bridges
+from tests.namespaces import Container, ping
+from tests.wiring.crash import run_step_by_step
+from tests.wiring.stage import (
+    ADDRESS,
+    BRIDGE,
+    GATEWAY,
+    add_ipv6,
+    address_of,
+    addresses_of,
+    check,
+    check_complete,
+    endpoint,
+    links_of,
+    refused,
+    routes_of,
+)
+
+Containers = Callable[..., list[Container]]
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "two addresses": {"address": (f"{ADDRESS}/16", "172.17.42.98/16")},
+    "both families": {"address": (f"{ADDRESS}/16", "2001:db8::99/64")},
+    "IPv6 alone": {"address": "2001:db8::99/64", "mac": "02:42:00:00:00:09"},
+    "a MAC that tells nothing": {"mac": "12:34:56:78:9a:bc"},
+    "small": {"mtu": 1000},
+    "large, two queues": {"mtu": 9000, "queues": 2},
+    "routes": {"routes": [("10.0.0.0/8", "172.17.42.7"), ("192.0.2.0/24", None)], "metric": 7},
+    "no gateway": {"gateways": ()},
+    "no address": {"address": ()},
+}
+
+
+def picture(container: Container) -> object:
+    """All that an attach makes, but for what the kernel draws by lot."""
+    ends = [links_of(None)["A"], links_of(container)["eth0"], links_of(container)["lo"]]
+    return (
+        [(end.up, end.operstate, end.mtu, end.group, end.master, sorted(end.altnames)) for end in ends],
+        [(end.attributes["num_tx_queues"], end.attributes["num_rx_queues"]) for end in ends],
+        addresses_of(container),
+        routes_of(container),
+        routes_of(container, 10),
+        links_of(None)[BRIDGE].operstate,
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_ways_make_the_same(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    add_ipv6(host, "2001:db8::1/64")
+    host.links.set(BRIDGE, address=host.links.get(BRIDGE).address)  # an MTU below 1280 changes it otherwise
+    wanted = endpoint(container, host_ifname="A", **SHAPES[shape])
+    nl.detach(nl.attach(wanted))  # a bridge that never had a port is in another state
+    visits = counted(monkeypatch)
+    alone = nl.attach(wanted)
+    assert visits == ["create"]
+    seen = picture(container)
+    assert nl.attach(wanted) == alone.replace(changed=False)
+    nl.detach(alone)
+    host.links.set(BRIDGE, mtu=1500)
+    visits.clear()
+    monkeypatch.setattr(attaching._Call, "_goes_whole", lambda call: False)
+    if shape == "small":  # the kernel took the bridge's IPv6 addresses away
+        add_ipv6(host, "2001:db8::1/64")
+    among = nl.attach(wanted)
+    assert len(visits) >= 2
+    assert picture(container) == seen
+    mac = alone.mac if wanted.addresses else among.mac  # which is drawn by lot
+    assert among == alone.replace(index=among.index, host_index=among.host_index, mac=mac)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The first steps of the scripts that are run from now on; those that look again and again are left
+    out."""
+    seen: list[str] = []
+    run = Script.run
+
+    def counting(script: Script, *arguments: Any, **named: Any) -> Any:
+        if script.names != ("look",):
+            seen.append(script.names[0])
+        return run(script, *arguments, **named)
+
+    monkeypatch.setattr(Script, "run", counting)
+    return seen
+
+
+@pytest.mark.parametrize("step", ["enslave", "ready", "see"])
+@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.ENOBUFS])
+def test_where_the_visit_ends_the_phases_go_on(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+) -> None:
+    """A step that failed is tried once more by itself, which then says what is wrong, or succeeds."""
+    wanted = endpoint(container)
+    ended = end_at(monkeypatch, step, number)
+    attachment = nl.attach(wanted)
+    assert ended == [step]
+    assert attachment.changed and attachment.ready
+    check_complete(host, [wanted])
+    assert ping(container, GATEWAY) is not None
+
+
+@pytest.mark.parametrize("step", ["create", "configure", "claim"])
+def test_before_the_claims_are_made_an_answer_that_is_lost_ends_it(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    ended = end_at(monkeypatch, step, errno.ETIMEDOUT)
+    words = {"create": "create eth0", "configure": "bring up eth0", "claim": f"claim {ADDRESS}"}[step]
+    with refused(errno.ETIMEDOUT, words, str(container.pid), among=[container]):
+        nl.attach(endpoint(container))
+    assert ended == [step]
+
+
+def end_at(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> list[str]:
+    """The first visit ends before the step of that name, as with an error. Gives the names of the steps at
+    which it has ended."""
+    backend = native.load()
+    ended: list[str] = []
+
+    def run(script: Script, *arguments: Any, **named: Any) -> Any:
+        if ended or name not in script.names:
+            return ended_run(script, *arguments, **named)
+        place = script.names.index(name)
+        visit, count = backend.visit, 0
+
+        def step(*words: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count <= place:
+                return visit(*words)
+            ended.append(name)
+            plan = script.steps[place].plan
+            return [(number, 0, -1, b"", () if plan is None else (0,) * len(plan.names))]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(backend, "visit", step)
+            return run_step_by_step(script, *arguments, **named)
+
+    ended_run = Script.run
+    monkeypatch.setattr(Script, "run", run)
+    return ended
+
+
+def test_a_claim_that_is_refused_in_the_visit_is_told(host: nl.RTNetlink, containers: Containers) -> None:
+    """Of two addresses the second one: nothing stays, and the other's packets pass."""
+    one, two = containers(2)
+    nl.attach(endpoint(one))
+    with pytest.raises(nl.AttachError) as caught:
+        nl.attach(endpoint(two, ("172.17.42.98/16", f"{ADDRESS}/16")))
+    check(caught.value, errno.EEXIST, ADDRESS, str(two.pid))
+    assert sorted(links_of(two)) == ["lo"]
+    check_complete(host, [endpoint(one)])
+    assert ping(one, GATEWAY) is not None
+
+
+# -- what is kept in mind of a bridge ----------------------------------------------------------------------
+
+
+def test_the_mac_is_pinned_once(
+    host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And again where the bridge is another, or has another MAC."""
+    bridges._known.clear()
+    pinned: list[bool] = []
+    original = bridges.Bridge.__init__
+
+    def look(bridge: Any, *arguments: Any) -> None:
+        original(bridge, *arguments)
+        pinned.append(bridge.settled)
+
+    monkeypatch.setattr(bridges.Bridge, "__init__", look)
+    places = containers(5)
+    for number, one in enumerate(places[:3]):
+        nl.attach(endpoint(one, address_of(number)))
+        mac = host.links.get(BRIDGE).address
+    assert pinned == [False, True, True]
+    host.links.set(BRIDGE, address="02:42:11:22:33:44")
+    nl.attach(endpoint(places[3], address_of(3)))
+    assert not pinned[3] and mac != "02:42:11:22:33:44"
+    index = host.links.get(BRIDGE).index
+    host.links.delete(BRIDGE)
+    for veth in host.links.list(kind="veth"):
+        host.links.delete(veth.index)
+    made = host.links.add(BRIDGE, kind="bridge", up=True)
+    host.addresses.add(f"{GATEWAY}/16", dev=BRIDGE)
+    assert made.index != index
+    nl.attach(endpoint(places[4], address_of(4)))
+    assert not pinned[4]
+    assert ping(places[4], GATEWAY) is not None
+
+
+def test_an_address_that_the_bridge_has_got_meanwhile_is_seen(
+    host: nl.RTNetlink, containers: Containers
+) -> None:
+    """Its addresses are asked for with its last index, in the same datagram as the index itself."""
+    one, two = containers(2)
+    assert nl.attach(endpoint(one)).gateways == (GATEWAY,)
+    host.addresses.add("10.9.0.1/24", dev=BRIDGE)
+    assert nl.attach(endpoint(two, "10.9.0.7/24")).gateways == ("10.9.0.1",)
+    assert ping(two, "10.9.0.1") is not None
+
+
+def test_a_bridge_of_the_same_name_with_another_index(host: nl.RTNetlink, containers: Containers) -> None:
+    one, two = containers(2)
+    nl.attach(endpoint(one))
+    host.links.delete(BRIDGE)
+    host.links.add("other", kind="bridge", up=True)
+    host.addresses.add("172.17.42.77/16", dev="other")
+    host.links.add(BRIDGE, kind="bridge", up=True)
+    host.addresses.add("172.17.42.66/16", dev=BRIDGE)
+    assert nl.attach(endpoint(two)).gateways == ("172.17.42.66",)
+
+
+# -- the socket that is opened meanwhile -------------------------------------------------------------------
+
+
+def test_where_no_socket_can_be_opened_ahead_it_is_opened_later(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(fd: int) -> Any:
+        raise OSError(errno.EAGAIN, "no thread")
+
+    monkeypatch.setattr(native.load(), "open_ahead", none)
+    assert nl.attach(endpoint(container)).ready
+
+
+def test_what_was_opened_ahead_is_closed_when_the_bridge_is_missing(
+    host: nl.RTNetlink, container: Container
+) -> None:
+    """Descriptors and threads are counted after each test."""
+    for _ in range(20):
+        with pytest.raises(nl.AttachError):
+            nl.attach(endpoint(container, bridge="none"))
+
+
+def test_the_socket_beside_is_read_empty_after_a_visit_that_failed(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late answers could pass for those to later questions."""
+    taken: list[bool] = []
+    original = Socket.take_back
+
+    def take_back(socket: Socket, answered: bool) -> None:
+        taken.append(answered)
+        original(socket, answered)
+
+    monkeypatch.setattr(Socket, "take_back", take_back)
+    one = nl.attach(endpoint(container))
+    assert taken == [True]
+    nl.detach(one)
+    end_at(monkeypatch, "enslave", errno.ETIMEDOUT)
+    nl.attach(endpoint(container))
+    assert taken == [True, False]
