@@ -210,18 +210,18 @@ static void clear_absent(const struct gathering *into, size_t fields)
     }
 }
 
-int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8_t *plan, size_t plan_length,
+int nlp_gather(const uint8_t *data, size_t length, const uint8_t *plan, size_t plan_length,
                const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row,
-               size_t capacity, size_t *added, uint32_t *flags)
+               size_t capacity, struct nlp_gathered *gathered)
 {
     struct gathering into = {.columns = columns, .row = row};
-    size_t at = *position, header, fields, needed;
+    size_t at = gathered->position, header, fields, needed;
     uint16_t type;
     struct node root;
     int bad;
 
-    *added = 0;
-    *flags = 0;
+    gathered->added = 0;
+    gathered->flags = 0;
     if (at > length)
         return NLP_BAD_DATA;
     if (row > capacity)
@@ -263,10 +263,10 @@ int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8
                 memcpy(present.data + into.row * sizeof into.present, &into.present, sizeof into.present);
             into.row++;
         }
-        *flags |= message.flags;
+        gathered->flags |= message.flags;
         at = following(at, message.length, length);
     }
-    *added = into.row - row;
-    *position = at;
+    gathered->added = into.row - row;
+    gathered->position = at;
     return 0;
 }

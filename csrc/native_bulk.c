@@ -82,8 +82,8 @@ PyObject *native_gather(PyObject *module, PyObject *const *arguments, Py_ssize_t
     struct nlp_span columns[NLP_FIELDS], data, plan, present = {NULL, 0};
     struct holding holding;
     PyObject *tuple, *result = NULL;
-    size_t length, row, capacity, position = 0, added, column_count;
-    uint32_t flags;
+    struct nlp_gathered gathered = {0};
+    size_t length, row, capacity, column_count;
     int bad;
 
     (void)module;
@@ -99,7 +99,7 @@ PyObject *native_gather(PyObject *module, PyObject *const *arguments, Py_ssize_t
         !native_hold(&holding, arguments[2], 0, &plan) ||
         (arguments[4] != Py_None && !native_hold(&holding, arguments[4], 1, &present)) ||
         !native_to_size(arguments[5], &row) || !native_to_size(arguments[6], &capacity) ||
-        (count == 8 && !native_to_size(arguments[7], &position)))
+        (count == 8 && !native_to_size(arguments[7], &gathered.position)))
         goto out;
     if (!PyBytes_Check(arguments[2])) { /* another thread, or a column, could change it once it is checked */
         native_refuse(NLP_BAD_PLAN, NULL);
@@ -112,11 +112,12 @@ PyObject *native_gather(PyObject *module, PyObject *const *arguments, Py_ssize_t
     for (size_t i = 0; i < column_count; i++)
         if (!native_hold(&holding, PyTuple_GetItem(tuple, (Py_ssize_t)i), 1, &columns[i]))
             goto out;
-    Py_BEGIN_ALLOW_THREADS bad = nlp_gather(data.data, length, &position, plan.data, plan.length, columns,
-                                            column_count, present, row, capacity, &added, &flags);
-    Py_END_ALLOW_THREADS result =
-        bad ? native_refuse(bad, NULL)
-            : Py_BuildValue("nnI", (Py_ssize_t)added, (Py_ssize_t)position, (unsigned int)flags);
+    Py_BEGIN_ALLOW_THREADS bad = nlp_gather(data.data, length, plan.data, plan.length, columns, column_count,
+                                            present, row, capacity, &gathered);
+    Py_END_ALLOW_THREADS result = bad ? native_refuse(bad, NULL)
+                                      : Py_BuildValue("nnI", (Py_ssize_t)gathered.added,
+                                                      (Py_ssize_t)gathered.position,
+                                                      (unsigned int)gathered.flags);
 out:
     native_release(&holding);
 out_tuple:

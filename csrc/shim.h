@@ -96,7 +96,14 @@ int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t templ
                   const struct nlp_column *columns, size_t count, uint64_t start, uint64_t stop, int numbered,
                   uint32_t sequence);
 
-/* Turn the messages in data[*position .. length] into rows of columns, from `row` on, as the plan says.
+/* Where a gather begins, and then what it came to. */
+struct nlp_gathered {
+    size_t position; /* in the data: where to begin, and where it stopped */
+    size_t added;    /* rows written */
+    uint32_t flags;  /* the OR of the messages' nlmsg_flags */
+};
+
+/* Turn the messages in data[position .. length] into rows of columns, from `row` on, as the plan says.
  *
  * The plan is u16 words in host order: message type, size of the fixed header, number of nodes, number of
  * fields; then each node: attribute type, first child, children, first field, fields; then each field:
@@ -105,12 +112,11 @@ int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t templ
  * kind 1 stores the payload's length as u16.
  *
  * A column is width bytes a row. present: one u64 a row, bit i for column i; or no data at all. A field that
- * is not there is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end:
- * *position says where. *added rows were written, *flags is the OR of the messages' nlmsg_flags. 0, or
- * NLP_BAD_*. */
-int nlp_gather(const uint8_t *data, size_t length, size_t *position, const uint8_t *plan, size_t plan_length,
+ * is not there is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end. 0,
+ * or NLP_BAD_*. */
+int nlp_gather(const uint8_t *data, size_t length, const uint8_t *plan, size_t plan_length,
                const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row,
-               size_t capacity, size_t *added, uint32_t *flags);
+               size_t capacity, struct nlp_gathered *gathered);
 
 /* A refused row of an exchange. */
 struct nlp_failure {

@@ -90,17 +90,16 @@ static int note_reply(struct hearing *hearing, const uint8_t *at, const struct m
     struct nlp_span cells[NLP_VALUES];
     uint8_t *first = hearing->row->values + step->first_value * NLP_VALUE;
     uint64_t present = 0;
-    size_t position = 0, added = 0;
-    uint32_t flags;
+    struct nlp_gathered gathered = {0};
     int bad;
 
     if (hearing->kept || !step->fields || message->type != load16(step->plan))
         return 0;
     for (size_t i = 0; i < step->fields; i++)
         cells[i] = (struct nlp_span){first + i * NLP_VALUE, NLP_VALUE};
-    bad = nlp_gather(at, message->length, &position, step->plan, step->plan_length, cells, step->fields,
-                     (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &added, &flags);
-    hearing->kept = !bad && added && present == ((uint64_t)1 << step->fields) - 1;
+    bad = nlp_gather(at, message->length, step->plan, step->plan_length, cells, step->fields,
+                     (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &gathered);
+    hearing->kept = !bad && gathered.added && present == ((uint64_t)1 << step->fields) - 1;
     if (!hearing->kept)
         memset(first, 0, step->fields * NLP_VALUE);
     return bad ? -EBADMSG : 0;

@@ -172,27 +172,24 @@ def gather(
     source = _bytes_of("uint8_t[]", data)
     if length > len(source) or len(columns) > MAX_FIELDS:
         raise ValueError("the datagram is shorter than its length, or there are too many columns")
-    held: list[Any] = []
-    targets = [_span(column, True, held) for column in columns]
-    marks = (ffi.NULL, 0) if present is None else _span(present, True, held)
-    position, added, flags = ffi.new("size_t *", start), ffi.new("size_t *"), ffi.new("uint32_t *")
+    targets = [_bytes_of("uint8_t[]", column, True) for column in columns]
+    marks = ffi.NULL if present is None else _bytes_of("uint8_t[]", present, True)
+    told = ffi.new("struct nlp_gathered *", (start,))
     _refuse(
         lib.nlp_gather(
             source,
             length,
-            position,
             plan,
             len(plan),
-            targets,
+            [(target, len(target)) for target in targets],
             len(targets),
-            marks,
+            (marks, 0 if present is None else len(marks)),
             row,
             capacity,
-            added,
-            flags,
+            told,
         )
     )
-    return added[0], position[0], flags[0]
+    return told.added, told.position, told.flags
 
 
 def exchange(
@@ -224,8 +221,9 @@ def exchange(
     while more == 1:  # Python serves its signals between the turns
         count[0] = 0
         more = lib.nlp_exchange_step(state, failed, room, count)
-        for failure in failed[0 : count[0]]:
-            failures.append((failure.row, failure.error, _octets(failure.tlvs, failure.tlv_length)))
+        if count[0]:
+            for failure in failed[0 : count[0]]:
+                failures.append((failure.row, failure.error, _octets(failure.tlvs, failure.tlv_length)))
     if more:
         raise ExchangeError(-more, state.rows_done, rows, failures)
     return failures

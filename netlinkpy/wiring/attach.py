@@ -117,6 +117,7 @@ class _Call:
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
         self._committing = False
+        self._ahead: Ahead | None = None  # where there is one endpoint alone
 
     def run(self) -> None:
         """Every phase in turn. Raises the first failure at once where the call is all or nothing."""
@@ -124,7 +125,13 @@ class _Call:
         self._failures.check()
         if self._rows:
             maker = Maker(
-                self._bridges, self._failures, self._timeout, self._tell, self._another, self._goes_whole()
+                self._bridges,
+                self._failures,
+                self._timeout,
+                self._tell,
+                self._another,
+                self._ahead,
+                self._goes_whole(),
             )
             self._done = maker.done
             maker.make(self._rows)
@@ -152,12 +159,12 @@ class _Call:
         """Everything that can be known before anything is sent, and the bridges looked up."""
         names: dict[str, int] = {}
         addresses: dict[tuple[str, bytes], int] = {}
+        if len(self._endpoints) == 1:
+            self._ahead = Ahead.begin(self._endpoints[0].netns)
         for position, endpoint in enumerate(self._endpoints):
             try:
                 row = Wanted(position, endpoint)
                 self._every.append(row)
-                if len(self._endpoints) == 1:
-                    Ahead.begin(row)
                 if (
                     endpoint.host_ifname is not None
                     and names.setdefault(row.host_ifname, position) != position
@@ -338,6 +345,8 @@ class _Call:
 
     def close(self) -> None:
         """Close the sockets: the groups' numbers are free again."""
+        if self._ahead is not None:
+            self._ahead.close()
         for row in self._every:
             row.close()
         for bridge in self._bridges.values():

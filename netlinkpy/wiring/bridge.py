@@ -155,12 +155,24 @@ class Bridge:
     index; up: whether it is; settled: its MAC is pinned (a bridge of that index had the same, and we pinned
     it), and it has a carrier; is_network: whether it is one that networks/ made."""
 
-    __slots__ = ("_addresses", "_mac", "_runs", "group", "index", "is_network", "name", "settled", "up")
+    __slots__ = (
+        "_addresses",
+        "_mac",
+        "_runs",
+        "_told",
+        "group",
+        "index",
+        "is_network",
+        "name",
+        "settled",
+        "up",
+    )
 
     def __init__(self, name: str, timeout: float) -> None:
         """timeout: seconds for each request. NetlinkError (ENODEV) where there is no such link, (EINVAL)
         where it is no bridge."""
         self.name = name
+        self._addresses: dict[int, list[tuple[bytes, int]]] = {}
         asked = [(f"find bridge {name}", LINK, RTM_GETLINK, 0, _by(ifname=name))]
         index, pinned = _known.get(name, (0, b""))
         if index:
@@ -170,10 +182,10 @@ class Bridge:
             found, *addresses = self.group.answers
             self._read(found.get()[0].body)
             if index == self.index and not addresses[0].interrupted:
-                self._addresses = addresses[0].get()
+                self._told = addresses[0].get()
             else:
                 verb, message, type, _, values = self._addresses_of(self.index)
-                self._addresses = self.group.socket.dump_bodies(message, type, values, verb=verb)
+                self._told = self.group.socket.dump_bodies(message, type, values, verb=verb)
         except BaseException:
             self.group.close()
             raise
@@ -187,8 +199,12 @@ class Bridge:
 
     def addresses(self, family: int) -> list[tuple[bytes, int]]:
         """Its addresses of a family: bytes and prefix length."""
-        told = [ADDRESS.parse(reply.body) for reply in self._addresses if reply.body[_IFA_FAMILY] == family]
-        return [(one.get("local") or one["address"], one["ifa_prefixlen"]) for one in told]
+        if family not in self._addresses:
+            told = [ADDRESS.parse(one.body) for one in self._told if one.body[_IFA_FAMILY] == family]
+            self._addresses[family] = [
+                (one.get("local") or one["address"], one["ifa_prefixlen"]) for one in told
+            ]
+        return self._addresses[family]
 
     def _addresses_of(self, index: int) -> Request:
         verb = f"list the addresses of bridge {self.name}"

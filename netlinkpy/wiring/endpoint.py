@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ..netns.handle import Target
     from .bridge import Bridge
-    from .inside import Ahead
     from .templates import Shape
 
 
@@ -64,7 +63,6 @@ class Wanted:
 
     __slots__ = (
         "addresses",
-        "ahead",
         "bridge",
         "claimed",
         "endpoint",
@@ -90,7 +88,6 @@ class Wanted:
         """ValueError or TypeError says what is wrong with the endpoint."""
         self.position = position
         self.socket = -1  # inside the container, once there is one
-        self.ahead: Ahead | None = None  # it is being opened (inside.py)
         self.unmade()
         self.become(endpoint)
 
@@ -133,12 +130,6 @@ class Wanted:
                 raise ValueError(f"mtu {self.mtu} is too small for IPv6, which needs {IPV6_MIN_MTU}")
 
     def close(self) -> None:
-        """Close what is open for it."""
-        if self.ahead is not None:
-            self.ahead.close(self)
-        self.close_socket()
-
-    def close_socket(self) -> None:
         """Close the socket inside, where there is one."""
         if self.socket >= 0:
             os.close(self.socket)

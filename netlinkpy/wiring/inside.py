@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..native.interface import Visited
+    from ..netns.handle import Target
     from ..transport.socket import Socket
     from ..wire.script import Script
     from .bridge import Bridge
@@ -49,7 +50,7 @@ def reserve_descriptors(fd: int, rows: int) -> None:
 
 
 class Ahead:
-    """A row's namespace, and a socket that a thread opens inside while other things are done."""
+    """A namespace, and a socket that a thread opens inside while other things are done."""
 
     __slots__ = ("_opening", "handle")
 
@@ -58,29 +59,31 @@ class Ahead:
         self._opening: Any = load().open_ahead(handle.fileno())
 
     @classmethod
-    def begin(cls, row: Wanted) -> None:
-        """Begin, for a row. What fails here is tried again, and said, where the row is entered."""
+    def begin(cls, target: Target) -> Ahead | None:
+        """Begin. What fails here is tried again, and said, where the namespace is entered."""
         try:
-            handle = Netns.open(row.endpoint.netns)
+            handle = Netns.open(target)
         except (OSError, ValueError, TypeError):
-            return
+            return None
         try:
-            row.ahead = cls(handle)
+            return cls(handle)
         except OSError:
             handle.close()
+            return None
 
-    def end(self, row: Wanted) -> None:
-        """The row gets the socket, if there is one."""
+    def opened(self) -> int:
+        """The socket, the first time; -1 where there is none."""
         opening, self._opening = self._opening, None
-        if opening is not None:
-            try:
-                row.socket = load().opened(opening)
-            except OSError:
-                return
+        try:
+            return -1 if opening is None else load().opened(opening)
+        except OSError:
+            return -1
 
-    def close(self, row: Wanted) -> None:
-        """Close the namespace; the row has the socket."""
-        self.end(row)
+    def close(self) -> None:
+        """Close the namespace, and the socket that nobody asked for."""
+        fd = self.opened()
+        if fd >= 0:
+            os.close(fd)
         self.handle.close()
 
 
@@ -117,7 +120,7 @@ class Group:
         (outcome,) = self._run(script, columns, {}, bridge.group.socket)
         error, done, message, _, (row.index, row.host_index, state) = outcome
         if error:  # an answer that came late could pass for a later one's
-            row.close_socket()
+            row.close()
         if error and done < script.names.index("enslave"):
             if script.names[done] == "claim" and message >= 0:
                 packed, _ = row.addresses[message]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .bridge import Bridge
     from .endpoint import Endpoint, Wanted
     from .errors import Failures
+    from .inside import Ahead
 
 _ROUNDS = 16  # how often a row is tried again after its way was cleared, or with another free address
 
@@ -41,10 +42,12 @@ class Maker:
         timeout: float,
         tell: Callable[[], None],
         another: Callable[[int, str], Endpoint | None] | None,
+        ahead: Ahead | None,
         whole: bool,
     ) -> None:
-        """whole: a row goes through all phases at once, as far as it can: it stands alone, and nothing is to
-        be done in between."""
+        """ahead: of a row that stands alone. whole: such a row goes through all phases at once, as far as it
+        can; nothing is to be done in between."""
+        self._ahead = ahead
         self._whole = whole
         self._bridges = bridges
         self._failures = failures
@@ -107,9 +110,10 @@ class Maker:
             self._tell()
             self._failures.check()
 
-        if len(rows) == 1 and rows[0].ahead is not None:
-            rows[0].ahead.end(rows[0])
-            work(rows, [rows[0].ahead.handle])
+        if self._ahead is not None and rows:  # of the one row that there is
+            if rows[0].socket < 0:
+                rows[0].socket = self._ahead.opened()
+            work(rows, [self._ahead.handle])
         else:
             self._failures.add(*in_groups(rows, work))
         self._failures.check()

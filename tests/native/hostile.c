@@ -52,13 +52,12 @@ static void hostile_gather(void)
 {
     uint8_t dump_room[4096], plan_room[200];
     uint16_t widths[NLP_FIELDS];
-    size_t header = any(3) * 4, fields, capacity = any(6), row = any((uint32_t)capacity + 1), position = 0,
-           added;
+    size_t header = any(3) * 4, fields, capacity = any(6), row = any((uint32_t)capacity + 1);
     size_t dump_length = put_dump(dump_room, sizeof dump_room, header);
     size_t plan_length = put_plan(plan_room, header, widths, &fields);
     struct nlp_span columns[NLP_FIELDS], present = {NULL, 0};
+    struct nlp_gathered gathered = {0};
     uint8_t *dump, *plan;
-    uint32_t flags;
     int result;
 
     spoil(dump_room, dump_length, any(3) ? any(6) : 0);
@@ -76,10 +75,10 @@ static void hostile_gather(void)
         present.length = 8 * capacity;
         present.data = room(present.length);
     }
-    result = nlp_gather(dump, dump_length, &position, plan, plan_length, columns, fields, present, row,
-                        capacity, &added, &flags);
+    result =
+        nlp_gather(dump, dump_length, plan, plan_length, columns, fields, present, row, capacity, &gathered);
     REQUIRE(result == 0 || nlp_sentence(result));
-    REQUIRE(position <= dump_length && added <= capacity - row);
+    REQUIRE(gathered.position <= dump_length && gathered.added <= capacity - row);
     for (size_t i = 0; i < fields; i++)
         free(columns[i].data);
     free(present.data);
@@ -180,8 +179,8 @@ static void real_kernel(void)
     struct nlp_failure failures[64];
     struct nlp_span out = {room(ROWS * ROW), ROWS * ROW}, column;
     const uint16_t plan[4 + 10 + 4] = {24, 12, 2, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 4, 0};
-    size_t count = 0, refused = 0, row = 0, position, added;
-    uint32_t flags;
+    size_t count = 0, refused = 0, row = 0;
+    struct nlp_gathered gathered;
     int netns, fd, more;
 
     REQUIRE(nlp_make_netns(1, &netns) == 0);
@@ -218,11 +217,11 @@ static void real_kernel(void)
     do {
         ssize_t got = recv(fd, data, sizeof data, 0);
         REQUIRE(got > 0);
-        position = 0;
-        REQUIRE(nlp_gather(data, (size_t)got, &position, (const uint8_t *)plan, sizeof plan, &column, 1,
-                           (struct nlp_span){NULL, 0}, row, ROWS, &added, &flags) == 0);
-        row += added;
-        more = position == (size_t)got;
+        gathered.position = 0;
+        REQUIRE(nlp_gather(data, (size_t)got, (const uint8_t *)plan, sizeof plan, &column, 1,
+                           (struct nlp_span){NULL, 0}, row, ROWS, &gathered) == 0);
+        row += gathered.added;
+        more = gathered.position == (size_t)got;
     } while (more);
     REQUIRE(row >= ROWS - ROWS / 3);
     free(kept);
