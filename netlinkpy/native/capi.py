@@ -83,10 +83,12 @@ def visit(
     sockets: Buffer | None,
     beside: int,
     timeout_ns: int,
+    results: bytearray | None = None,
     /,
 ) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
-    results = script.room(memoryview(netns_fds).nbytes // 4)
+    if results is None:
+        results = script.room(memoryview(netns_fds).nbytes // 4)
     _native.visit(script.data, datagrams, netns_fds, sockets, beside, timeout_ns, results)
     return script.read(results)
 

@@ -254,6 +254,7 @@ def visit(
     sockets: Buffer | None,
     beside: int,
     timeout_ns: int,
+    results: bytearray | None = None,
     /,
 ) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
@@ -261,7 +262,8 @@ def visit(
     sent = _bytes_of("uint8_t[]", datagrams, True)
     fds = _bytes_of("uint8_t[]", netns_fds)
     kept = ffi.NULL if sockets is None else _bytes_of("uint8_t[]", sockets, True)
-    results = script.room(len(fds) // 4)
+    if results is None:
+        results = script.room(len(fds) // 4)
     told = _bytes_of("uint8_t[]", results)
     _refuse(
         lib.nlp_visit(

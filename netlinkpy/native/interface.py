@@ -245,6 +245,7 @@ if TYPE_CHECKING:
             sockets: Buffer | None,
             beside: int,
             timeout_ns: int,
+            results: Any = None,
             /,
         ) -> list[Visited]:
             """Run a script inside many network namespaces.
@@ -267,6 +268,10 @@ if TYPE_CHECKING:
             becomes of the row. A row with -1 that is done leaves its socket there, open, for the caller to
             close; one that fails leaves -1. When no row has to be entered there is no thread. A socket on
             which a row timed out is best closed: an answer that comes late could pass for a later one's.
+
+            `results`, if given, is what `script.room(rows)` makes. It is filled in, and `script.read(results)`
+            gives what this function does, as far as it is known: for a caller whom a signal's handler, which
+            raises, keeps from getting it.
 
             `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
             malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:

@@ -218,6 +218,14 @@ class Script:
         self.row_length = sum([step[0] for step in steps])
         self.values = [width for step in steps if step[2] is not None for width in plan_widths(step[2])]
 
+    def room(self, rows: int) -> list[Visited]:
+        """Room for the results of so many rows."""
+        return [(0, 0, 0, b"", (0,) * len(self.values)) for _ in range(rows)]
+
+    def read(self, results: list[Visited]) -> list[Visited]:
+        """What became of each row, as far as it is known."""
+        return results
+
 
 def plan_widths(plan: Plan) -> tuple[int, ...]:
     """The widths of the fields of a plan of compile_plan's."""
@@ -237,6 +245,7 @@ def visit(
     sockets: Buffer | None,
     beside: int,
     timeout_ns: int,
+    results: list[Visited] | None = None,
     /,
 ) -> list[Visited]:
     """See `netlinkpy.native.interface.Backend.visit`."""
@@ -255,7 +264,9 @@ def visit(
     given = [-1] * len(descriptors) if kept is None else kept.cast("i").tolist()
     enters = any(number < 0 for number in given)
     opened = elsewhere(lambda: _open_all(descriptors, given)) if enters else [None] * len(given)
-    visited: list[Visited] = []
+    visited = script.room(len(descriptors)) if results is None else results
+    if len(visited) != len(descriptors):
+        raise ValueError("there is not room for the results of all rows")
     room = memoryview(bytearray(RECEIVE))
     nothing = (0,) * len(script.values)
     aside: _Line | int = errno.EBADF  # or why there is none: the error of the step that needs it
@@ -267,19 +278,20 @@ def visit(
     try:
         for row, found in enumerate(opened):
             if isinstance(found, OSError):
-                visited.append((found.errno or errno.EIO, -1, -1, b"", nothing))
+                visited[row] = (found.errno or errno.EIO, -1, -1, b"", nothing)
                 continue
             try:
                 sock = socket(fileno=given[row]) if found is None else found
             except OSError as error:  # it is none
-                visited.append((error.errno or errno.EIO, 0, -1, b"", nothing))
+                visited[row] = (error.errno or errno.EIO, 0, -1, b"", nothing)
                 continue
             done = False
             try:
                 start = row * script.row_length
                 datagrams_of_it = data[start : start + script.row_length]
-                visited.append(_row(_Line(sock, timeout_ns, room), aside, script, datagrams_of_it))
-                done = not visited[-1][0]
+                for outcome in _row(_Line(sock, timeout_ns, room), aside, script, datagrams_of_it):
+                    visited[row] = outcome  # at once: a signal's handler may raise at any moment
+                done = not visited[row][0]
             finally:  # also when a signal's handler raises
                 if found is None:
                     sock.detach()  # the caller's
@@ -326,8 +338,8 @@ def _open_all(descriptors: list[int], given: list[int]) -> list[socket | OSError
     return opened
 
 
-def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) -> Visited:
-    """One row's steps, through its own socket and the one beside."""
+def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) -> Iterator[Visited]:
+    """One row's steps, through its own socket and the one beside; what is known after each."""
     values: list[bytes] = []
 
     def outcome(code: int, step: int, message: int = -1, tlvs: bytes = b"") -> Visited:
@@ -345,7 +357,8 @@ def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) 
             datagram[offset : offset + len(values[value])] = values[value]
         line = aside if beside else own
         if isinstance(line, int):
-            return outcome(line, number)
+            yield outcome(line, number)
+            return
         known = len(values)
         try:
             sent = {
@@ -355,14 +368,18 @@ def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) 
             line.send(datagram)
             code, message, tlvs = _converse(line, sent, plan, values)
         except OSError as error:
-            return outcome(error.errno or errno.EIO, number)
+            yield outcome(error.errno or errno.EIO, number)
+            return
         except ValueError:
-            return outcome(errno.EBADMSG, number)
+            yield outcome(errno.EBADMSG, number)
+            return
         if code:
-            return outcome(code, number, message, tlvs)
+            yield outcome(code, number, message, tlvs)
+            return
         if plan is not None and len(values) == known:
-            return outcome(errno.ENODATA, number)
-    return outcome(0, len(script.steps))
+            yield outcome(errno.ENODATA, number)
+            return
+        yield outcome(0, number + 1)
 
 
 def _converse(

@@ -100,7 +100,7 @@ class Script:
         self._result = Struct(f"=iiiI256s{''.join([VALUE_FORMS[width] for width in widths])}")
 
     def room(self, rows: int) -> bytearray:
-        """Room for the results of so many rows."""
+        """Room for the results of so many rows, zeros."""
         return bytearray(self._result.size * rows)
 
     def read(self, results: bytearray) -> list[Visited]:

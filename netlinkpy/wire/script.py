@@ -13,7 +13,7 @@ from .template import stamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from ..native.interface import Visited
     from .message import Message
@@ -91,6 +91,15 @@ class Script:
         """The datagrams of so many rows; see Template.stamp()."""
         return stamp(self._data, self._places, columns, rows, constants or {})
 
+    def room(self, rows: int) -> Any:
+        """Room for the results of run()."""
+        return self._compiled.room(rows)
+
+    def read(self, results: Any) -> list[Visited]:
+        """What is known of each row: also of a run that was broken off by an exception."""
+        told: list[Visited] = self._compiled.read(results)
+        return told
+
     def run(
         self,
         datagrams: bytearray,
@@ -98,11 +107,13 @@ class Script:
         timeout: float,
         sockets: bytearray | None = None,
         beside: Beside | None = None,
+        results: Any = None,
     ) -> list[Visited]:
         """Run it with stamped datagrams, a row in each namespace; see native/interface.py, `visit`. timeout:
-        seconds for each row; beside: the socket outside."""
+        seconds for each row; beside: the socket outside; results: of room()."""
         fd = -1 if beside is None else beside.lend()
-        visited = load().visit(self._compiled, datagrams, netns_fds, sockets, fd, int(timeout * 1e9))
+        timeout_ns = int(timeout * 1e9)
+        visited = load().visit(self._compiled, datagrams, netns_fds, sockets, fd, timeout_ns, results)
         if beside is not None:
             beside.take_back(not any(outcome[0] for outcome in visited))
         return visited

@@ -14,9 +14,9 @@ from ..wire.errors import NetlinkError, meaning
 from ..wire.rtnetlink.bridge import BR_MAX_PORTS
 from .attachment import Attachment
 from .bridge import Bridge, regroup, remove
-from .endpoint import Endpoint, Wanted, label, tells_mac
+from .endpoint import Endpoint, Wanted, label
 from .errors import AttachError, Failures, failure
-from .inside import Ahead, Group, in_groups, through_sockets
+from .inside import Ahead, Group, host_index_of, in_groups, through_sockets
 from .making import Maker
 
 TYPE_CHECKING = False
@@ -130,6 +130,7 @@ class _Call:
                 self._timeout,
                 self._tell,
                 self._another,
+                self._announce,
                 self._ahead,
                 self._goes_whole(),
             )
@@ -295,7 +296,7 @@ class _Call:
         self._tell_neighbours()
         self._committing = True
         for bridge in self._bridges.values():
-            rows = self._rows_of(bridge)
+            rows = [row for row in self._rows_of(bridge) if not row.finished]
             lost = dict(regroup(bridge.group.socket, [row.host_index for row in rows], 0))
             for row in rows:
                 if row.host_index in lost:
@@ -309,11 +310,7 @@ class _Call:
 
     def _tell_neighbours(self) -> None:
         """Announce the addresses whose MAC is not their own."""
-        rows = [
-            row
-            for row in self._rows
-            if self._announce or not all(tells_mac(packed, row.mac) for packed, _ in row.addresses)
-        ]
+        rows = [row for row in self._rows if self._announce or not row.tells_mac]
         if rows:
             from .announce import announce
 
@@ -336,8 +333,9 @@ class _Call:
     def roll_back(self) -> None:
         """Remove all that this call made."""
         self._delete_groups()
-        if self._committing:  # some were taken out of their group already
-            remove([row.host_index for row in self._rows if row.host_index])
+        # What may have been taken out of its group already.
+        loose = [host_index_of(row) for row in self._rows if self._committing or row.visit is not None]
+        remove([index for index in loose if index])
 
     def _delete_groups(self) -> None:
         for bridge in self._bridges.values():

@@ -20,8 +20,10 @@ from ..rtnl.values import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from ..netns.handle import Target
+    from ..wire.script import Script
     from .bridge import Bridge
     from .templates import Shape
 
@@ -66,6 +68,7 @@ class Wanted:
         "bridge",
         "claimed",
         "endpoint",
+        "finished",
         "fixed_mac",
         "gateways",
         "host_ifname",
@@ -82,6 +85,7 @@ class Wanted:
         "routes",
         "shape",
         "socket",
+        "visit",
     )
 
     def __init__(self, position: int, endpoint: Endpoint) -> None:
@@ -97,6 +101,8 @@ class Wanted:
         self.host_index = 0
         self.claimed = False  # its addresses
         self.port = ""  # the state of its port, once it was seen
+        self.finished = False  # its host end is in no private group any more
+        self.visit: tuple[Script, Any] | None = None  # a script that makes it, and the room for its results
 
     def become(self, endpoint: Endpoint) -> None:
         """Want this endpoint, in place of one that was not to be had. Errors as when it is made."""
@@ -162,6 +168,11 @@ class Wanted:
                 raise ValueError(f"{why}: give gateways (--default-gateway)")
         self.gateways = list(found.values())
         self._check_own(self.gateways)
+
+    @property
+    def tells_mac(self) -> bool:
+        """Whether each address of it brings its MAC."""
+        return all(tells_mac(packed, self.mac) for packed, _ in self.addresses)
 
     @property
     def address_texts(self) -> tuple[str, ...]:

@@ -108,16 +108,17 @@ class Group:
             row.index, row.host_index = outcome[4]
         return self._failures(visited, script)
 
-    def wire(self, bridge: Bridge, host_fd: int) -> AttachError | Refused | None:
+    def wire(self, bridge: Bridge, host_fd: int, finish: bool) -> AttachError | Refused | None:
         """All of a row that stands alone, in one visit, as far as it goes: what create() does and the claims,
         whose failures are given; and what of the later phases succeeds, which the row then tells (claimed,
-        port)."""
+        port, finished). finish: go to the very end."""
         (row,) = self._rows
-        script = shape_of(row).whole(bridge.settled)
+        script = shape_of(row).whole(bridge.settled, finish)
         columns = {**values_of(row), **bridge.slots, "host_netns": _NUMBER.pack(host_fd)}
         for place, (packed, _) in enumerate(row.addresses):
             columns[f"claim{place}"] = claim_bytes(bridge, packed)
-        (outcome,) = self._run(script, columns, {}, bridge.group.socket)
+        row.visit = script, script.room(1)
+        (outcome,) = self._run(script, columns, {}, bridge.group.socket, row.visit[1])
         error, done, message, _, (row.index, row.host_index, state) = outcome
         if error:  # an answer that came late could pass for a later one's
             row.close()
@@ -129,8 +130,9 @@ class Group:
         row.claimed = True
         if done > script.names.index("enslave"):
             bridge.is_pinned()
-        if not error:
+        if not error or script.names[done] == "finish":
             row.port = PORT_STATES[state]
+        row.finished = finish and not error
         return None
 
     def look(self) -> list[bool]:
@@ -152,6 +154,7 @@ class Group:
         columns: dict[str, bytes],
         constants: dict[str, bytes],
         beside: Socket | None = None,
+        results: Any = None,
     ) -> list[Visited]:
         """Run a script, through the rows' sockets where they have one; else they get one, as long as there
         are not too many."""
@@ -162,7 +165,7 @@ class Group:
             sockets = bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
         datagrams = script.stamp(columns, len(rows), constants)
         try:
-            return script.run(datagrams, self._fds, self._timeout, sockets, beside)
+            return script.run(datagrams, self._fds, self._timeout, sockets, beside, results)
         finally:
             if sockets is not None:
                 for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
@@ -173,6 +176,14 @@ class Group:
             _failure(row, outcome, script) if outcome[0] else None
             for row, outcome in zip(self._rows, visited, strict=True)
         ]
+
+
+def host_index_of(row: Wanted) -> int:
+    """The index of a row's host end, also where an exception broke off the visit that made it; 0: none."""
+    if not row.host_index and row.visit is not None:
+        script, results = row.visit
+        return int(script.read(results)[0][4][script.values.index("host_index")])
+    return row.host_index
 
 
 def in_groups(rows: Iterable[Wanted], work: Callable[[list[Wanted], list[Netns]], None]) -> list[AttachError]:

@@ -42,11 +42,14 @@ class Maker:
         timeout: float,
         tell: Callable[[], None],
         another: Callable[[int, str], Endpoint | None] | None,
+        announce: bool,
         ahead: Ahead | None,
         whole: bool,
     ) -> None:
-        """ahead: of a row that stands alone. whole: such a row goes through all phases at once, as far as it
-        can; nothing is to be done in between."""
+        """announce: all addresses are to be announced before it is finished. ahead: of a row that stands
+        alone. whole: such a row goes through all phases at once, as far as it can; nothing is to be done in
+        between."""
+        self._announce = announce
         self._ahead = ahead
         self._whole = whole
         self._bridges = bridges
@@ -95,7 +98,8 @@ class Maker:
             bridges = [self._bridges[row.bridge] for row in rows]
             errors: Sequence[AttachError | Refused | None]
             if self._whole:
-                errors = [group.wire(bridges[0], here.fileno())]
+                finish = not self._announce and rows[0].tells_mac
+                errors = [group.wire(bridges[0], here.fileno(), finish)]
             else:
                 errors = group.create([bridge.group.number for bridge in bridges], here.fileno())
             for row, error in zip(rows, errors, strict=True):

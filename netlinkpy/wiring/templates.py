@@ -33,7 +33,7 @@ from ..wire.rtnetlink.route import (
 from ..wire.script import Script, Step
 from ..wire.table import Plan, number
 from ..wire.template import Template
-from .bridge import enslaving, looking, port_facts
+from .bridge import enslaving, looking, port_facts, regrouping
 from .claims import claiming
 from .endpoint import IPV6_MIN_MTU
 
@@ -70,26 +70,28 @@ class Shape:
         self.find = Script([Step("find", find, ack=False)])
         self.ready = Script([self._ready])
         self._host = len(wanted.addresses), _has_ipv6(wanted.mtu)
-        self._whole: dict[bool, Script] = {}
+        self._whole: dict[tuple[bool, bool], Script] = {}
 
-    def whole(self, settled: bool) -> Script:
+    def whole(self, settled: bool, finish: bool) -> Script:
         """For one that stands alone: make, then what is done on the host, with ready in between (further
-        slots: claim0.., bridge, bridge_mac). settled: the bridge needs nothing (Bridge.settled)."""
-        if settled not in self._whole:
+        slots: claim0.., bridge, bridge_mac). settled: the bridge needs nothing (Bridge.settled); finish: take
+        the host end out of its group in the end."""
+        if (settled, finish) not in self._whole:
             addresses, ipv6 = self._host
             port = {"ifi_index": Slot("host_index", 4)}
             claims = claiming([f"claim{place}" for place in range(addresses)])
             looked_at = looking(["host_index"] if settled else ["host_index", "bridge"])
-            self._whole[settled] = Script(
+            self._whole[settled, finish] = Script(
                 [
                     *self._make,
                     *([Step("claim", claims, beside=True)] if addresses else []),
                     Step("enslave", enslaving(port, pin=not settled, ipv6=ipv6), beside=True),
                     self._ready,
                     Step("see", looked_at, ack=False, plan=port_facts(), beside=True),
+                    *([Step("finish", regrouping(0), beside=True)] if finish else []),
                 ]
             )
-        return self._whole[settled]
+        return self._whole[settled, finish]
 
 
 _shapes: dict[Any, Shape] = {}

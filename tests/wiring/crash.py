@@ -104,10 +104,11 @@ def run_step_by_step(
     timeout: float,
     sockets: bytearray | None = None,
     beside: Any = None,
+    results: Any = None,
 ) -> list[Visited]:
     """Script.run(), for one row with a visit for each step."""
     if len(netns_fds) != 4:
-        return _run(script, datagrams, netns_fds, timeout, sockets, beside)
+        return _run(script, datagrams, netns_fds, timeout, sockets, beside, results)
     backend = native.load()
     kept = bytearray(pack("=i", -1)) if sockets is None else sockets
     given = unpack("=i", kept)[0] >= 0
@@ -128,6 +129,8 @@ def run_step_by_step(
             (outcome,) = backend.visit(alone, datagram, netns_fds, kept, fd, int(timeout * 1e9))
             if step.plan is not None:
                 values.update(zip(step.plan.names, outcome[4], strict=True))
+            if results is not None:
+                _note(script, results, (*outcome[:4], tuple(values.get(name, 0) for name in script.values)))
             if outcome[0]:
                 outcome = (outcome[0], number if outcome[1] >= 0 else -1, *outcome[2:])
                 break
@@ -140,3 +143,12 @@ def run_step_by_step(
     if beside is not None:
         beside.take_back(not outcome[0])
     return [(*outcome[:4], tuple(values.get(name, 0) for name in script.values))]
+
+
+def _note(script: Script, results: Any, outcome: Visited) -> None:
+    """Write what is known of the one row where the backend has it."""
+    if isinstance(results, bytearray):
+        error, step, message, tlvs, values = outcome
+        script._compiled._result.pack_into(results, 0, error, step, message, len(tlvs), tlvs, *values)
+    else:
+        results[0] = outcome

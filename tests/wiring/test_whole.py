@@ -30,6 +30,7 @@ from tests.wiring.stage import (
     links_of,
     refused,
     routes_of,
+    unchanged,
 )
 
 Containers = Callable[..., list[Container]]
@@ -168,6 +169,33 @@ def test_a_claim_that_is_refused_in_the_visit_is_told(host: nl.RTNetlink, contai
     assert sorted(links_of(two)) == ["lo"]
     check_complete(host, [endpoint(one)])
     assert ping(one, GATEWAY) is not None
+
+
+@pytest.mark.parametrize("shape", ["plain", "both families", "a MAC that tells nothing"])
+def test_what_interrupts_just_behind_the_visit_leaves_nothing(
+    host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    """As the handler of a signal that came during the visit: all is made, and finished where nothing is to be
+    announced, but nobody was told."""
+
+    class StopError(Exception):
+        pass
+
+    add_ipv6(host, "2001:db8::1/64")
+    wanted = endpoint(container, **SHAPES[shape])
+    nl.detach(nl.attach(wanted))
+    run = Script.run
+    groups: list[int] = []
+
+    def stop(script: Script, *arguments: Any, **named: Any) -> Any:
+        run(script, *arguments, **named)
+        groups.extend(link.group for link in host.links.list(kind="veth"))
+        raise StopError
+
+    monkeypatch.setattr(Script, "run", stop)
+    with unchanged(container), pytest.raises(StopError):
+        nl.attach(wanted)
+    assert len(groups) == 1 and (groups[0] == 0) == (shape == "plain")
 
 
 # -- what is kept in mind of a bridge ----------------------------------------------------------------------
