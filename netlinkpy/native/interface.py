@@ -269,9 +269,9 @@ if TYPE_CHECKING:
             close; one that fails leaves -1. When no row has to be entered there is no thread. A socket on
             which a row timed out is best closed: an answer that comes late could pass for a later one's.
 
-            `results`, if given, is what `script.room(rows)` makes. It is filled in, and `script.read(results)`
-            gives what this function does, as far as it is known: for a caller whom a signal's handler, which
-            raises, keeps from getting it.
+            `results`, if given, is what `script.room(rows)` makes. It is filled in, and
+            `script.read(results)` gives what this function does, as far as it is known: for a caller whom a
+            signal's handler, which raises, keeps from getting it.
 
             `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
             malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:
