@@ -178,6 +178,7 @@ class _Call:
                     if first != position:
                         raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
                 row.gateways_from(self._bridge(row))
+                row.spares_ipv6_of(self._bridge(row))
                 self._rows.append(row)
             except ValueError as error:
                 where = label(endpoint.netns)

@@ -42,7 +42,7 @@ class Endpoint(Record):
     mac: "12:34:56:78:9a:bc", "random", or None: 02:42 and the first IPv4 address, so that an address that
         comes back brings the same MAC and no ARP cache is wrong (without IPv4: random, locally administered).
     ifname: its name in the container; host_ifname: of the host end (None: veth and eight random digits).
-    mtu: in bytes, both ends (None: the kernel's 1500); metric: of the default routes (a second interface of a
+    mtu: in bytes, both ends (None: the kernel's 1500; below 1280 only on a bridge without IPv6 addresses); metric: of the default routes (a second interface of a
         container needs one that differs, or gateways=()).
     routes: more routes, (destination, gateway or None): ("10.0.0.0/8", "172.17.42.7").
     queues: transmit and receive queues of each end (more cost memory and time)."""
@@ -168,6 +168,18 @@ class Wanted:
                 raise ValueError(f"{why}: give gateways (--default-gateway)")
         self.gateways = list(found.values())
         self._check_own(self.gateways)
+
+    def spares_ipv6_of(self, bridge: Bridge) -> None:
+        """ValueError where it would take the bridge's IPv6 addresses away: the kernel gives a bridge the MTU
+        of its smallest port (br_mtu_auto_adjust()), and an interface below 1280 bytes has no IPv6."""
+        if self.mtu is None or self.mtu >= IPV6_MIN_MTU:
+            return
+        for gateway, length in bridge.addresses(FAMILY_OF_LENGTH[16]):
+            if not _link_local(gateway):
+                raise ValueError(
+                    f"mtu {self.mtu} would take {format_ip(gateway)}/{length} away from {self.bridge}:"
+                    f" a bridge has its smallest port's, and IPv6 needs {IPV6_MIN_MTU}"
+                )
 
     @property
     def tells_mac(self) -> bool:

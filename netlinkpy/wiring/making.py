@@ -186,4 +186,5 @@ class Maker:
             return False
         row.become(endpoint)
         row.gateways_from(self._bridges[row.bridge])
+        row.spares_ipv6_of(self._bridges[row.bridge])
         return True

@@ -27,6 +27,7 @@ from tests.wiring.stage import (
     BRIDGE,
     GATEWAY,
     add_ipv6,
+    addresses_of,
     endpoint,
     links_of,
     make_bridge,
@@ -373,6 +374,14 @@ def test_a_user_namespace_may_not_enter_our_namespace(
         label = handle.label
     assert number == errno.EPERM
     assert "not permitted to enter" in text and label in text
+
+
+def test_a_small_mtu_does_not_take_the_bridges_ipv6_away(host: nl.RTNetlink, container: Container) -> None:
+    add_ipv6(host, "2001:db8::1/64")
+    with refused(errno.EINVAL, "1279", "2001:db8::1/64", BRIDGE, "1280", among=[container]):
+        nl.attach(endpoint(container, mtu=1279))
+    assert nl.attach(endpoint(container, mtu=1280)).ready
+    assert "2001:db8::1/64" in addresses_of(None, BRIDGE)
 
 
 # -- no answer ---------------------------------------------------------------------------------------------

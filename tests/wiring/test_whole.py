@@ -66,8 +66,8 @@ def picture(container: Container) -> object:
 def test_both_ways_make_the_same(
     host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, shape: str
 ) -> None:
-    add_ipv6(host, "2001:db8::1/64")
-    host.links.set(BRIDGE, address=host.links.get(BRIDGE).address)  # an MTU below 1280 changes it otherwise
+    if shape != "small":
+        add_ipv6(host, "2001:db8::1/64")
     wanted = endpoint(container, host_ifname="A", **SHAPES[shape])
     nl.detach(nl.attach(wanted))  # a bridge that never had a port is in another state
     visits = counted(monkeypatch)
@@ -79,8 +79,6 @@ def test_both_ways_make_the_same(
     host.links.set(BRIDGE, mtu=1500)
     visits.clear()
     monkeypatch.setattr(attaching._Call, "_goes_whole", lambda call: False)
-    if shape == "small":  # the kernel took the bridge's IPv6 addresses away
-        add_ipv6(host, "2001:db8::1/64")
     among = nl.attach(wanted)
     assert len(visits) >= 2
     assert picture(container) == seen
