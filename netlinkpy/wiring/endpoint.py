@@ -42,8 +42,8 @@ class Endpoint(Record):
     mac: "12:34:56:78:9a:bc", "random", or None: 02:42 and the first IPv4 address, so that an address that
         comes back brings the same MAC and no ARP cache is wrong (without IPv4: random, locally administered).
     ifname: its name in the container; host_ifname: of the host end (None: veth and eight random digits).
-    mtu: in bytes, both ends (None: the kernel's 1500; below 1280 only on a bridge without IPv6 addresses); metric: of the default routes (a second interface of a
-        container needs one that differs, or gateways=()).
+    mtu: in bytes, both ends (None: the kernel's 1500; below 1280 only on a bridge without IPv6 addresses).
+    metric: of the default routes (a second interface of a container needs one that differs, or gateways=()).
     routes: more routes, (destination, gateway or None): ("10.0.0.0/8", "172.17.42.7").
     queues: transmit and receive queues of each end (more cost memory and time)."""
 
