@@ -401,6 +401,25 @@ static void real_deadlines(int netns)
     close(fd);
 }
 
+/* Sockets that are opened meanwhile: wanted, not wanted, not to be had. */
+static void real_ahead(int netns)
+{
+    struct nlp_ahead *ahead[4];
+    int before = descriptors(), fd;
+
+    for (size_t i = 0; i < 4; i++)
+        REQUIRE(nlp_open_ahead(i == 3 ? -1 : netns, &ahead[i]) == 0);
+    fd = nlp_opened(ahead[0]);
+    REQUIRE(fd >= 0);
+    nlp_discard(ahead[1]);
+    nlp_discard(ahead[2]);
+    REQUIRE(nlp_opened(ahead[3]) == -EBADF);
+    REQUIRE(descriptors() == before + 1 && !close(fd));
+    without_threads = 1;
+    REQUIRE(nlp_open_ahead(netns, &ahead[0]) == -EAGAIN);
+    without_threads = 0;
+}
+
 void hostile_visits(long rounds)
 {
     int netns;
@@ -417,5 +436,6 @@ void hostile_visits(long rounds)
     real_values(netns);
     real_overlap(netns);
     real_deadlines(netns);
+    real_ahead(netns);
     close(netns);
 }
