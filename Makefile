@@ -32,7 +32,7 @@ bench: .venv/with-bench ## beside the floor in C and the peers
 	$(BIN)/python benchmarks/compare.py
 
 sanitize: .venv/with-test ## the shim's C under the sanitizers and valgrind
-	NETLINKPY_REQUIRE=all $(BIN)/python -m pytest tests/native/test_sanitize.py
+	NETLINKPY_REQUIRE=all $(BIN)/python -m pytest tests/backends/test_sanitize.py
 
 wheel: .venv/environment
 	rm -rf build dist
@@ -40,7 +40,7 @@ wheel: .venv/environment
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks benchmarks/bin
-	rm -f netlinkpy/native/*.so netlinkpy/native/_shim.c
+	rm -f netlinkpy/backends/*.so netlinkpy/backends/_shim.c
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/environment: .ci/environment
@@ -50,7 +50,7 @@ clean:
 # An old build/ or object must not stand in for one that this machine cannot make.
 .venv/installed: .venv/environment $(SOURCES)
 	@echo "netlinkpy: building in .venv"
-	@rm -rf build netlinkpy/native/*.so
+	@rm -rf build netlinkpy/backends/*.so
 	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The cffi builder of the shim: setup.py names it to setuptools, which makes netlinkpy/native/_shim.abi3.so
+"""The cffi builder of the shim: setup.py names it to setuptools, which makes netlinkpy/backends/_shim.abi3.so
 of it.
 
 The one shared object has two doors: cffi's own (PyInit__shim) and that of csrc/native.c (PyInit__native).
@@ -12,7 +12,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-MODULE = "netlinkpy.native._shim"
+MODULE = "netlinkpy.backends._shim"
 SOURCES = [
     f"csrc/{name}.c"
     for name in (

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_NEWROUTE
 from netlinkpy.wire.template import Template
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 Benchmark = Callable[..., Any]  # the fixture; pytest-benchmark gives it no type
 
@@ -40,7 +40,7 @@ VETH_VALUES = {
 @pytest.fixture(params=["cffi", "native", "python"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     try:
-        return native.get(request.param)
+        return backends.get(request.param)
     except ImportError as missing:
         pytest.skip(str(missing))
 

@@ -1,5 +1,5 @@
 /* The shim's own door to Python, `PyInit__native`: needs neither cffi nor ctypes. The limited API of 3.11,
- * buffers in. The surface is described in netlinkpy/native/interface.py. */
+ * buffers in. The surface is described in netlinkpy/backends/interface.py. */
 #include "native.h"
 
 #include <unistd.h>
@@ -224,7 +224,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_native",
-    .m_doc = "The shim of netlinkpy; see netlinkpy.native.interface.",
+    .m_doc = "The shim of netlinkpy; see netlinkpy.backends.interface.",
     .m_methods = methods,
     .m_slots = slots,
 };

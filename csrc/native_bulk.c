@@ -133,7 +133,7 @@ static int append(PyObject *list, PyObject *item)
     return good;
 }
 
-/* Gives (errno, rows done, failures): netlinkpy.native.capi makes the exception. */
+/* Gives (errno, rows done, failures): netlinkpy.backends.native makes the exception. */
 PyObject *native_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     struct nlp_exchange exchange;
@@ -192,7 +192,7 @@ out:
     return result;
 }
 
-/* Fills in the results: netlinkpy.native.capi reads them. */
+/* Fills in the results: netlinkpy.backends.native reads them. */
 PyObject *native_visit(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     struct nlp_span script, datagrams, netns_fds, sockets = {NULL, 0}, results;

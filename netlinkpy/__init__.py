@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from . import netns as netns
     from . import networks as networks
     from . import run as run
-    from .native import backend as backend
+    from .backends import backend as backend
     from .netns.handle import Netns as Netns
     from .networks.network import Network as Network
     from .rtnl.address import Address as Address
@@ -39,7 +39,7 @@ _PLACES = {
     "run": "",
     "networks": "",
     "Network": "networks.network",
-    "backend": "native",
+    "backend": "backends",
     "Netns": "netns.handle",
     "Address": "rtnl.address",
     "Link": "rtnl.link",

@@ -6,7 +6,7 @@
 - `snapshot(namespace)` is the state of a namespace, to compare before and after.
 - `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real one) is
   missing; NETLINKPY_REQUIRE=all in the environment makes that a failure.
-- `from tests.namespaces import inside, entered, ping, ping_all` for the rest.
+- `from tests.support.namespaces import inside, entered, ping, ping_all` for the rest.
 - A test that leaves a descriptor, a thread or a child process behind fails.
 """
 
@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import netlinkpy
-from tests import namespaces
-from tests.namespaces import BareNamespace, Container
-from tests.snapshot import snapshot as take_snapshot
+from tests.support import namespaces
+from tests.support.namespaces import BareNamespace, Container
+from tests.support.snapshot import snapshot as take_snapshot
 
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH on Debian lacks them
 LEAVING_TIME = 3.0  # seconds in which a thread that is ending, or what a machine under load holds up, may go

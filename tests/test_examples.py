@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.namespaces import Container
+from tests.support.namespaces import Container
 
 ROOT = Path(__file__).parent.parent
 

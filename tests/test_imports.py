@@ -120,7 +120,7 @@ def test_a_whole_attach_needs_no_heavy_module(fresh_namespace: None) -> None:
         line = f"import os; os.environ['NETLINKPY_BACKEND'] = {backend!r}\n{code}"
         found = set(bare(line).split()) - set(bare("print(*sys.modules)").split())
         assert not found & (HEAVY - {"ctypes"}), backend
-        assert f"netlinkpy.native.{'capi' if backend == 'native' else 'python'}" in found
+        assert f"netlinkpy.backends.{backend}" in found
 
 
 # -- whole -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.namespaces import BareNamespace, Container, entered, inside, ping, ping_all, raise_loopback
+from tests.support.namespaces import BareNamespace, Container, entered, inside, ping, ping_all, raise_loopback
 
 Containers = Callable[..., list[Container]]
 
@@ -164,7 +164,7 @@ def test_a_missing_program_is_said_and_may_be_required(tmp_path: Path) -> None:
 
 def test_without_namespaces_no_test_runs(tmp_path: Path) -> None:
     text = """
-        from tests import namespaces
+        from tests.support import namespaces
 
         def refused(*flags):
             raise PermissionError(1, "unshare: Operation not permitted")

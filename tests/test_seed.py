@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.namespaces import Container
+from tests.support.namespaces import Container
 
 ROOT = Path(__file__).parent.parent
 OURS = ("netlinkpy", "ip", "brctl")

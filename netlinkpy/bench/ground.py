@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..native import load
+from ..backends import load
 from ..netns.handle import CLONE_NEWNET, Netns
 from ..rtnl.netlink import RTNetlink
 from ..wire.rtnetlink.bridge import BR_MAX_PORTS

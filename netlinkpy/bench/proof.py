@@ -9,7 +9,7 @@ from select import POLLIN, poll
 from struct import Struct
 from time import monotonic
 
-from ..native import load
+from ..backends import load
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip, parse_mac

@@ -120,7 +120,7 @@ def _help(verb: str) -> int:
 
 def _say_version() -> int:
     from .. import __version__
-    from ..native import backend
+    from ..backends import backend
     from .output import write
 
     write(f"netlinkpy {__version__} (backend {backend()})\n")

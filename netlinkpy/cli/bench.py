@@ -69,7 +69,7 @@ def _wait() -> None:
 
 
 def _table(bench: Bench, count: int) -> str:
-    from ..native import backend
+    from ..backends import backend
 
     bridges = "1 bridge" if len(bench.bridges) == 1 else f"{len(bench.bridges)} bridges"
     lines = [f"{count} containers on {bridges}, backend {backend()}", ""]
@@ -85,7 +85,7 @@ def _json(bench: Bench, count: int) -> str:
     import json
     from resource import RUSAGE_SELF, getrusage
 
-    from ..native import backend
+    from ..backends import backend
 
     return json.dumps(
         {

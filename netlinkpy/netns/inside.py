@@ -27,7 +27,7 @@ def call(netns: Target, function: Callable[[], T]) -> T:
     stay inside."""
     import _thread
 
-    from ..native import load
+    from ..backends import load
 
     setns = load().setns
     outcome: list[Any] = []

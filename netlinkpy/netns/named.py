@@ -33,7 +33,7 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
     called as it goes.
 
     Errors as create(); they name the one that failed."""
-    from ..native import load
+    from ..backends import load
 
     backend = load()
     paths = [named_path(name) for name in names]
@@ -60,7 +60,7 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
 def bind(name: str, pid: int) -> None:
     """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Errors as
     create()."""
-    from ..native import load
+    from ..backends import load
 
     path = named_path(name)
     with Netns.open(pid), _Directory():
@@ -141,7 +141,7 @@ class _Directory:
 def _share() -> None:
     """Make /run/netns a shared mount: a namespace named in one mount namespace is then seen, and deleted, in
     all."""
-    from ..native import load
+    from ..backends import load
 
     mount = load().mount
     try:
@@ -157,7 +157,7 @@ def _share() -> None:
 
 
 def _remove(path: str) -> None:
-    from ..native import load
+    from ..backends import load
 
     try:
         load().umount(path, MNT_DETACH | UMOUNT_NOFOLLOW)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sys import byteorder
 
-from ..native import load
+from ..backends import load
 from ..record import Record
 from ..wire.attributes import Slot
 from ..wire.conversation import NLM_F_REQUEST

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..native import load
+from ..backends import load
 from .line import Line, start_error
 from .signals import SIG_DFL, SIGCHLD, SIGKILL, signal
 

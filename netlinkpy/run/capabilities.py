@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..native import load
+from ..backends import load
 
 # linux/prctl.h
 PR_CAPBSET_DROP = 24

@@ -146,7 +146,7 @@ def _introduce(holder: int, line: socket, wanted: Options) -> Container:
 
 def _spawn(line: int, streams: tuple[int | None, ...]) -> int:
     """A fresh interpreter that runs serve(). It needs no site packages unless cffi's door is in use."""
-    from ..native import backend
+    from ..backends import backend
 
     root = __file__.rsplit("/", 3)[0]
     options = ["-I"] if backend() == "cffi" and "NETLINKPY_BACKEND" in os.environ else ["-I", "-S"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..native import load
+from ..backends import load
 from .birth import bear, die_with_parent
 from .inside import Command, become, drop_unless, go_to
 from .names import Call

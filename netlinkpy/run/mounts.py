@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..native import load
+from ..backends import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

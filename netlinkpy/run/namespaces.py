@@ -6,7 +6,7 @@ import errno
 import os
 from fcntl import ioctl
 
-from ..native import load
+from ..backends import load
 from ..netns.handle import CLONE_NEWNET
 
 # linux/sched.h

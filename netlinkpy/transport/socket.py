@@ -8,7 +8,7 @@ import errno
 import os
 from time import monotonic
 
-from ..native import load
+from ..backends import load
 from ..wire.conversation import (
     NLM_F_ACK,
     NLM_F_DUMP,

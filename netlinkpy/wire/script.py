@@ -3,7 +3,7 @@ reply to earlier ones."""
 
 from __future__ import annotations
 
-from ..native import load
+from ..backends import load
 from ..record import Record
 from .attributes import Placed
 from .conversation import NLM_F_ACK
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
-    from ..native.interface import Visited
+    from ..backends.interface import Visited
     from .message import Message
     from .table import Plan
     from .template import Template
@@ -109,8 +109,8 @@ class Script:
         beside: Beside | None = None,
         results: Any = None,
     ) -> list[Visited]:
-        """Run it with stamped datagrams, a row in each namespace; see native/interface.py, `visit`. timeout:
-        seconds for each row; beside: the socket outside; results: of room()."""
+        """Run it with stamped datagrams, a row in each namespace; see backends/interface.py, `visit`.
+        timeout: seconds for each row; beside: the socket outside; results: of room()."""
         fd = -1 if beside is None else beside.lend()
         timeout_ns = int(timeout * 1e9)
         visited = load().visit(self._compiled, datagrams, netns_fds, sockets, fd, timeout_ns, results)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from sys import byteorder
 
-from ..native import load
+from ..backends import load
 from ..record import Record
 from .message import NLMSG_HDRLEN, frame
 

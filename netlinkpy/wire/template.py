@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from ..native import load
+from ..backends import load
 from .message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ import _socket
 import errno
 from struct import Struct
 
-from ..native import load
+from ..backends import load
 from .errors import failure
 
 TYPE_CHECKING = False

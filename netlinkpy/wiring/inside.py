@@ -7,7 +7,7 @@ import errno
 import os
 from struct import Struct
 
-from ..native import load
+from ..backends import load
 from ..netns.handle import Netns
 from ..wire.extack import decode
 from .bridge import PORT_STATES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
-    from ..native.interface import Visited
+    from ..backends.interface import Visited
     from ..netns.handle import Target
     from ..transport.socket import Socket
     from ..wire.script import Script

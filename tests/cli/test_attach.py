@@ -13,7 +13,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.cli.run import Run
-from tests.namespaces import BareNamespace
+from tests.support.namespaces import BareNamespace
 
 REPOSITORY = str(pathlib.Path(__file__).parents[2])
 MAIN = (

@@ -12,7 +12,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.cli.run import Run
-from tests.namespaces import Container
+from tests.support.namespaces import Container
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 AS_IP = """

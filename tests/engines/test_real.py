@@ -11,7 +11,7 @@ import netlinkpy
 from netlinkpy.engines import names, resolve
 from netlinkpy.show.model import read
 from tests.engines.real import Command, docker, podman
-from tests.namespaces import ping
+from tests.support.namespaces import ping
 
 
 def wire(scheme: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import CLONE_NEWUSER, BareNamespace, Container, inside, mount, unshare
+from tests.support.namespaces import CLONE_NEWUSER, BareNamespace, Container, inside, mount, unshare
 
 
 def inode(path: str) -> int:

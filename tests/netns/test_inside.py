@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import BareNamespace, Container, entered, inside, raise_loopback
+from tests.support.namespaces import BareNamespace, Container, entered, inside, raise_loopback
 
 Containers = Callable[..., list[Container]]
 OWN = "/proc/thread-self/ns/net"

@@ -14,7 +14,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.netns import named
-from tests.namespaces import CLONE_NEWNS, CLONE_NEWUSER, Container, inside, mount, unshare
+from tests.support.namespaces import CLONE_NEWNS, CLONE_NEWUSER, Container, inside, mount, unshare
 
 RUN = "/run/netns"
 Containers = Callable[..., list[Container]]

@@ -14,8 +14,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import is_private
-from tests.namespaces import Namespace
-from tests.snapshot import snapshot
+from tests.support.namespaces import Namespace
+from tests.support.snapshot import snapshot
 from tests.wiring.crash import interrupted
 from tests.wiring.stage import unchanged
 

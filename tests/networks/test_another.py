@@ -11,7 +11,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.transport.socket import Socket
 from netlinkpy.wire.rtnetlink.link import RTM_GETLINK
-from tests.namespaces import Container, ping
+from tests.support.namespaces import Container, ping
 from tests.wiring.stage import BRIDGE, endpoint, endpoints, links_of, make_bridge, refused
 
 Containers = Callable[..., list[Container]]

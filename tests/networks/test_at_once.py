@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.networks import Connection, Network, connect_many
-from tests.namespaces import ping
 from tests.networks.stage import leftovers
+from tests.support.namespaces import ping
 
 PROCESSES, EACH = 16, 50
 
@@ -62,7 +62,7 @@ class Crowd:
 def _connect_and_wait(gate: int, pipe: int) -> None:
     """The child's side: never returns."""
     try:
-        fds = native.load().make_netns(EACH)
+        fds = backends.load().make_netns(EACH)
         places = [nl.Netns.from_fd(fd) for fd in fds]
         os.read(gate, 1)  # ends when the gate is closed
         results = connect_many("blue", [Connection(place) for place in places], on_error="continue")

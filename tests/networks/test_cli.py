@@ -13,8 +13,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from tests.cli.run import Run, runner
-from tests.namespaces import Container, ping
 from tests.networks.stage import settle
+from tests.support.namespaces import Container, ping
 from tests.wiring.stage import unchanged
 
 

@@ -13,7 +13,6 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.networks import Connection, Network, connect, connect_many, disconnect
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.namespaces import BareNamespace, Container, Namespace, ping
 from tests.networks.stage import (
     GATEWAY,
     GATEWAY6,
@@ -25,7 +24,8 @@ from tests.networks.stage import (
     refused,
     settle,
 )
-from tests.snapshot import snapshot
+from tests.support.namespaces import BareNamespace, Container, Namespace, ping
+from tests.support.snapshot import snapshot
 from tests.wiring.stage import addresses_of, links_of, routes_of, unchanged
 
 Containers = Callable[..., list[Container]]

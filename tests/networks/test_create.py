@@ -24,7 +24,7 @@ from tests.networks.stage import (
     refused,
     settle,
 )
-from tests.snapshot import snapshot
+from tests.support.snapshot import snapshot
 
 
 def test_a_network_is_a_bridge_with_its_address(host: nl.RTNetlink) -> None:

@@ -10,9 +10,9 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect
-from tests.namespaces import Container, ping
 from tests.networks.stage import GATEWAY, GATEWAY6, SUBNET, SUBNET6
 from tests.nft.stage import INTERNET, TCP, UDP, UPLINK, Stage, serving, source_seen
+from tests.support.namespaces import Container, ping
 
 Containers = Callable[..., list[Container]]
 RED, RED6 = "10.9.0.0/16", "fd00:9::/64"

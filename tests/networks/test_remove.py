@@ -15,7 +15,6 @@ import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect, disconnect
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.namespaces import Container
 from tests.networks.stage import (
     SUBNET,
     SUBNET6,
@@ -25,7 +24,8 @@ from tests.networks.stage import (
     refused,
     settle,
 )
-from tests.snapshot import snapshot
+from tests.support.namespaces import Container
+from tests.support.snapshot import snapshot
 
 Containers = Callable[..., list[Container]]
 

@@ -9,8 +9,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat
-from tests.namespaces import Container
 from tests.nft.stage import Stage
+from tests.support.namespaces import Container
 
 
 @pytest.fixture

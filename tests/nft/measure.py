@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
-from tests import namespaces
-from tests.namespaces import Container
 from tests.nft.capture import IN, bare
 from tests.nft.stage import TCP, UPLINK, Stage, connect_time, listen
+from tests.support import namespaces
+from tests.support.namespaces import Container
 
 COUNT, ADDRESS = 10000, "172.17.0.2"
 PORTS = [Port("tcp", 10000 + row, ADDRESS, 80) for row in range(COUNT)]

@@ -15,8 +15,8 @@ from netlinkpy.nat import Nat, NatNetwork, Port
 from netlinkpy.nft.tables import Nftables, add_elements, delete_table, new_table
 from netlinkpy.wire.errors import NetlinkError
 from netlinkpy.wire.netfilter.elements import Element
-from tests.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, setns
 from tests.nft.stage import Stage
+from tests.support.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, setns
 
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"
 WEB = Port("tcp", 8080, "172.17.0.2", 80)

@@ -10,8 +10,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Port
-from tests.namespaces import Namespace, checksum, entered
 from tests.nft.stage import INTERNET, UDP, Stage, listen
+from tests.support.namespaces import Namespace, checksum, entered
 
 GUARDED = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "not"])
 

@@ -12,8 +12,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port, Setting
-from tests.namespaces import entered, mount, unmount
 from tests.nft.stage import Stage
+from tests.support.namespaces import entered, mount, unmount
 
 MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096  # linux/mount.h
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"

@@ -10,8 +10,8 @@ import pytest
 from netlinkpy.nat import Port
 from netlinkpy.nft.conntrack import Conntrack
 from netlinkpy.wire.errors import NetlinkError
-from tests.namespaces import Container, Namespace, entered
 from tests.nft.stage import INTERNET, PATIENCE, TCP, UDP, UPLINK, Stage, passes, serving
+from tests.support.namespaces import Container, Namespace, entered
 
 SUBNETS, GATEWAYS = ("172.17.0.0/16", "fd00:17::/64"), ("172.17.0.1/16", "fd00:17::1/64")
 FIRST, SECOND = ("172.17.0.2", "fd00:17::2"), ("172.17.0.3", "fd00:17::3")

@@ -12,7 +12,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.snapshot import snapshot
+from tests.support.snapshot import snapshot
 
 
 def add_quiet(rt: nl.RTNetlink, name: str, **more: Any) -> nl.Link:

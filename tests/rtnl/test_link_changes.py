@@ -10,8 +10,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.namespaces import Container
 from tests.rtnl.stage import impossible, refused, unchanged
+from tests.support.namespaces import Container
 
 Containers = Callable[..., list[Container]]
 

@@ -9,8 +9,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.run import Call, listing
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.namespaces import raise_loopback
 from tests.run.stage import BRIDGE, GATEWAY, eventually
+from tests.support.namespaces import raise_loopback
 
 SIGKILL = 9
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.engines.real import Command, docker
-from tests.namespaces import ping
 from tests.run.stage import detached, netlinkpy, run
+from tests.support.namespaces import ping
 
 pytestmark = pytest.mark.needs("root", "dockerd", "docker", "runc", "busybox")
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from netlinkpy.run import Running
-from tests.namespaces import Container, ping
 from tests.run.stage import (
     BRIDGE,
     DEFAULT_CAPABILITIES,
@@ -23,6 +22,7 @@ from tests.run.stage import (
     run,
     veths,
 )
+from tests.support.namespaces import Container, ping
 
 LO = ["127.0.0.1/8", "::1/128"]
 MODES = [("--net=none",), ("--net=host",), on_bridge(), ("--net=container:other",)]
@@ -51,7 +51,7 @@ ways = {{
     "a sysctl": lambda: write("/proc/sys/net/ipv4/ip_forward"),
     "sysfs": lambda: write("/sys/class/net/lo/mtu"),
     "another namespace": lambda: nl.netns.create("blue"),
-    "remount": lambda: nl.native.load().mount("none", "/proc/sys", None, 0x1020),
+    "remount": lambda: nl.backends.load().mount("none", "/proc/sys", None, 0x1020),
 }}
 open_ways = [name for name, work in ways.items() if not refused(work)]
 print(*open_ways)
@@ -187,7 +187,7 @@ def test_packets_pass_at_the_first_instruction() -> None:
     code = f"""
 import sys
 sys.path.insert(0, {os.getcwd()!r})
-from tests.namespaces import ping
+from tests.support.namespaces import ping
 sys.exit(ping(None, {GATEWAY!r}, 100) is None)
 """
     for number in range(10):

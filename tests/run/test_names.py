@@ -13,7 +13,6 @@ import pytest
 
 from netlinkpy.run import Call, find, listing
 from netlinkpy.run.names import PREFIX, check_name
-from tests.namespaces import entered
 from tests.run.stage import (
     DEFAULT_CAPABILITIES,
     PROBING,
@@ -25,6 +24,7 @@ from tests.run.stage import (
     run,
     started,
 )
+from tests.support.namespaces import entered
 
 
 def test_ps() -> None:

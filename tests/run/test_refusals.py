@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from netlinkpy.run import listing
-from tests.namespaces import Container
 from tests.run.stage import detached, netlinkpy, on_bridge, run
-from tests.snapshot import snapshot
+from tests.support.namespaces import Container
+from tests.support.snapshot import snapshot
 
 ADDRESS = ("--ip", "172.17.42.9/16")
 

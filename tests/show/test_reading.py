@@ -27,8 +27,8 @@ from netlinkpy.show.model import Network as Seen
 from netlinkpy.wire.conversation import NLM_F_CREATE, NLM_F_EXCL
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from tests.engines.fake import listening, plain, saying
-from tests.namespaces import BareNamespace, inside
-from tests.namespaces import Container as Started
+from tests.support.namespaces import BareNamespace, inside
+from tests.support.namespaces import Container as Started
 
 
 def inode(one: Started | BareNamespace | str) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import netlinkpy as nl
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.transport.socket import (
     NETLINK_CAP_ACK,
     NETLINK_EXT_ACK,
@@ -29,7 +29,7 @@ from netlinkpy.wire.message import frame
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE
 from netlinkpy.wire.template import Template
-from tests.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, map_root, unshare
+from tests.support.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, map_root, unshare
 
 LO = {"ifname": "lo"}
 
@@ -294,7 +294,7 @@ def test_answers_of_an_exchange_that_was_broken_off_are_nobody_elses(
         lambda sock: 1 + len(sock.request(LINK, RTM_NEWLINK, 0, {"ifi_index": 1})),
     ):
         with Socket() as sock:
-            monkeypatch.setattr(native.load(), "exchange", broken_off)
+            monkeypatch.setattr(backends.load(), "exchange", broken_off)
             with pytest.raises(SignalledError):
                 sock.exchange(refused, 39)
             monkeypatch.undo()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.wire import script as script_module
 from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
@@ -25,7 +25,7 @@ from netlinkpy.wire.template import Template
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from netlinkpy.native.interface import Step as Compiled
+    from netlinkpy.backends.interface import Step as Compiled
 
 TIMEOUT = 2.0
 
@@ -33,7 +33,7 @@ TIMEOUT = 2.0
 @pytest.fixture
 def netns() -> Iterator[int]:
     """A namespace to visit."""
-    (fd,) = native.load().make_netns(1)
+    (fd,) = backends.load().make_netns(1)
     yield fd
     os.close(fd)
 
@@ -103,11 +103,11 @@ def compiled(monkeypatch: pytest.MonkeyPatch, made: Sequence[Step]) -> tuple[Scr
         """The true one, overheard."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(native.load(), name)
+            return getattr(backends.load(), name)
 
         def compile_script(self, steps: list[Compiled]) -> Any:
             told.append(steps)
-            return native.load().compile_script(steps)
+            return backends.load().compile_script(steps)
 
     monkeypatch.setattr(script_module, "load", Backend)
     script = Script(made)

@@ -13,12 +13,12 @@ from struct import pack, pack_into, unpack
 from typing import TYPE_CHECKING, Any
 
 import netlinkpy as nl
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.transport.socket import Socket
 from netlinkpy.wire.script import Script
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Visited
+    from netlinkpy.backends.interface import Visited
 
 _run = Script.run
 CONVERSATIONS = ("visit", "exchange")  # the backend's; all others go through Socket
@@ -83,7 +83,7 @@ def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
 
         return wrapped
 
-    places: list[tuple[Any, str]] = [(native.load(), name) for name in CONVERSATIONS]
+    places: list[tuple[Any, str]] = [(backends.load(), name) for name in CONVERSATIONS]
     places.append((Socket, "ask"))
     kept = [getattr(place, name) for place, name in places]
     Script.run = run_step_by_step  # type: ignore[method-assign, assignment]
@@ -109,7 +109,7 @@ def run_step_by_step(
     """Script.run(), for one row with a visit for each step."""
     if len(netns_fds) != 4:
         return _run(script, datagrams, netns_fds, timeout, sockets, beside, results)
-    backend = native.load()
+    backend = backends.load()
     kept = bytearray(pack("=i", -1)) if sockets is None else sockets
     given = unpack("=i", kept)[0] >= 0
     fd = -1 if beside is None else beside.lend()

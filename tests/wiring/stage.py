@@ -11,8 +11,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.namespaces import BareNamespace, Container, Namespace, entered
-from tests.snapshot import snapshot
+from tests.support.namespaces import BareNamespace, Container, Namespace, entered
+from tests.support.snapshot import snapshot
 
 BRIDGE = "docker0"
 GATEWAY = "172.17.42.1"

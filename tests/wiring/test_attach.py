@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import Container, Namespace, entered, inside, ping, raise_loopback
+from tests.support.namespaces import Container, Namespace, entered, inside, ping, raise_loopback
 from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import CLONE_NEWUSER, BareNamespace, Container, entered, inside, ping, unshare
+from tests.support.namespaces import CLONE_NEWUSER, BareNamespace, Container, entered, inside, ping, unshare
 from tests.wiring.stage import BRIDGE, GATEWAY, endpoint, endpoints, links_of, make_bridge, unchanged
 
 Containers = Callable[..., list[Container]]

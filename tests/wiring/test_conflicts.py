@@ -12,7 +12,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.namespaces import Container, entered, ping
+from tests.support.namespaces import Container, entered, ping
 from tests.wiring.crash import Attacher, interrupted
 from tests.wiring.stage import (
     ADDRESS,

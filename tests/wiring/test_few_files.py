@@ -8,7 +8,7 @@ from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import Container
+from tests.support.namespaces import Container
 from tests.wiring.stage import endpoints
 
 FILES = 64

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import netlinkpy as nl
-from tests.namespaces import BareNamespace, ping_all
+from tests.support.namespaces import BareNamespace, ping_all
 from tests.wiring.crash import Attacher
 from tests.wiring.stage import GATEWAY, check_complete, endpoints, make_bridge
 

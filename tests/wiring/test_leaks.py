@@ -8,7 +8,7 @@ from collections.abc import Callable
 from resource import RUSAGE_SELF, getrusage
 
 import netlinkpy as nl
-from tests.namespaces import BareNamespace
+from tests.support.namespaces import BareNamespace
 from tests.wiring.stage import endpoints
 
 ROUNDS = 100 if os.environ.get("NETLINKPY_LONG") else 12  # of 100 containers: 10 000 attach/detach, or 1 200

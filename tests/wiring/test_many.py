@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from tests.namespaces import BareNamespace, Container, entered, ping, ping_all
+from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
 from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,

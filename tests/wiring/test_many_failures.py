@@ -10,7 +10,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import Bridge
-from tests.namespaces import BareNamespace, Container, entered, ping_all
+from tests.support.namespaces import BareNamespace, Container, entered, ping_all
 from tests.wiring.stage import (
     BRIDGE,
     GATEWAY,

@@ -10,7 +10,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.templates import kernel_echoes
-from tests.namespaces import BareNamespace, Container, ping, setns
+from tests.support.namespaces import BareNamespace, Container, ping, setns
 from tests.wiring.stage import GATEWAY, address_of, endpoint, links_of, make_bridge, unchanged
 
 Containers = Callable[..., list[Container]]

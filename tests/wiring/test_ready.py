@@ -11,7 +11,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.attachment import warn
-from tests.namespaces import BareNamespace, Container, entered, ping, ping_all
+from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
 from tests.wiring.stage import (
     ADDRESS,
     BRIDGE,

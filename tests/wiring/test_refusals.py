@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.wire.script import Script
-from tests.namespaces import (
+from tests.support.namespaces import (
     CLONE_NEWNET,
     CLONE_NEWUSER,
     BareNamespace,
@@ -399,7 +399,7 @@ def test_an_answer_that_is_lost_or_spoilt(
     host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     """The kernel has made the pair, but nobody hears of it: it is removed all the same."""
-    backend = native.load()
+    backend = backends.load()
     visit = backend.visit
     seen: list[set[str]] = []
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy import native
+from netlinkpy import backends
 from netlinkpy.transport.socket import Socket
 from netlinkpy.wire.script import Script
 from netlinkpy.wiring import attach as attaching
 from netlinkpy.wiring import bridge as bridges
-from tests.namespaces import Container, ping
+from tests.support.namespaces import Container, ping
 from tests.wiring.crash import run_step_by_step
 from tests.wiring.stage import (
     ADDRESS,
@@ -130,7 +130,7 @@ def test_before_the_claims_are_made_an_answer_that_is_lost_ends_it(
 def end_at(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> list[str]:
     """The first visit ends before the step of that name, as with an error. Gives the names of the steps at
     which it has ended."""
-    backend = native.load()
+    backend = backends.load()
     ended: list[str] = []
 
     def run(script: Script, *arguments: Any, **named: Any) -> Any:
@@ -263,7 +263,7 @@ def test_where_no_socket_can_be_opened_ahead_it_is_opened_later(
     def none(fd: int) -> Any:
         raise OSError(errno.EAGAIN, "no thread")
 
-    monkeypatch.setattr(native.load(), "open_ahead", none)
+    monkeypatch.setattr(backends.load(), "open_ahead", none)
     assert nl.attach(endpoint(container)).ready
 
 

@@ -67,7 +67,7 @@ def _run(name: str, command: list[str]) -> int:
 def enter(name: str) -> None:
     """Move this process (which has one thread, and ends or becomes another) into a named namespace and a
     mount namespace of its own, where /sys shows that network."""
-    from ...native import load
+    from ...backends import load
 
     backend = load()
     with open_named(check(name) if "/" not in name else name) as netns:
@@ -89,7 +89,7 @@ def enter(name: str) -> None:
 
 
 def _mount_sys(name: str) -> None:
-    from ...native import load
+    from ...backends import load
 
     backend = load()
     read_only = MS_RDONLY if os.statvfs("/sys").f_flag & os.ST_RDONLY else 0
@@ -107,7 +107,7 @@ def _mount_sys(name: str) -> None:
 
 
 def _bind_etc(name: str) -> None:
-    from ...native import load
+    from ...backends import load
 
     directory = f"{ETC}/{name}"
     if len(os.fsencode(name)) > 255 or "/" in name:

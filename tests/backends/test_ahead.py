@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.native.messages import SECOND, get_link, namespaces
+from tests.backends.messages import SECOND, get_link, namespaces
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 
 def descriptors() -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.native.messages import (
+from tests.backends.messages import (
     NLM_F_ECHO,
     SECOND,
     attribute,
@@ -22,7 +22,7 @@ from tests.native.messages import (
     set_up,
     texts,
 )
-from tests.native.scripts import (
+from tests.backends.scripts import (
     IFI_INDEX,
     INDEX,
     PEER_INDEX,
@@ -40,7 +40,7 @@ from tests.native.scripts import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netlinkpy.native.interface import Backend, Field
+    from netlinkpy.backends.interface import Backend, Field
 
 FLAGS: Field = ((), 8, 4, 0)  # ifi_flags
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11

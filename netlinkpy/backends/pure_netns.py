@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 
-from netlinkpy.native.shared import MAX_NETNS
+from netlinkpy.backends.shared import MAX_NETNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = 
 
 
 def setns(fd: int, nstype: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.setns`."""
+    """See `netlinkpy.backends.interface.Backend.setns`."""
     call = getattr(os, "setns", None)  # from Python 3.12 on
     if call is None:
         _libc("setns", fd, nstype)
@@ -51,7 +51,7 @@ def setns(fd: int, nstype: int, /) -> None:
 
 
 def unshare(flags: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.unshare`."""
+    """See `netlinkpy.backends.interface.Backend.unshare`."""
     call = getattr(os, "unshare", None)  # from Python 3.12 on
     if call is not None:
         call(flags)
@@ -68,25 +68,25 @@ def _path(path: str | bytes) -> bytes:
 
 
 def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.mount`."""
+    """See `netlinkpy.backends.interface.Backend.mount`."""
     kind = None if fstype is None else _path(fstype)
     _libc("mount", _path(source), _path(target), kind, flags, None, path=target)
 
 
 def umount(target: str | bytes, flags: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.umount`."""
+    """See `netlinkpy.backends.interface.Backend.umount`."""
     _libc("umount2", _path(target), flags, path=target)
 
 
 def prctl(option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
-    """See `netlinkpy.native.interface.Backend.prctl`."""
+    """See `netlinkpy.backends.interface.Backend.prctl`."""
     if min(second, third, fourth, fifth) < 0:
         raise OverflowError("an argument of prctl() is not negative")
     return _libc("prctl", option, second, third, fourth, fifth)
 
 
 def capset(effective: int, permitted: int, inheritable: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.capset`."""
+    """See `netlinkpy.backends.interface.Backend.capset`."""
     from struct import pack
 
     sets = (effective, permitted, inheritable)
@@ -140,7 +140,7 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
 
 
 def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
-    """See `netlinkpy.native.interface.Backend.open_socket`."""
+    """See `netlinkpy.backends.interface.Backend.open_socket`."""
     from _socket import socket
 
     def work() -> int:
@@ -151,7 +151,7 @@ def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
 
 
 def make_netns(count: int, /) -> list[int]:
-    """See `netlinkpy.native.interface.Backend.make_netns`."""
+    """See `netlinkpy.backends.interface.Backend.make_netns`."""
     if not 0 <= count <= MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
 
@@ -174,7 +174,7 @@ def make_netns(count: int, /) -> list[int]:
 
 
 def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
-    """See `netlinkpy.native.interface.Backend.make_netns_at`."""
+    """See `netlinkpy.backends.interface.Backend.make_netns_at`."""
     if len(paths) > MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
 

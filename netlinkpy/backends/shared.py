@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netlinkpy.native.interface import Failure, Field, Plan, Step, Visited
+    from netlinkpy.backends.interface import Failure, Field, Plan, Step, Visited
 
 MAX_NETNS = 65536
 MAX_FIELDS = 64
@@ -112,7 +112,7 @@ class Script:
 
 
 def compile_script(steps: Sequence[Step], /) -> Script:
-    """See `netlinkpy.native.interface.Backend.compile_script`."""
+    """See `netlinkpy.backends.interface.Backend.compile_script`."""
     from struct import pack
 
     widths: list[int] = []

@@ -1,4 +1,4 @@
-"""The surface that every backend (cffi, capi, python) has: one Protocol, described here once.
+"""The surface that every backend (cffi, native, python) has: one Protocol, described here once.
 
 Conventions. All offsets and lengths are bytes. A *buffer* is any C-contiguous object of the buffer
 protocol (another one, or one that is not writable where it must be, is a BufferError). Every bound is checked
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     Ahead = Any
 
     class Backend(Protocol):
-        """The module that `netlinkpy.native.load()` returns."""
+        """The module that `netlinkpy.backends.load()` returns."""
 
         #: 'cffi', 'native' or 'python'.
         NAME: str
@@ -209,7 +209,7 @@ if TYPE_CHECKING:
             are served between chunks and while waiting: what a handler raises comes out of here.
 
             `timeout_ns` bounds the wait for each datagram's answers. ETIMEDOUT, ENOBUFS (answers were lost)
-            or whatever else send and recv say is raised as `netlinkpy.native.shared.ExchangeError`, an
+            or whatever else send and recv say is raised as `netlinkpy.backends.shared.ExchangeError`, an
             OSError with `.rows_done` (rows answered for sure: those of the datagrams before) and
             `.failures` (what was refused up to then). ValueError: messages that do not fill `length`
             exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.

@@ -3,8 +3,8 @@ built."""
 
 from __future__ import annotations
 
-from netlinkpy.native.pure_bytes import compile_plan, gather, stamp
-from netlinkpy.native.pure_netns import (
+from netlinkpy.backends.pure_bytes import compile_plan, gather, stamp
+from netlinkpy.backends.pure_netns import (
     capset,
     make_netns,
     make_netns_at,
@@ -15,7 +15,7 @@ from netlinkpy.native.pure_netns import (
     umount,
     unshare,
 )
-from netlinkpy.native.pure_talk import compile_script, exchange, open_ahead, opened, visit
+from netlinkpy.backends.pure_talk import compile_script, exchange, open_ahead, opened, visit
 
 NAME = "python"
 

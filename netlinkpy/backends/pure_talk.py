@@ -8,9 +8,9 @@ from _socket import socket
 from struct import Struct
 from sys import byteorder
 
-from netlinkpy.native.pure_bytes import ATTRIBUTE, NLMSG_DONE, NLMSG_ERROR, flat, gather
-from netlinkpy.native.pure_netns import CLONE_NEWNET, elsewhere, setns
-from netlinkpy.native.shared import ExchangeError, check_script
+from netlinkpy.backends.pure_bytes import ATTRIBUTE, NLMSG_DONE, NLMSG_ERROR, flat, gather
+from netlinkpy.backends.pure_netns import CLONE_NEWNET, elsewhere, setns
+from netlinkpy.backends.shared import ExchangeError, check_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Failure, Plan, Step, Visited
+    from netlinkpy.backends.interface import Failure, Plan, Step, Visited
 
 HEADER = Struct("=IHHI")  # nlmsghdr up to nlmsg_seq
 FLAGS = Struct("=H")
@@ -139,7 +139,7 @@ def exchange(
     timeout_ns: int,
     /,
 ) -> list[Failure]:
-    """See `netlinkpy.native.interface.Backend.exchange`."""
+    """See `netlinkpy.backends.interface.Backend.exchange`."""
     data = flat(buffer, writable=True)
     chunks = _chunks(data, length, first_sequence, rows, chunk_bytes, chunk_rows)
     failures: list[Failure] = []
@@ -234,7 +234,7 @@ def plan_widths(plan: Plan) -> tuple[int, ...]:
 
 
 def compile_script(steps: Sequence[Step], /) -> Script:
-    """See `netlinkpy.native.interface.Backend.compile_script`."""
+    """See `netlinkpy.backends.interface.Backend.compile_script`."""
     return Script(check_script(steps, plan_widths))
 
 
@@ -248,7 +248,7 @@ def visit(
     results: list[Visited] | None = None,
     /,
 ) -> list[Visited]:
-    """See `netlinkpy.native.interface.Backend.visit`."""
+    """See `netlinkpy.backends.interface.Backend.visit`."""
     packed, data = flat(netns_fds), flat(datagrams, writable=True)
     kept = None if sockets is None else flat(sockets, writable=True)
     if len(packed) % 4 or (kept is not None and len(kept) != len(packed)):
@@ -306,12 +306,12 @@ def visit(
 
 
 def open_ahead(netns_fd: int, /) -> list[socket | OSError | None]:
-    """See `netlinkpy.native.interface.Backend.open_ahead`: here it is opened at once."""
+    """See `netlinkpy.backends.interface.Backend.open_ahead`: here it is opened at once."""
     return elsewhere(lambda: _open_all([netns_fd], [-1]))
 
 
 def opened(ahead: list[socket | OSError | None], /) -> int:
-    """See `netlinkpy.native.interface.Backend.opened`."""
+    """See `netlinkpy.backends.interface.Backend.opened`."""
     if not ahead:
         raise ValueError("its socket was given already")
     found = ahead.pop()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlinkpy import native
+from netlinkpy import backends
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-NAME = "from netlinkpy import native; print(native.load().NAME)"
+NAME = "from netlinkpy import backends; print(backends.load().NAME)"
 
 
 @pytest.mark.parametrize("name", ["cffi", "native", "python"])
@@ -41,7 +41,7 @@ def test_another_word_is_an_error() -> None:
 
 
 def test_without_cffi_the_own_door_opens() -> None:
-    native.get("native")
+    backends.get("native")
     block = "import sys; sys.modules['_cffi_backend'] = None; "
     assert run(block + NAME).stdout == "native\n"
     result = run(block + NAME, NETLINKPY_BACKEND="cffi")
@@ -74,7 +74,7 @@ FORBIDDEN = (
 @pytest.mark.parametrize("name", ["cffi", "native", "python"])
 def test_little_is_imported(name: str, backend: object) -> None:
     code = (
-        "import sys; before = set(sys.modules); from netlinkpy import native; native.load(); "
+        "import sys; before = set(sys.modules); from netlinkpy import backends; backends.load(); "
         f"print(*sorted((set(sys.modules) - before) & set({FORBIDDEN!r}.split())))"
     )
     environment = {"NETLINKPY_BACKEND": name, "PYTHONNOUSERSITE": "1"}
@@ -94,7 +94,7 @@ def test_the_twin_says_what_it_lacks() -> None:
     """Without os.setns and without ctypes there is one clear sentence."""
     code = (
         "import os, sys; sys.modules['ctypes'] = None; os.__dict__.pop('setns', None); "
-        "from netlinkpy import native; native.load().setns(0, 0)"
+        "from netlinkpy import backends; backends.load().setns(0, 0)"
     )
     result = run(code, NETLINKPY_BACKEND="python")
     assert (

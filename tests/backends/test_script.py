@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.native.messages import (
+from tests.backends.messages import (
     IFLA_ADDRESS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
@@ -27,7 +27,7 @@ from tests.native.messages import (
     namespaces,
     set_up,
 )
-from tests.native.scripts import (
+from tests.backends.scripts import (
     IFI_INDEX,
     INDEX,
     PEER_INDEX,
@@ -48,7 +48,7 @@ from tests.native.scripts import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from netlinkpy.native.interface import Backend, Field
+    from netlinkpy.backends.interface import Backend, Field
 
     Shape = tuple[int, Sequence[int], Sequence[tuple[int, int]]]  # length, widths that are kept, puts
 

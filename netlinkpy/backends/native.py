@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlinkpy.native.shared import ExchangeError, Script, compile_plan, compile_script
+from netlinkpy.backends.shared import ExchangeError, Script, compile_plan, compile_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Failure, Visited
+    from netlinkpy.backends.interface import Failure, Visited
 
 NAME = "native"
 
@@ -31,12 +31,12 @@ def _open_door() -> Any:
             stat(path)
         except OSError:
             continue
-        name = "netlinkpy.native._native"
+        name = "netlinkpy.backends._native"
         loader = ExtensionFileLoader(name, path)
         module = module_from_spec(ModuleSpec(name, loader, origin=path))
         loader.exec_module(module)
         return module
-    raise ImportError("the shim was not built for this Python: there is no netlinkpy/native/_shim*.so")
+    raise ImportError("the shim was not built for this Python: there is no netlinkpy/backends/_shim*.so")
 
 
 _native = _open_door()
@@ -66,7 +66,7 @@ def exchange(
     timeout_ns: int,
     /,
 ) -> list[Failure]:
-    """See `netlinkpy.native.interface.Backend.exchange`."""
+    """See `netlinkpy.backends.interface.Backend.exchange`."""
     failures: list[Failure]
     code, done, failures = _native.exchange(
         fd, buffer, length, first_sequence, rows, chunk_bytes, chunk_rows, timeout_ns
@@ -86,7 +86,7 @@ def visit(
     results: bytearray | None = None,
     /,
 ) -> list[Visited]:
-    """See `netlinkpy.native.interface.Backend.visit`."""
+    """See `netlinkpy.backends.interface.Backend.visit`."""
     if results is None:
         results = script.room(memoryview(netns_fds).nbytes // 4)
     _native.visit(script.data, datagrams, netns_fds, sockets, beside, timeout_ns, results)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from netlinkpy import native
+from netlinkpy import backends
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_NEWROUTE, RTM_GETROUTE = 20, 24, 26
@@ -29,7 +29,7 @@ def available() -> list[Backend]:
     found = []
     for name in ("cffi", "native", "python"):
         try:
-            found.append(native.get(name))
+            found.append(backends.get(name))
         except ImportError:
             continue
     return found

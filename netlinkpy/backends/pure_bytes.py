@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from netlinkpy.native.shared import MAX_COLUMNS, MAX_TYPE, check_plan
+from netlinkpy.backends.shared import MAX_COLUMNS, MAX_TYPE, check_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Column, Field, Plan
+    from netlinkpy.backends.interface import Column, Field, Plan
 
     #: attribute type -> (what is looked for inside it, its own fields as (number, offset, width, kind))
     Tree = dict[int, "tuple[Tree | None, tuple[tuple[int, int, int, int], ...]]"]
@@ -35,7 +35,7 @@ def flat(buffer: Buffer, writable: bool = False) -> memoryview:
 def stamp(
     out: Buffer, template: Buffer, columns: Sequence[Column], start: int, stop: int, sequence: int | None, /
 ) -> int:
-    """See `netlinkpy.native.interface.Backend.stamp`."""
+    """See `netlinkpy.backends.interface.Backend.stamp`."""
     target, row = flat(out, writable=True), bytes(flat(template))
     size = len(row)
     if not size or size % 4:
@@ -80,7 +80,7 @@ def stamp(
 
 
 def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /) -> Plan:
-    """See `netlinkpy.native.interface.Backend.compile_plan`."""
+    """See `netlinkpy.backends.interface.Backend.compile_plan`."""
     check_plan(message_type, header_size, fields)
     numbered = [
         (tuple(path), (number, offset, width, kind))
@@ -111,7 +111,7 @@ def gather(
     start: int = 0,
     /,
 ) -> tuple[int, int, int]:
-    """See `netlinkpy.native.interface.Backend.gather`."""
+    """See `netlinkpy.backends.interface.Backend.gather`."""
     message_type, header_size, own, tree, widths = plan
     view = flat(data)
     if not 0 <= start <= length <= len(view):

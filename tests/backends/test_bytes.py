@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.native.messages import attribute, available, message
+from tests.backends.messages import attribute, available, message
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend, Column, Field
+    from netlinkpy.backends.interface import Backend, Column, Field
 
 BACKENDS = available()
 SEVERAL = settings(max_examples=1500, deadline=None)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.native.messages import namespaces
+from tests.backends.messages import namespaces
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 CLONE_NEWNET, CLONE_NEWUTS = 0x40000000, 0x04000000
 NETNS = Path("/run/netns")
@@ -264,7 +264,7 @@ def test_a_signal_that_comes_when_the_thread_has_just_ended(monkeypatch: pytest.
     """The lock is had, and the handler raises before that is known: nothing more is waited for."""
     import _thread
 
-    from netlinkpy.native.pure_netns import elsewhere
+    from netlinkpy.backends.pure_netns import elsewhere
 
     class Late:
         """A lock after whose second acquire (the one that waits) a signal comes."""

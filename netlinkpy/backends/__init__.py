@@ -5,13 +5,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 _chosen: Backend | None = None
 
 
 def load() -> Backend:
-    """The backend in use, a module with the surface of `netlinkpy.native.interface.Backend`; chosen at the
+    """The backend in use, a module with the surface of `netlinkpy.backends.interface.Backend`; chosen at the
     first call, then kept.
 
     NETLINKPY_BACKEND=cffi|native|python forces one: ImportError if it cannot be had, ValueError for another
@@ -46,17 +46,17 @@ def get(name: str) -> Backend:
     """The backend of that name. ImportError says why it cannot be had."""
     try:
         if name == "cffi":
-            from netlinkpy.native import cffi
+            from netlinkpy.backends import cffi
 
             return cffi
         if name == "native":
-            from netlinkpy.native import capi
+            from netlinkpy.backends import native
 
-            return capi
+            return native
     except ImportError as error:
         raise ImportError(f"the {name} backend cannot be had: {error}") from error
     if name == "python":
-        from netlinkpy.native import python
+        from netlinkpy.backends import python
 
         return python
     raise ValueError(f"NETLINKPY_BACKEND is {name!r}; it can be cffi, native or python")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.native.messages import (
+from tests.backends.messages import (
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_EXCL,
@@ -33,7 +33,7 @@ from tests.native.messages import (
     set_up,
     texts,
 )
-from tests.native.scripts import (
+from tests.backends.scripts import (
     IFI_INDEX,
     INDEX,
     PEER_INDEX,
@@ -52,7 +52,7 @@ from tests.native.scripts import (
 )
 
 if TYPE_CHECKING:
-    from netlinkpy.native.interface import Backend, Visited
+    from netlinkpy.backends.interface import Backend, Visited
 
 ASKED = (0, 1, -1, b"", (1,))  # a row of ask() that is done
 RAISED = (0, 1, -1, b"", ())  # a row of raises()
@@ -304,9 +304,9 @@ def test_descriptors_run_out(backend: Backend) -> None:
 #: Threads are numbered one after the other where nobody else makes any: in a process namespace of its own.
 COUNT_THREADS = """
 import os, struct, threading
-from netlinkpy import native
+from netlinkpy import backends
 
-backend = native.load()
+backend = backends.load()
 (fd,) = backend.make_netns(1)
 kept = bytearray(struct.pack("=2i", -1, backend.open_socket(fd, 16, 3, 0)))
 asks = bytearray(struct.pack("=IHHIIBxHiII", 32, 18, 1, 1, 0, 0, 0, 1, 0, 0) * 2)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netlinkpy import native
+from netlinkpy import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 
 @pytest.fixture(params=["cffi", "native", "python"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     try:
-        return native.get(request.param)
+        return backends.get(request.param)
     except ImportError as error:
         if os.environ.get("NETLINKPY_REQUIRE") == "all":
             pytest.fail(str(error), pytrace=False)

@@ -52,19 +52,19 @@ def build(copy: Path, *, hide_cffi: bool = False, **environment: str) -> tuple[s
         timeout=300,
     )
     assert built.returncode == 0, built.stdout
-    return built.stdout, sorted(path.name for path in (copy / "netlinkpy" / "native").glob("*.so"))
+    return built.stdout, sorted(path.name for path in (copy / "netlinkpy" / "backends").glob("*.so"))
 
 
 def backends(copy: Path) -> list[str]:
     """Those that the copy has."""
     script = """
-from netlinkpy import native
+from netlinkpy import backends
 for name in "cffi", "native", "python":
     try:
-        print(native.get(name).NAME)
+        print(backends.get(name).NAME)
     except ImportError:
         pass
-print(native.load().NAME)
+print(backends.load().NAME)
 """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NETLINKPY_")}
     ran = subprocess.run(
@@ -86,7 +86,7 @@ def test_with_everything(copy: Path) -> None:
 def test_nothing_but_the_doors_is_seen(copy: Path) -> None:
     build(copy)
     listed = subprocess.run(
-        ["nm", "-D", "--defined-only", copy / "netlinkpy" / "native" / "_shim.abi3.so"],
+        ["nm", "-D", "--defined-only", copy / "netlinkpy" / "backends" / "_shim.abi3.so"],
         capture_output=True,
         text=True,
         check=True,
@@ -107,7 +107,7 @@ def test_without_cffi_there_is_the_own_door(copy: Path) -> None:
 def test_without_a_compiler_there_is_the_twin(copy: Path, hide_cffi: bool, compiler: str) -> None:
     said, made = build(copy, hide_cffi=hide_cffi, CC=compiler)
     assert made == []
-    assert "netlinkpy.native._shim" in said
+    assert "netlinkpy.backends._shim" in said
     assert backends(copy) == ["python", "python"]
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netlinkpy.native.shared import ExchangeError
-from tests.native.messages import (
+from netlinkpy.backends.shared import ExchangeError
+from tests.backends.messages import (
     NLM_F_ACK,
     RTA_DST,
     RTM_NEWROUTE,
@@ -31,7 +31,7 @@ from tests.native.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from netlinkpy.native.interface import Backend
+    from netlinkpy.backends.interface import Backend
 
 NETLINK_EXT_ACK, NETLINK_CAP_ACK = 11, 10
 NO_NEXTHOP_ROUTE = message(

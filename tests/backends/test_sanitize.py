@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DRIVERS = sorted((ROOT / "tests" / "native").glob("hostile*.c"))
+DRIVERS = sorted((ROOT / "tests" / "backends").glob("hostile*.c"))
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlinkpy.native.shared import (
+from netlinkpy.backends.shared import (
     MAX_COLUMNS,
     MAX_FIELDS,
     MAX_NETNS,
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Column, Failure, Plan, Visited
+    from netlinkpy.backends.interface import Column, Failure, Plan, Visited
 
     ffi: Any
     lib: Any
 else:
-    from netlinkpy.native._shim import ffi, lib
+    from netlinkpy.backends._shim import ffi, lib
 
 NAME = "cffi"
 U32 = 0xFFFFFFFF
@@ -61,47 +61,47 @@ def _path(path: str | bytes) -> bytes:
 
 
 def setns(fd: int, nstype: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.setns`."""
+    """See `netlinkpy.backends.interface.Backend.setns`."""
     _refuse(lib.nlp_setns(fd, nstype))
 
 
 def unshare(flags: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.unshare`."""
+    """See `netlinkpy.backends.interface.Backend.unshare`."""
     _refuse(lib.nlp_unshare(flags))
 
 
 def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.mount`."""
+    """See `netlinkpy.backends.interface.Backend.mount`."""
     kind = ffi.NULL if fstype is None else _path(fstype)
     _refuse(lib.nlp_mount(_path(source), _path(target), kind, flags), target)
 
 
 def umount(target: str | bytes, flags: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.umount`."""
+    """See `netlinkpy.backends.interface.Backend.umount`."""
     _refuse(lib.nlp_umount(_path(target), flags), target)
 
 
 def prctl(option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
-    """See `netlinkpy.native.interface.Backend.prctl`."""
+    """See `netlinkpy.backends.interface.Backend.prctl`."""
     result: int = lib.nlp_prctl(option, second, third, fourth, fifth)
     _refuse(result)
     return result
 
 
 def capset(effective: int, permitted: int, inheritable: int, /) -> None:
-    """See `netlinkpy.native.interface.Backend.capset`."""
+    """See `netlinkpy.backends.interface.Backend.capset`."""
     _refuse(lib.nlp_capset(effective, permitted, inheritable))
 
 
 def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
-    """See `netlinkpy.native.interface.Backend.open_socket`."""
+    """See `netlinkpy.backends.interface.Backend.open_socket`."""
     fd: int = lib.nlp_open_socket(netns_fd, family, type, protocol)
     _refuse(fd)
     return fd
 
 
 def make_netns(count: int, /) -> list[int]:
-    """See `netlinkpy.native.interface.Backend.make_netns`."""
+    """See `netlinkpy.backends.interface.Backend.make_netns`."""
     if not 0 <= count <= MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
     fds = _new_unset("int[]", count)
@@ -110,7 +110,7 @@ def make_netns(count: int, /) -> list[int]:
 
 
 def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
-    """See `netlinkpy.native.interface.Backend.make_netns_at`."""
+    """See `netlinkpy.backends.interface.Backend.make_netns_at`."""
     if len(paths) > MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
     encoded = [ffi.new("char[]", _path(path)) for path in paths]
@@ -133,7 +133,7 @@ def _octets(array: Any, length: int) -> bytes:
 def stamp(
     out: Buffer, template: Buffer, columns: Sequence[Column], start: int, stop: int, sequence: int | None, /
 ) -> int:
-    """See `netlinkpy.native.interface.Backend.stamp`."""
+    """See `netlinkpy.backends.interface.Backend.stamp`."""
     if len(columns) > MAX_COLUMNS:
         raise ValueError(f"there are more than {MAX_COLUMNS} columns")
     _natural(start, stop)
@@ -167,7 +167,7 @@ def gather(
     start: int = 0,
     /,
 ) -> tuple[int, int, int]:
-    """See `netlinkpy.native.interface.Backend.gather`."""
+    """See `netlinkpy.backends.interface.Backend.gather`."""
     _natural(length, row, capacity, start)
     source = _bytes_of("uint8_t[]", data)
     if length > len(source) or len(columns) > MAX_FIELDS:
@@ -203,7 +203,7 @@ def exchange(
     timeout_ns: int,
     /,
 ) -> list[Failure]:
-    """See `netlinkpy.native.interface.Backend.exchange`."""
+    """See `netlinkpy.backends.interface.Backend.exchange`."""
     _natural(length, rows, chunk_bytes, chunk_rows)
     data = _bytes_of("uint8_t[]", buffer, True)
     if length > len(data):
@@ -230,14 +230,14 @@ def exchange(
 
 
 def open_ahead(netns_fd: int, /) -> Any:
-    """See `netlinkpy.native.interface.Backend.open_ahead`."""
+    """See `netlinkpy.backends.interface.Backend.open_ahead`."""
     place = ffi.new("struct nlp_ahead **")
     _refuse(lib.nlp_open_ahead(netns_fd, place))
     return [ffi.gc(place[0], lib.nlp_discard)]
 
 
 def opened(ahead: Any, /) -> int:
-    """See `netlinkpy.native.interface.Backend.opened`."""
+    """See `netlinkpy.backends.interface.Backend.opened`."""
     if not ahead:
         raise ValueError("its socket was given already")
     pointer = ahead.pop()
@@ -257,7 +257,7 @@ def visit(
     results: bytearray | None = None,
     /,
 ) -> list[Visited]:
-    """See `netlinkpy.native.interface.Backend.visit`."""
+    """See `netlinkpy.backends.interface.Backend.visit`."""
     data = _bytes_of("uint8_t[]", script.data)
     sent = _bytes_of("uint8_t[]", datagrams, True)
     fds = _bytes_of("uint8_t[]", netns_fds)

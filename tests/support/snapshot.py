@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from tests.namespaces import Namespace, entered
+from tests.support.namespaces import Namespace, entered
 
 # linux/netlink.h, linux/rtnetlink.h
 NLMSG_ERROR, NLMSG_DONE = 2, 3

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.native.messages import (
+from tests.backends.messages import (
     IFLA_ADDRESS,
     IFLA_IFNAME,
     NLM_F_ACK,
@@ -29,7 +29,7 @@ from tests.native.messages import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netlinkpy.native.interface import Backend, Field, Plan, Script, Visited
+    from netlinkpy.backends.interface import Backend, Field, Plan, Script, Visited
 
 IFI_INDEX = 20  # from the start of the nlmsghdr (ifa_index too)
 INDEX: Field = ((), 4, 4, 0)  # ifi_index, as a plan has it

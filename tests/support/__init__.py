@@ -1,0 +1,1 @@
+"""What the tests share: namespaces and containers to test in, and the state of one to compare."""
