@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from tests.cli.run import Run
+from tests.support.command import Run
 from tests.support.namespaces import BareNamespace
 
 REPOSITORY = str(pathlib.Path(__file__).parents[2])

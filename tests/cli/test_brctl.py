@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import netlinkpy as nl
-from tests.cli.run import Run
+from tests.support.command import Run
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import netlinkpy as nl
-from tests.cli.run import Run
+from tests.support.command import Run
 from tests.support.namespaces import Container
 
 REPOSITORY = pathlib.Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import netlinkpy as nl
-from tests.cli.run import Run
+from tests.support.command import Run
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SHOW_AND_TELL = """

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from netlinkpy.engines import engine, http, names, resolve
 from netlinkpy.engines.target import read_target
-from tests.engines.fake import Answer, chunked, listening, plain, saying, to_the_end
+from tests.support.fake_engine import Answer, chunked, listening, plain, saying, to_the_end
 from tests.support.namespaces import Container, inside
 
 ID = "f6a628cc472301a9b7abf84762a47c96221ffb1bc29e9c9960a5adae52aed996"

@@ -10,8 +10,8 @@ import pytest
 import netlinkpy
 from netlinkpy.engines import names, resolve
 from netlinkpy.show.model import read
-from tests.engines.real import Command, docker, podman
 from tests.support.namespaces import ping
+from tests.support.real_engines import Command, docker, podman
 
 
 def wire(scheme: str) -> None:

@@ -1,4 +1,4 @@
-"""The stage of every network test: `host`, the test's own namespace, with nothing but lo."""
+"""`host`, what every network test begins with: the test's own namespace, with nothing but lo."""
 
 from __future__ import annotations
 

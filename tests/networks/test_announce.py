@@ -13,7 +13,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.announce import arp_announcement, neighbour_advertisement
 from tests.support.namespaces import Container, checksum, entered, ping
-from tests.wiring.stage import BRIDGE, check, endpoint, make_bridge
+from tests.support.wiring_testbed import BRIDGE, check, endpoint, make_bridge
 
 Containers = Callable[..., list[Container]]
 ETH_P_ALL = 3

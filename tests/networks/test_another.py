@@ -12,7 +12,7 @@ import netlinkpy as nl
 from netlinkpy.transport.socket import Socket
 from netlinkpy.wire.rtnetlink.link import RTM_GETLINK
 from tests.support.namespaces import Container, ping
-from tests.wiring.stage import BRIDGE, endpoint, endpoints, links_of, make_bridge, refused
+from tests.support.wiring_testbed import BRIDGE, endpoint, endpoints, links_of, make_bridge, refused
 
 Containers = Callable[..., list[Container]]
 

@@ -14,8 +14,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.networks import Connection, Network, connect_many
-from tests.networks.stage import leftovers
 from tests.support.namespaces import ping
+from tests.support.networks_testbed import leftovers
 
 PROCESSES, EACH = 16, 50
 

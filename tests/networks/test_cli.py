@@ -12,10 +12,10 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
-from tests.cli.run import Run, runner
-from tests.networks.stage import settle
+from tests.support.command import Run, runner
 from tests.support.namespaces import Container, ping
-from tests.wiring.stage import unchanged
+from tests.support.networks_testbed import settle
+from tests.support.wiring_testbed import unchanged
 
 
 @pytest.fixture

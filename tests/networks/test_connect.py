@@ -13,7 +13,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.networks import Connection, Network, connect, connect_many, disconnect
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.networks.stage import (
+from tests.support.namespaces import BareNamespace, Container, Namespace, ping
+from tests.support.networks_testbed import (
     GATEWAY,
     GATEWAY6,
     SUBNET,
@@ -24,9 +25,8 @@ from tests.networks.stage import (
     refused,
     settle,
 )
-from tests.support.namespaces import BareNamespace, Container, Namespace, ping
 from tests.support.snapshot import snapshot
-from tests.wiring.stage import addresses_of, links_of, routes_of, unchanged
+from tests.support.wiring_testbed import addresses_of, links_of, routes_of, unchanged
 
 Containers = Callable[..., list[Container]]
 Bare = Callable[[int], list[BareNamespace]]

@@ -14,7 +14,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.networks import Network, Subnet, default
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.networks.stage import (
+from tests.support.networks_testbed import (
     GATEWAY,
     GATEWAY6,
     SUBNET,

@@ -10,19 +10,19 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect
-from tests.networks.stage import GATEWAY, GATEWAY6, SUBNET, SUBNET6
-from tests.nft.stage import INTERNET, TCP, UDP, UPLINK, Stage, serving, source_seen
 from tests.support.namespaces import Container, ping
+from tests.support.nat_testbed import INTERNET, TCP, UDP, UPLINK, Testbed, serving, source_seen
+from tests.support.networks_testbed import GATEWAY, GATEWAY6, SUBNET, SUBNET6
 
 Containers = Callable[..., list[Container]]
 RED, RED6 = "10.9.0.0/16", "fd00:9::/64"
 
 
 @pytest.fixture
-def street(host: nl.RTNetlink, containers: Containers) -> Iterator[Stage]:
+def street(host: nl.RTNetlink, containers: Containers) -> Iterator[Testbed]:
     """The host with its uplink and the internet behind."""
     with Nat() as nat:
-        yield Stage(host, nat, containers)
+        yield Testbed(host, nat, containers)
 
 
 def ip_of(attachment: nl.Attachment, family: int = 0) -> str:
@@ -30,7 +30,7 @@ def ip_of(attachment: nl.Attachment, family: int = 0) -> str:
 
 
 @pytest.fixture
-def blue(street: Stage, containers: Containers) -> tuple[Network, Container, nl.Attachment]:
+def blue(street: Testbed, containers: Containers) -> tuple[Network, Container, nl.Attachment]:
     network = Network.create("blue", subnets=[SUBNET, SUBNET6])
     (one,) = containers(1, loopback=True)
     return network, one, connect("blue", one.pid)
@@ -39,14 +39,14 @@ def blue(street: Stage, containers: Containers) -> tuple[Network, Container, nl.
 @pytest.mark.parametrize("family", [0, 1])
 @pytest.mark.parametrize("kind", [TCP, UDP])
 def test_the_internet_sees_the_hosts_address(
-    street: Stage, blue: tuple[Network, Container, nl.Attachment], family: int, kind: int
+    street: Testbed, blue: tuple[Network, Container, nl.Attachment], family: int, kind: int
 ) -> None:
     _, one, _ = blue
     with serving(street.internet, kind, INTERNET[family], 7) as listener:
         assert source_seen(one, (INTERNET[family], 7), listener) == UPLINK[family]
 
 
-def test_without_masquerading_it_sees_the_containers(street: Stage, containers: Containers) -> None:
+def test_without_masquerading_it_sees_the_containers(street: Testbed, containers: Containers) -> None:
     Network.create("plain", subnets=[SUBNET, SUBNET6], masquerade=False)
     (one,) = containers(1)
     made = connect("plain", one.pid)
@@ -58,7 +58,7 @@ def test_without_masquerading_it_sees_the_containers(street: Stage, containers: 
 
 
 def test_from_outside_nobody_comes_in_unasked(
-    street: Stage, blue: tuple[Network, Container, nl.Attachment]
+    street: Testbed, blue: tuple[Network, Container, nl.Attachment]
 ) -> None:
     _, _, made = blue
     street.route_back(SUBNET, SUBNET6)
@@ -68,7 +68,7 @@ def test_from_outside_nobody_comes_in_unasked(
 
 
 def test_an_internal_network_is_shut_off(
-    street: Stage, blue: tuple[Network, Container, nl.Attachment], containers: Containers
+    street: Testbed, blue: tuple[Network, Container, nl.Attachment], containers: Containers
 ) -> None:
     _, outsider, theirs = blue
     Network.create("inner", subnets=[RED, RED6], internal=True)
@@ -85,7 +85,7 @@ def test_an_internal_network_is_shut_off(
 
 
 def test_networks_pass_to_each_other_unless_isolated(
-    street: Stage, blue: tuple[Network, Container, nl.Attachment], containers: Containers
+    street: Testbed, blue: tuple[Network, Container, nl.Attachment], containers: Containers
 ) -> None:
     _, one, mine = blue
     Network.create("red", subnets=[RED, RED6])
@@ -101,7 +101,7 @@ def test_networks_pass_to_each_other_unless_isolated(
 
 
 def test_a_port_never_leads_to_a_stranger(
-    street: Stage, blue: tuple[Network, Container, nl.Attachment], containers: Containers
+    street: Testbed, blue: tuple[Network, Container, nl.Attachment], containers: Containers
 ) -> None:
     """The container dies, whoever has its address next does not have its port, however he got it."""
     network, one, made = blue
@@ -122,7 +122,7 @@ def test_a_port_never_leads_to_a_stranger(
 
 
 def test_an_address_that_is_refused_leaves_the_ports_of_who_has_it(
-    street: Stage, blue: tuple[Network, Container, nl.Attachment], container: Container
+    street: Testbed, blue: tuple[Network, Container, nl.Attachment], container: Container
 ) -> None:
     network, _, made = blue
     street.nat.publish([Port("tcp", 8080, ip_of(made), 80)])

@@ -15,7 +15,8 @@ import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect, disconnect
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.networks.stage import (
+from tests.support.namespaces import Container
+from tests.support.networks_testbed import (
     SUBNET,
     SUBNET6,
     check_restored,
@@ -24,7 +25,6 @@ from tests.networks.stage import (
     refused,
     settle,
 )
-from tests.support.namespaces import Container
 from tests.support.snapshot import snapshot
 
 Containers = Callable[..., list[Container]]

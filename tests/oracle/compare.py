@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .scenarios import ASPECTS, Scenario
 
-STAGE = pathlib.Path(__file__).with_name("stage.py")
+TESTBED = pathlib.Path(__file__).with_name("testbed.py")
 FIXED = re.compile(
     r"(00:){5}00|(ff:){5}ff|33:33:.*|01:80:c2:.*"
 )  # hardware addresses that nobody drew by lot
@@ -45,7 +45,7 @@ def run(scenario: Scenario, programs: str, reference: str) -> list[dict[str, Any
         isolate.append("--map-root-user")
     task = {"steps": scenario.steps, "programs": programs, "reference": reference}
     done = subprocess.run(
-        [*isolate, sys.executable, "-I", str(STAGE)], input=json.dumps(task), capture_output=True, text=True
+        [*isolate, sys.executable, "-I", str(TESTBED)], input=json.dumps(task), capture_output=True, text=True
     )
     if done.returncode:
         raise RuntimeError(f"{scenario.name}: {done.stderr}")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.rtnl.stage import add_ipv6, add_quiet, await_route, impossible, refused, unchanged
+from tests.support.rtnl_testbed import add_ipv6, add_quiet, await_route, impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, NOPREFIXROUTE = 0x80, 0x200  # IFA_F_

@@ -11,7 +11,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.rtnl.bulk import BulkError, RowError
-from tests.rtnl.stage import add_quiet, impossible, refused, unchanged
+from tests.support.rtnl_testbed import add_quiet, impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 

@@ -10,8 +10,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.rtnl.stage import impossible, refused, unchanged
 from tests.support.namespaces import Container
+from tests.support.rtnl_testbed import impossible, refused, unchanged
 
 Containers = Callable[..., list[Container]]
 

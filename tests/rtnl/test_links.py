@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.rtnl.stage import impossible, refused, unchanged
 from tests.support.namespaces import Container
+from tests.support.rtnl_testbed import impossible, refused, unchanged
 
 Containers = Callable[..., list[Container]]
 IFF_UP = 1

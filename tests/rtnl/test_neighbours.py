@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.rtnl.stage import add_quiet, impossible, refused
 from tests.support.namespaces import Container
+from tests.support.rtnl_testbed import add_quiet, impossible, refused
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, REACHABLE = 0x80, 0x02  # NUD_

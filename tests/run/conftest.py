@@ -1,4 +1,4 @@
-"""The stage: the test's own namespace as a host with lo and the bridge br0. Nothing runs on after a test."""
+"""Every test of `run` begins in its own namespace as a host with lo and br0. Nothing runs on after a test."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.run import Call, listing
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.run.stage import BRIDGE, GATEWAY, eventually
 from tests.support.namespaces import raise_loopback
+from tests.support.run_testbed import BRIDGE, GATEWAY, eventually
 
 SIGKILL = 9
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.real import Command, docker
-from tests.run.stage import detached, netlinkpy, run
 from tests.support.namespaces import ping
+from tests.support.real_engines import Command, docker
+from tests.support.run_testbed import detached, netlinkpy, run
 
 pytestmark = pytest.mark.needs("root", "dockerd", "docker", "runc", "busybox")
 

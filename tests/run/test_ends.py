@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netlinkpy.run import Running, listing
-from tests.run.stage import (
+from tests.support.run_testbed import (
     detached,
     eventually,
     exists,

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from netlinkpy.run import Container, StartError, listing, start
-from tests.run.stage import BRIDGE, GATEWAY, PROBING, ROOT, eventually, exists, inside, veths
 from tests.support.namespaces import ping
+from tests.support.run_testbed import BRIDGE, GATEWAY, PROBING, ROOT, eventually, exists, inside, veths
 
 WIRED: dict[str, Any] = {"bridge": BRIDGE, "ip": "172.17.42.99/16"}
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from netlinkpy.run import Running
-from tests.run.stage import (
+from tests.support.namespaces import Container, ping
+from tests.support.run_testbed import (
     BRIDGE,
     DEFAULT_CAPABILITIES,
     GATEWAY,
@@ -22,7 +23,6 @@ from tests.run.stage import (
     run,
     veths,
 )
-from tests.support.namespaces import Container, ping
 
 LO = ["127.0.0.1/8", "::1/128"]
 MODES = [("--net=none",), ("--net=host",), on_bridge(), ("--net=container:other",)]

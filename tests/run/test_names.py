@@ -13,7 +13,8 @@ import pytest
 
 from netlinkpy.run import Call, find, listing
 from netlinkpy.run.names import PREFIX, check_name
-from tests.run.stage import (
+from tests.support.namespaces import entered
+from tests.support.run_testbed import (
     DEFAULT_CAPABILITIES,
     PROBING,
     detached,
@@ -24,7 +25,6 @@ from tests.run.stage import (
     run,
     started,
 )
-from tests.support.namespaces import entered
 
 
 def test_ps() -> None:
@@ -135,7 +135,7 @@ def test_exec_dies_with_the_container_and_with_its_own_holder() -> None:
 
 def children_named(pid: int, command: str) -> list[int]:
     """The processes of a container that run a command."""
-    from tests.run.stage import inside
+    from tests.support.run_testbed import inside
 
     found = []
     for member in inside(pid):

@@ -13,8 +13,8 @@ import pytest
 from netlinkpy.networks import Network
 from netlinkpy.run import Running, listing, start
 from netlinkpy.run.ports import Published
-from tests.run.stage import detached, eventually, exists, netlinkpy, probe, run, veths
 from tests.support.namespaces import ping
+from tests.support.run_testbed import detached, eventually, exists, netlinkpy, probe, run, veths
 
 #: Answers every connection to TCP port 8000 with its own host name.
 SERVER = (

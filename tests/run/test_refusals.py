@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from netlinkpy.run import listing
-from tests.run.stage import detached, netlinkpy, on_bridge, run
 from tests.support.namespaces import Container
+from tests.support.run_testbed import detached, netlinkpy, on_bridge, run
 from tests.support.snapshot import snapshot
 
 ADDRESS = ("--ip", "172.17.42.9/16")

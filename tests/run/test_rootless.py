@@ -15,7 +15,7 @@ import pytest
 
 import netlinkpy
 from netlinkpy.run import listing
-from tests.run.stage import Finished, eventually
+from tests.support.run_testbed import Finished, eventually
 
 NOBODY = 65534
 MAIN = (

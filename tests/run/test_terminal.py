@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from netlinkpy.run import listing
-from tests.run.stage import MAIN, detached, eventually, netlinkpy, on_bridge, run, started
+from tests.support.run_testbed import MAIN, detached, eventually, netlinkpy, on_bridge, run, started
 
 
 class Sitting:

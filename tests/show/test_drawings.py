@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from netlinkpy.show import dot, svg, tree
 from netlinkpy.show.model import Host
-from tests.show import scenes
+from tests.support import sample_hosts
 
 SVG = "{http://www.w3.org/2000/svg}"
 TREE = """\
@@ -43,18 +43,18 @@ HOSTILE = st.text(
 
 
 def test_the_tree() -> None:
-    assert tree.draw(scenes.host()) == TREE
+    assert tree.draw(sample_hosts.host()) == TREE
 
 
 def test_the_tree_without_the_letters() -> None:
-    plain = tree.draw(scenes.host(), ascii=True)
+    plain = tree.draw(sample_hosts.host(), ascii=True)
     assert plain.isascii()
     assert "|   |-- veth0000000a  --- eth0 in web " in plain
     assert "|   |   `-- [2001:db8::1]:53/udp -> 53" in plain
 
 
 def test_many_published_ports_are_counted() -> None:
-    host = scenes.host()
+    host = sample_hosts.host()
     lines = tree.draw(host.replace(astray=host.astray * 11)).splitlines()
     assert lines[-2:] == ["    ├── 9000/tcp → 172.17.0.9:90", "    └── … and 3 more"]
 
@@ -66,7 +66,7 @@ def test_an_empty_host() -> None:
 
 
 def test_json_holds_all_of_it() -> None:
-    found = json.loads(json.dumps(scenes.host().to_dict()))
+    found = json.loads(json.dumps(sample_hosts.host().to_dict()))
     first = found["networks"][0]["ports"][0]
     assert first["claims"] == ["172.17.0.2"] and first["state"] == "forwarding"
     assert first["ends"][0]["container"]["title"] == "web"
@@ -84,7 +84,7 @@ def texts(document: str) -> list[str]:
 
 
 def test_the_svg_says_all_of_it() -> None:
-    found = texts(svg.draw(scenes.host()))
+    found = texts(svg.draw(sample_hosts.host()))
     for text in (
         *("alpha", "2 networks, 2 containers, 3 published ports", "bridge docker0", "172.17.42.1/16"),
         *("web", "docker", "2778 nginx -g daemon off;", "eth0 172.17.0.2/16", "     fd00::2/64"),
@@ -98,14 +98,14 @@ def test_the_svg_says_all_of_it() -> None:
 
 
 def test_the_svg_needs_nothing_else() -> None:
-    document = svg.draw(scenes.host())
+    document = svg.draw(sample_hosts.host())
     for word in ("href", "url(", "@import", "<script", "<image", "<foreignObject", "http"):
         assert word not in document.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 13, 50, 200])
 def test_cards_are_apart_and_inside(count: int) -> None:
-    root = ElementTree.fromstring(svg.draw(scenes.crowd(count)))
+    root = ElementTree.fromstring(svg.draw(sample_hosts.crowd(count)))
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
     cards = [
         tuple(float(rect.get(name, 0)) for name in ("x", "y", "width", "height"))
@@ -123,7 +123,7 @@ def test_cards_are_apart_and_inside(count: int) -> None:
 @pytest.mark.parametrize("count", [1, 7, 200])
 def test_text_stays_inside_its_card(count: int) -> None:
     """By the widest letters of the fonts named: 0.602 em of a monospace, 0.6 of a bold sans on average."""
-    root = ElementTree.fromstring(svg.draw(scenes.crowd(count)))
+    root = ElementTree.fromstring(svg.draw(sample_hosts.crowd(count)))
     for group in root.iter(f"{SVG}g"):
         (card,) = [rect for rect in group.iter(f"{SVG}rect") if rect.get("class") == "card"]
         right = float(card.get("x", 0)) + float(card.get("width", 0))
@@ -134,7 +134,9 @@ def test_text_stays_inside_its_card(count: int) -> None:
 
 
 @pytest.mark.needs("rsvg-convert")
-@pytest.mark.parametrize("host", [scenes.host(), scenes.crowd(200), scenes.hostile("<&>\x1b\ud800")])
+@pytest.mark.parametrize(
+    "host", [sample_hosts.host(), sample_hosts.crowd(200), sample_hosts.hostile("<&>\x1b\ud800")]
+)
 def test_a_viewer_draws_it(host: Host) -> None:
     done = subprocess.run(["rsvg-convert"], input=svg.draw(host).encode(), capture_output=True, timeout=60)
     assert done.returncode == 0 and not done.stderr, done.stderr
@@ -147,7 +149,7 @@ def test_a_viewer_draws_it(host: Host) -> None:
 @settings(max_examples=200, deadline=None)
 @given(text=HOSTILE)
 def test_no_name_breaks_a_picture(text: str) -> None:
-    host = scenes.hostile(text)
+    host = sample_hosts.hostile(text)
     root = ElementTree.fromstring(svg.draw(host).encode())  # can be encoded, and is XML
     shapes = {element.tag.removeprefix(SVG) for element in root.iter()}
     assert shapes <= {"svg", "title", "style", "rect", "text", "path", "circle", "g"}
@@ -173,7 +175,9 @@ def _unquoted(graph: str) -> str:
 
 
 @pytest.mark.needs("dot")
-@pytest.mark.parametrize("host", [scenes.host(), scenes.crowd(20), scenes.hostile('a"\\\n<b>')])
+@pytest.mark.parametrize(
+    "host", [sample_hosts.host(), sample_hosts.crowd(20), sample_hosts.hostile('a"\\\n<b>')]
+)
 def test_graphviz_takes_the_graph(host: Host) -> None:
     done = subprocess.run(["dot", "-Tplain"], input=dot.draw(host).encode(), capture_output=True, timeout=60)
     assert done.returncode == 0 and not done.stderr, done.stderr

@@ -26,7 +26,7 @@ from netlinkpy.show.model import Container, End, Host, read
 from netlinkpy.show.model import Network as Seen
 from netlinkpy.wire.conversation import NLM_F_CREATE, NLM_F_EXCL
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
-from tests.engines.fake import listening, plain, saying
+from tests.support.fake_engine import listening, plain, saying
 from tests.support.namespaces import BareNamespace, inside
 from tests.support.namespaces import Container as Started
 

@@ -1,1 +1,1 @@
-"""What the tests share: namespaces and containers to test in, and the state of one to compare."""
+"""What the tests share: testbeds, containers, fakes, namespaces, and the state of one to compare."""

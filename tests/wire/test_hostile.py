@@ -16,7 +16,7 @@ from netlinkpy.wire.extack import ExtendedAck, decode
 from netlinkpy.wire.message import Message, frame
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.route import ROUTE
-from tests.wire import strategies
+from tests.support import strategies
 from tests.wire.test_messages import MESSAGES, named
 
 

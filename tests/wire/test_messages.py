@@ -18,7 +18,7 @@ from netlinkpy.wire.rtnetlink.neighbour import NEIGHBOUR
 from netlinkpy.wire.rtnetlink.nsid import NSID
 from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.rtnetlink.rule import RULE
-from tests.wire import strategies
+from tests.support import strategies
 
 MESSAGES = [LINK, ADDRESS, ROUTE, NEIGHBOUR, NSID, RULE]
 named = pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)

@@ -1,4 +1,4 @@
-"""The stage of every wiring test: `host`, the test's own namespace with the bridge docker0."""
+"""`host`, what every wiring test begins with: the test's own namespace with the bridge docker0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import netlinkpy as nl
-from tests.wiring.stage import BRIDGE, GATEWAY, make_bridge
+from tests.support.wiring_testbed import BRIDGE, GATEWAY, make_bridge
 
 
 @pytest.fixture

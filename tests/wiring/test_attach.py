@@ -10,7 +10,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.support.namespaces import Container, Namespace, entered, inside, ping, raise_loopback
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,

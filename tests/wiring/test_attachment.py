@@ -16,7 +16,15 @@ import pytest
 
 import netlinkpy as nl
 from tests.support.namespaces import CLONE_NEWUSER, BareNamespace, Container, entered, inside, ping, unshare
-from tests.wiring.stage import BRIDGE, GATEWAY, endpoint, endpoints, links_of, make_bridge, unchanged
+from tests.support.wiring_testbed import (
+    BRIDGE,
+    GATEWAY,
+    endpoint,
+    endpoints,
+    links_of,
+    make_bridge,
+    unchanged,
+)
 
 Containers = Callable[..., list[Container]]
 Bare = Callable[[int], list[BareNamespace]]

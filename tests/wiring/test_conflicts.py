@@ -12,9 +12,9 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import PrivateGroup
+from tests.support.crash import Attacher, interrupted
 from tests.support.namespaces import Container, entered, ping
-from tests.wiring.crash import Attacher, interrupted
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,

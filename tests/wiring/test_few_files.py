@@ -9,7 +9,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.support.namespaces import Container
-from tests.wiring.stage import endpoints
+from tests.support.wiring_testbed import endpoints
 
 FILES = 64
 

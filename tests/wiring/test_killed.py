@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 import netlinkpy as nl
+from tests.support.crash import Attacher
 from tests.support.namespaces import BareNamespace, ping_all
-from tests.wiring.crash import Attacher
-from tests.wiring.stage import GATEWAY, check_complete, endpoints, make_bridge
+from tests.support.wiring_testbed import GATEWAY, check_complete, endpoints, make_bridge
 
 KILLS = int(os.environ.get("NETLINKPY_KILLS", "20"))  # 200 for the whole proof
 COUNT = 100

@@ -9,7 +9,7 @@ from resource import RUSAGE_SELF, getrusage
 
 import netlinkpy as nl
 from tests.support.namespaces import BareNamespace
-from tests.wiring.stage import endpoints
+from tests.support.wiring_testbed import endpoints
 
 ROUNDS = 100 if os.environ.get("NETLINKPY_LONG") else 12  # of 100 containers: 10 000 attach/detach, or 1 200
 

@@ -9,7 +9,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,

@@ -11,7 +11,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import Bridge
 from tests.support.namespaces import BareNamespace, Container, entered, ping_all
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     BRIDGE,
     GATEWAY,
     address_of,

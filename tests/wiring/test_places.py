@@ -11,7 +11,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.templates import kernel_echoes
 from tests.support.namespaces import BareNamespace, Container, ping, setns
-from tests.wiring.stage import GATEWAY, address_of, endpoint, links_of, make_bridge, unchanged
+from tests.support.wiring_testbed import GATEWAY, address_of, endpoint, links_of, make_bridge, unchanged
 
 Containers = Callable[..., list[Container]]
 

@@ -12,7 +12,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.attachment import warn
 from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,

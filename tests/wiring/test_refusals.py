@@ -12,6 +12,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.wire.script import Script
+from tests.support.crash import run_step_by_step
 from tests.support.namespaces import (
     CLONE_NEWNET,
     CLONE_NEWUSER,
@@ -21,8 +22,7 @@ from tests.support.namespaces import (
     map_root,
     unshare,
 )
-from tests.wiring.crash import run_step_by_step
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,

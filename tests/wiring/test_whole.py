@@ -15,9 +15,9 @@ from netlinkpy.transport.socket import Socket
 from netlinkpy.wire.script import Script
 from netlinkpy.wiring import attach as attaching
 from netlinkpy.wiring import bridge as bridges
+from tests.support.crash import run_step_by_step
 from tests.support.namespaces import Container, ping
-from tests.wiring.crash import run_step_by_step
-from tests.wiring.stage import (
+from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,

@@ -16,8 +16,8 @@ from netlinkpy.nat import Nat, NatNetwork, Port, table
 from netlinkpy.nat.records import placed
 from netlinkpy.nft.tables import add_elements, delete_elements, delete_table
 from netlinkpy.wire.netfilter.elements import Element
-from tests.nft.capture import NAMES, bare, documented
-from tests.nft.stage import Stage
+from tests.nat.capture import NAMES, bare, documented
+from tests.support.nat_testbed import Testbed
 
 FAMILY, TABLE = table.FAMILY, table.TABLE
 if TYPE_CHECKING:
@@ -128,12 +128,14 @@ def words(text: str) -> str:
 
 
 @pytest.mark.needs("nft")
-def test_nft_shows_the_table_as_documented(stage: Stage) -> None:
-    stage.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
-    stage.bridge("br1", "172.18.0.1/16")
-    stage.nat.add_network("br0", ["172.17.0.0/16", "fd00:17::/64"])
-    stage.nat.add_network("br1", ["172.18.0.0/16"], internal=True)
-    stage.nat.publish([Port("tcp", 8080, "172.17.0.2", 80), Port("udp", 53, "172.17.0.3", 5353, "192.0.2.1")])
+def test_nft_shows_the_table_as_documented(testbed: Testbed) -> None:
+    testbed.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
+    testbed.bridge("br1", "172.18.0.1/16")
+    testbed.nat.add_network("br0", ["172.17.0.0/16", "fd00:17::/64"])
+    testbed.nat.add_network("br1", ["172.18.0.0/16"], internal=True)
+    testbed.nat.publish(
+        [Port("tcp", 8080, "172.17.0.2", 80), Port("udp", 53, "172.17.0.3", 5353, "192.0.2.1")]
+    )
     assert words(nft("list", "ruleset")) == words(documented())
 
 

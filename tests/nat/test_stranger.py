@@ -10,8 +10,8 @@ import pytest
 from netlinkpy.nat import Port
 from netlinkpy.nft.conntrack import Conntrack
 from netlinkpy.wire.errors import NetlinkError
-from tests.nft.stage import INTERNET, PATIENCE, TCP, UDP, UPLINK, Stage, passes, serving
 from tests.support.namespaces import Container, Namespace, entered
+from tests.support.nat_testbed import INTERNET, PATIENCE, TCP, UDP, UPLINK, Testbed, passes, serving
 
 SUBNETS, GATEWAYS = ("172.17.0.0/16", "fd00:17::/64"), ("172.17.0.1/16", "fd00:17::1/64")
 FIRST, SECOND = ("172.17.0.2", "fd00:17::2"), ("172.17.0.3", "fd00:17::3")
@@ -19,27 +19,27 @@ VERSIONS = pytest.mark.parametrize("version", [0, 1], ids=["v4", "v6"])
 
 
 @pytest.fixture
-def plain(stage: Stage) -> Stage:
+def plain(testbed: Testbed) -> Testbed:
     """br0 is a masqueraded network."""
-    stage.bridge("br0", *GATEWAYS)
-    stage.nat.add_network("br0", SUBNETS)
-    return stage
+    testbed.bridge("br0", *GATEWAYS)
+    testbed.nat.add_network("br0", SUBNETS)
+    return testbed
 
 
-def first(stage: Stage) -> Container:
-    return stage.container("br0", f"{FIRST[0]}/16", f"{FIRST[1]}/64")
+def first(testbed: Testbed) -> Container:
+    return testbed.container("br0", f"{FIRST[0]}/16", f"{FIRST[1]}/64")
 
 
-def replaced(stage: Stage, one: Container) -> Container:
+def replaced(testbed: Testbed, one: Container) -> Container:
     """Kill a container, and have another get its addresses."""
-    port = stage.host.links.get(f"ip:{stage.host.links.get('br0').index}:{FIRST[0]}").name
+    port = testbed.host.links.get(f"ip:{testbed.host.links.get('br0').index}:{FIRST[0]}").name
     one.kill()
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
-            stage.host.links.get(port)
+            testbed.host.links.get(port)
         except NetlinkError:
-            return first(stage)
+            return first(testbed)
         time.sleep(0.01)
     raise TimeoutError("the kernel did not take the dead container's link away")
 
@@ -63,7 +63,7 @@ def reaches(sock: socket.socket, listener: socket.socket) -> bool:
 
 @VERSIONS
 @pytest.mark.parametrize("forget", [True, False], ids=["forgotten", "not"])
-def test_old_port_leads_nowhere_after_forget(plain: Stage, version: int, forget: bool) -> None:
+def test_old_port_leads_nowhere_after_forget(plain: Testbed, version: int, forget: bool) -> None:
     """Without forget() it does lead to the stranger: so the test would see it."""
     one = first(plain)
     plain.nat.publish(
@@ -85,7 +85,7 @@ def test_old_port_leads_nowhere_after_forget(plain: Stage, version: int, forget:
 
 
 @VERSIONS
-def test_forget_leaves_the_ports_and_flows_of_others(plain: Stage, version: int) -> None:
+def test_forget_leaves_the_ports_and_flows_of_others(plain: Testbed, version: int) -> None:
     first(plain)
     two = plain.container("br0", f"{SECOND[0]}/16", f"{SECOND[1]}/64")
     mine, other = Port("tcp", 8081, FIRST[version], 80), Port("udp", 8080, SECOND[version], 80)
@@ -100,7 +100,7 @@ def test_forget_leaves_the_ports_and_flows_of_others(plain: Stage, version: int)
         assert before == {flow.attributes["id"] for flow in flows.flows() if flow.destination_port == 8080}
 
 
-def test_flows_that_no_port_made_are_forgotten_when_asked(plain: Stage) -> None:
+def test_flows_that_no_port_made_are_forgotten_when_asked(plain: Testbed) -> None:
     one = first(plain)
     flows = Conntrack(plain.nat._tables.socket)
     with serving(plain.internet, UDP, INTERNET[0], 7000) as there:
@@ -114,7 +114,7 @@ def test_flows_that_no_port_made_are_forgotten_when_asked(plain: Stage) -> None:
     assert not [flow for flow in flows.flows() if flow.source == packed]
 
 
-def test_a_withdrawn_port_ends_its_flows(plain: Stage) -> None:
+def test_a_withdrawn_port_ends_its_flows(plain: Testbed) -> None:
     one = first(plain)
     port = Port("udp", 8080, FIRST[0], 80)
     plain.nat.publish([port])
@@ -124,7 +124,7 @@ def test_a_withdrawn_port_ends_its_flows(plain: Stage) -> None:
         assert not reaches(sender, inside)
 
 
-def test_a_published_port_takes_over_a_sender_who_did_not_wait_for_it(plain: Stage) -> None:
+def test_a_published_port_takes_over_a_sender_who_did_not_wait_for_it(plain: Testbed) -> None:
     """His first packet went to the host itself, and UDP flows keep their way as long as packets come."""
     one = first(plain)
     with client(plain.internet, 0) as sender:
@@ -135,7 +135,7 @@ def test_a_published_port_takes_over_a_sender_who_did_not_wait_for_it(plain: Sta
             assert reaches(sender, inside)
 
 
-def test_removing_a_network_withdraws_its_ports(plain: Stage) -> None:
+def test_removing_a_network_withdraws_its_ports(plain: Testbed) -> None:
     plain.bridge("br1", "172.18.0.1/16")
     plain.nat.add_network("br1", ["172.18.0.0/16"])
     one = first(plain)

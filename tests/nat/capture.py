@@ -1,6 +1,6 @@
 """(Re)make golden.txt: what nft sends for the documented table, and for elements that come and go.
 
-    python -m tests.nft.capture       as root; needs nft and strace
+    python -m tests.nat.capture       as root; needs nft and strace
 
 Runs nft under strace in namespaces of its own, and writes the type, flags and body of each message of its
 batch (numbers of messages and the port id left out)."""
@@ -56,7 +56,7 @@ def bare() -> str:
 
 
 def main() -> None:
-    written = ["# What nft sends, by python -m tests.nft.capture: type, flags, body of each message.\n"]
+    written = ["# What nft sends, by python -m tests.nat.capture: type, flags, body of each message.\n"]
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory, "ruleset")
         before = pathlib.Path(directory, "before")

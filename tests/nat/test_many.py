@@ -11,52 +11,52 @@ import time
 import pytest
 
 from netlinkpy.nat import Nat, NatNetwork, Port
-from tests.nft.stage import TCP, UPLINK, Stage, connect_time, passes, serving
+from tests.support.nat_testbed import TCP, UPLINK, Testbed, connect_time, passes, serving
 
 PROCESSES, ROUNDS = 16, 12
 
 
 @pytest.mark.needs("nft")
-def test_ten_thousand_ports_are_one_transaction_and_two_rules(stage: Stage) -> None:
-    stage.bridge("br0", "172.17.0.1/16")
-    stage.nat.add_network("br0", ["172.17.0.0/16"])
-    one, two = stage.container("br0", "172.17.0.2/16"), stage.container("br0", "172.17.0.3/16")
+def test_ten_thousand_ports_are_one_transaction_and_two_rules(testbed: Testbed) -> None:
+    testbed.bridge("br0", "172.17.0.1/16")
+    testbed.nat.add_network("br0", ["172.17.0.0/16"])
+    one, two = testbed.container("br0", "172.17.0.2/16"), testbed.container("br0", "172.17.0.3/16")
     many = [Port("tcp", 10000 + row, "172.17.0.2", 80) for row in range(5000)]
     many += [Port("tcp", 15000 + row, "172.17.0.3", 80) for row in range(5000)]
-    generation = stage.nat._tables.generation()
+    generation = testbed.nat._tables.generation()
     start = time.monotonic()
-    stage.nat.publish(many)
+    testbed.nat.publish(many)
     assert time.monotonic() - start < 5
-    assert stage.nat._tables.generation() == generation + 1
-    assert stage.nat.ports() == many
+    assert testbed.nat._tables.generation() == generation + 1
+    assert testbed.nat.ports() == many
     listed = subprocess.run(
         ["nft", "list", "chain", "inet", "netlinkpy", "published"], check=True, capture_output=True
     )
     assert listed.stdout.count(b"dnat") == 4
     with serving(one, TCP, "172.17.0.2", 80) as first, serving(two, TCP, "172.17.0.3", 80) as second:
         for number, listener in ((10000, first), (14999, first), (15000, second), (19999, second)):
-            assert passes(stage.internet, (UPLINK[0], number), listener)
-        assert not passes(stage.internet, (UPLINK[0], 20000), second)
-        assert stage.nat.forget(["172.17.0.2"]) and stage.nat.ports() == many[5000:]
-        assert not passes(stage.internet, (UPLINK[0], 14999), first)
-        assert passes(stage.internet, (UPLINK[0], 15000), second)
-    assert sorted(stage.nat.unpublish(many), key=lambda port: port.port) == many[5000:]
-    assert stage.nat.ports() == []
+            assert passes(testbed.internet, (UPLINK[0], number), listener)
+        assert not passes(testbed.internet, (UPLINK[0], 20000), second)
+        assert testbed.nat.forget(["172.17.0.2"]) and testbed.nat.ports() == many[5000:]
+        assert not passes(testbed.internet, (UPLINK[0], 14999), first)
+        assert passes(testbed.internet, (UPLINK[0], 15000), second)
+    assert sorted(testbed.nat.unpublish(many), key=lambda port: port.port) == many[5000:]
+    assert testbed.nat.ports() == []
 
 
-def test_ten_thousand_ports_cost_packets_what_one_does(stage: Stage) -> None:
-    stage.bridge("br0", "172.17.0.1/16")
-    stage.nat.add_network("br0", ["172.17.0.0/16"])
-    one = stage.container("br0", "172.17.0.2/16")
+def test_ten_thousand_ports_cost_packets_what_one_does(testbed: Testbed) -> None:
+    testbed.bridge("br0", "172.17.0.1/16")
+    testbed.nat.add_network("br0", ["172.17.0.0/16"])
+    one = testbed.container("br0", "172.17.0.2/16")
     many = [Port("tcp", 10000 + row, "172.17.0.2", 80) for row in range(10000)]
     with serving(one, TCP, "172.17.0.2", 80) as inside:
         ratios = []
         for _ in range(3):
-            stage.nat.publish(many[:1], check=False)
-            alone = connect_time(stage.internet, (UPLINK[0], 10000), inside)
-            stage.nat.publish(many, check=False)
-            ratios.append(connect_time(stage.internet, (UPLINK[0], 19999), inside) / alone)
-            stage.nat.unpublish(many)
+            testbed.nat.publish(many[:1], check=False)
+            alone = connect_time(testbed.internet, (UPLINK[0], 10000), inside)
+            testbed.nat.publish(many, check=False)
+            ratios.append(connect_time(testbed.internet, (UPLINK[0], 19999), inside) / alone)
+            testbed.nat.unpublish(many)
     assert statistics.median(ratios) < 1.5  # a chain of as many rules: a hundredfold
 
 

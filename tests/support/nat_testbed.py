@@ -22,8 +22,10 @@ PATIENCE = 0.3  # seconds after which a packet does not come: what passes takes 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 
-class Stage:
+class Testbed:
     """The test's own namespace as the host: lo and an uplink `up0` are up."""
+
+    __test__ = False  # not a class of tests, whatever its name begins with
 
     def __init__(self, host: nl.RTNetlink, nat: Nat, make: Callable[..., list[Container]]) -> None:
         self.host = host

@@ -1,4 +1,4 @@
-"""The stage of the NAT tests: `stage`, a host with an uplink, and `nat`, the table of the test's own
+"""The testbed of the NAT tests: `testbed`, a host with an uplink, and `nat`, the table of the test's own
 namespace."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat
-from tests.nft.stage import Stage
 from tests.support.namespaces import Container
+from tests.support.nat_testbed import Testbed
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def nat(fresh_namespace: None) -> Iterator[Nat]:
 
 
 @pytest.fixture
-def stage(loopback: None, nat: Nat, containers: Callable[..., list[Container]]) -> Iterator[Stage]:
+def testbed(loopback: None, nat: Nat, containers: Callable[..., list[Container]]) -> Iterator[Testbed]:
     """A host with an uplink to an `internet`; no networks yet."""
     with nl.RTNetlink() as host:
-        yield Stage(host, nat, containers)
+        yield Testbed(host, nat, containers)

@@ -9,7 +9,17 @@ import socket
 import pytest
 
 from netlinkpy.nat import Port
-from tests.nft.stage import INTERNET, PATIENCE, TCP, UDP, UPLINK, Stage, passes, serving, source_seen
+from tests.support.nat_testbed import (
+    INTERNET,
+    PATIENCE,
+    TCP,
+    UDP,
+    UPLINK,
+    Testbed,
+    passes,
+    serving,
+    source_seen,
+)
 
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"
 GATEWAYS = "172.17.0.1/16", "fd00:17::1/64"
@@ -27,15 +37,15 @@ def bare(addresses: tuple[str, str], version: int) -> str:
 
 
 @pytest.fixture
-def plain(stage: Stage) -> Stage:
+def plain(testbed: Testbed) -> Testbed:
     """br0 is a masqueraded network."""
-    stage.bridge("br0", *GATEWAYS)
-    stage.nat.add_network("br0", [FOUR, SIX])
-    return stage
+    testbed.bridge("br0", *GATEWAYS)
+    testbed.nat.add_network("br0", [FOUR, SIX])
+    return testbed
 
 
 @pytest.fixture
-def second(plain: Stage) -> Stage:
+def second(plain: Testbed) -> Testbed:
     """br1 has addresses, and is no network yet."""
     plain.bridge("br1", "172.18.0.1/16", "fd00:18::1/64")
     return plain
@@ -46,29 +56,29 @@ def second(plain: Stage) -> Stage:
 
 @VERSIONS
 @KINDS
-def test_container_reaches_the_internet_as_the_host(plain: Stage, kind: int, version: int) -> None:
+def test_container_reaches_the_internet_as_the_host(plain: Testbed, kind: int, version: int) -> None:
     one = plain.container("br0", *FIRST)
     with serving(plain.internet, kind, INTERNET[version], 7000) as there:
         assert source_seen(one, (INTERNET[version], 7000), there) == UPLINK[version]
 
 
 @VERSIONS
-def test_without_masquerading_it_is_itself_and_open(stage: Stage, version: int) -> None:
-    stage.bridge("br0", *GATEWAYS)
-    stage.nat.add_network("br0", [FOUR, SIX], masquerade=False)
-    stage.route_back(FOUR, SIX)
-    one = stage.container("br0", *FIRST)
+def test_without_masquerading_it_is_itself_and_open(testbed: Testbed, version: int) -> None:
+    testbed.bridge("br0", *GATEWAYS)
+    testbed.nat.add_network("br0", [FOUR, SIX], masquerade=False)
+    testbed.route_back(FOUR, SIX)
+    one = testbed.container("br0", *FIRST)
     address = bare(FIRST, version)
-    with serving(stage.internet, TCP, INTERNET[version], 7000) as there:
+    with serving(testbed.internet, TCP, INTERNET[version], 7000) as there:
         assert source_seen(one, (INTERNET[version], 7000), there) == address
     with serving(one, TCP, address, 80) as inside:
-        assert source_seen(stage.internet, (address, 80), inside) == INTERNET[version]
+        assert source_seen(testbed.internet, (address, 80), inside) == INTERNET[version]
 
 
 @VERSIONS
 @KINDS
 def test_a_neighbour_who_knows_the_way_finds_a_masqueraded_network_closed(
-    plain: Stage, kind: int, version: int
+    plain: Testbed, kind: int, version: int
 ) -> None:
     plain.route_back(FOUR, SIX)
     one = plain.container("br0", *FIRST)
@@ -78,7 +88,7 @@ def test_a_neighbour_who_knows_the_way_finds_a_masqueraded_network_closed(
 
 
 @VERSIONS
-def test_containers_of_two_networks_see_each_other_as_they_are(second: Stage, version: int) -> None:
+def test_containers_of_two_networks_see_each_other_as_they_are(second: Testbed, version: int) -> None:
     second.nat.add_network("br1", ["172.18.0.0/16", "fd00:18::/64"])
     one, other = second.container("br0", *FIRST), second.container("br1", *OTHER)
     with serving(other, TCP, bare(OTHER, version), 80) as inside:
@@ -100,14 +110,14 @@ def show_bridged(filtered: int) -> None:
 
 
 def publish(
-    stage: Stage, kind: int, version: int, host: str = "", addresses: tuple[str, str] = FIRST
+    testbed: Testbed, kind: int, version: int, host: str = "", addresses: tuple[str, str] = FIRST
 ) -> None:
-    stage.nat.publish([Port(NAMES[kind], 8080, bare(addresses, version), 80, host)])
+    testbed.nat.publish([Port(NAMES[kind], 8080, bare(addresses, version), 80, host)])
 
 
 @VERSIONS
 @KINDS
-def test_published_port_from_outside(plain: Stage, kind: int, version: int) -> None:
+def test_published_port_from_outside(plain: Testbed, kind: int, version: int) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, kind, version)
     with serving(one, kind, bare(FIRST, version), 80) as inside:
@@ -118,7 +128,7 @@ def test_published_port_from_outside(plain: Stage, kind: int, version: int) -> N
 
 @VERSIONS
 @KINDS
-def test_published_port_from_the_host(plain: Stage, kind: int, version: int) -> None:
+def test_published_port_from_the_host(plain: Testbed, kind: int, version: int) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, kind, version)
     gateway = bare(GATEWAYS, version)
@@ -128,7 +138,7 @@ def test_published_port_from_the_host(plain: Stage, kind: int, version: int) -> 
 
 
 @KINDS
-def test_published_port_from_loopback(plain: Stage, kind: int) -> None:
+def test_published_port_from_loopback(plain: Testbed, kind: int) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, kind, 0)
     with serving(one, kind, bare(FIRST, 0), 80) as inside:
@@ -136,7 +146,7 @@ def test_published_port_from_loopback(plain: Stage, kind: int) -> None:
         assert source_seen(None, ("127.8.9.10", 8080), inside) == bare(GATEWAYS, 0)
 
 
-def test_published_port_on_the_ipv6_loopback_is_refused_at_once(plain: Stage) -> None:
+def test_published_port_on_the_ipv6_loopback_is_refused_at_once(plain: Testbed) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, TCP, 1)
     with serving(one, TCP, bare(FIRST, 1), 80), socket.socket(socket.AF_INET6) as sock:
@@ -149,7 +159,7 @@ def test_published_port_on_the_ipv6_loopback_is_refused_at_once(plain: Stage) ->
 @KINDS
 @FILTERED
 def test_published_port_from_the_container_itself_and_its_neighbour(
-    plain: Stage, filtered: int, kind: int, version: int
+    plain: Testbed, filtered: int, kind: int, version: int
 ) -> None:
     show_bridged(filtered)
     one, two = plain.container("br0", *FIRST), plain.container("br0", *SECOND)
@@ -161,7 +171,7 @@ def test_published_port_from_the_container_itself_and_its_neighbour(
 
 
 @VERSIONS
-def test_published_port_from_another_network(second: Stage, version: int) -> None:
+def test_published_port_from_another_network(second: Testbed, version: int) -> None:
     second.nat.add_network("br1", ["172.18.0.0/16", "fd00:18::/64"])
     one, other = second.container("br0", *FIRST), second.container("br1", *OTHER)
     publish(second, TCP, version)
@@ -171,7 +181,7 @@ def test_published_port_from_another_network(second: Stage, version: int) -> Non
 
 @VERSIONS
 @KINDS
-def test_port_published_at_one_address_is_at_no_other(plain: Stage, kind: int, version: int) -> None:
+def test_port_published_at_one_address_is_at_no_other(plain: Testbed, kind: int, version: int) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, kind, version, UPLINK[version])
     with serving(one, kind, bare(FIRST, version), 80) as inside:
@@ -179,7 +189,7 @@ def test_port_published_at_one_address_is_at_no_other(plain: Stage, kind: int, v
         assert not passes(None, (bare(GATEWAYS, version), 8080), inside)
 
 
-def test_port_published_on_loopback_is_for_the_host_alone(plain: Stage) -> None:
+def test_port_published_on_loopback_is_for_the_host_alone(plain: Testbed) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, TCP, 0, "127.0.0.1")
     with serving(one, TCP, bare(FIRST, 0), 80) as inside:
@@ -188,7 +198,7 @@ def test_port_published_on_loopback_is_for_the_host_alone(plain: Stage) -> None:
         assert not passes(plain.internet, (UPLINK[0], 8080), inside)
 
 
-def test_the_port_at_an_address_comes_before_the_one_at_any(plain: Stage) -> None:
+def test_the_port_at_an_address_comes_before_the_one_at_any(plain: Testbed) -> None:
     one, two = plain.container("br0", *FIRST), plain.container("br0", *SECOND)
     publish(plain, TCP, 0)
     publish(plain, TCP, 0, UPLINK[0], SECOND)
@@ -197,7 +207,7 @@ def test_the_port_at_an_address_comes_before_the_one_at_any(plain: Stage) -> Non
         assert passes(None, (bare(GATEWAYS, 0), 8080), first)
 
 
-def test_a_withdrawn_port_leads_nowhere(plain: Stage) -> None:
+def test_a_withdrawn_port_leads_nowhere(plain: Testbed) -> None:
     one = plain.container("br0", *FIRST)
     publish(plain, TCP, 0)
     port = Port("tcp", 8080, "172.17.0.2", 80)
@@ -213,7 +223,7 @@ def test_a_withdrawn_port_leads_nowhere(plain: Stage) -> None:
 
 
 @VERSIONS
-def test_internal_network_exchanges_nothing_with_others(second: Stage, version: int) -> None:
+def test_internal_network_exchanges_nothing_with_others(second: Testbed, version: int) -> None:
     second.nat.add_network("br1", ["172.18.0.0/16", "fd00:18::/64"], internal=True)
     second.route_back("172.18.0.0/16", "fd00:18::/64")
     one, inner = second.container("br0", *FIRST), second.container("br1", *OTHER)
@@ -235,7 +245,7 @@ def test_internal_network_exchanges_nothing_with_others(second: Stage, version: 
 
 
 @VERSIONS
-def test_isolated_network_exchanges_nothing_with_other_networks(second: Stage, version: int) -> None:
+def test_isolated_network_exchanges_nothing_with_other_networks(second: Testbed, version: int) -> None:
     second.nat.add_network("br1", ["172.18.0.0/16", "fd00:18::/64"], isolate=True)
     one, apart = second.container("br0", *FIRST), second.container("br1", *OTHER)
     publish(second, TCP, version, addresses=OTHER)
@@ -249,7 +259,7 @@ def test_isolated_network_exchanges_nothing_with_other_networks(second: Stage, v
         assert passes(second.internet, (UPLINK[version], 8080), inside)
 
 
-def test_a_network_may_change_its_mind(second: Stage) -> None:
+def test_a_network_may_change_its_mind(second: Testbed) -> None:
     one, other = second.container("br0", *FIRST), second.container("br1", *OTHER)
     with serving(other, TCP, bare(OTHER, 0), 80) as inside:
         for options, open_to_one in (
@@ -263,7 +273,7 @@ def test_a_network_may_change_its_mind(second: Stage) -> None:
 
 
 @FILTERED
-def test_within_a_network_everything_passes(plain: Stage, filtered: int) -> None:
+def test_within_a_network_everything_passes(plain: Testbed, filtered: int) -> None:
     show_bridged(filtered)
     one, two = plain.container("br0", *FIRST), plain.container("br0", *SECOND)
     for options in ({}, {"isolate": True}, {"internal": True}):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from netlinkpy.nat import ForeignDrop, Port
-from tests.nft.stage import INTERNET, TCP, UPLINK, Stage, passes, serving
+from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, passes, serving
 
 IPTABLES = ["iptables -P FORWARD DROP"]
 DOCKER = [  # what dockerd 20.10 sets up, cut down to what meets forwarded packets
@@ -41,11 +41,11 @@ def shell(*commands: str) -> None:
 
 
 @pytest.fixture
-def plain(stage: Stage) -> Stage:
+def plain(testbed: Testbed) -> Testbed:
     """br0 is a network."""
-    stage.bridge("br0", "172.17.0.1/16")
-    stage.nat.add_network("br0", ["172.17.0.0/16"])
-    return stage
+    testbed.bridge("br0", "172.17.0.1/16")
+    testbed.nat.add_network("br0", ["172.17.0.0/16"])
+    return testbed
 
 
 @pytest.mark.needs("iptables", "nft")
@@ -63,7 +63,7 @@ def plain(stage: Stage) -> Stage:
     ids=["iptables", "docker", "nft"],
 )  # fmt: skip
 def test_what_drops_is_named_and_the_rules_help(
-    plain: Stage, rules: list[str], expected: ForeignDrop
+    plain: Testbed, rules: list[str], expected: ForeignDrop
 ) -> None:
     one = plain.container("br0", "172.17.0.2/16")
     plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80)])
@@ -95,7 +95,7 @@ def test_what_drops_is_named_and_the_rules_help(
 
 
 @pytest.mark.needs("nft")
-def test_only_the_bridges_asked_for(plain: Stage) -> None:
+def test_only_the_bridges_asked_for(plain: Testbed) -> None:
     plain.nat.add_network("br1", ["172.18.0.0/16"])
     shell(*NFTABLES)
     (found,) = plain.nat.foreign_drops()
@@ -109,7 +109,7 @@ def test_only_the_bridges_asked_for(plain: Stage) -> None:
 
 
 @pytest.mark.needs("iptables", "nft")
-def test_beside_docker_both_publish_ports(plain: Stage) -> None:
+def test_beside_docker_both_publish_ports(plain: Testbed) -> None:
     shell(*DOCKER)
     plain.bridge("docker0", "172.20.0.1/16")
     theirs = plain.container("docker0", "172.20.0.2/16")

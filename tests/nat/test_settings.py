@@ -12,8 +12,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port, Setting
-from tests.nft.stage import Stage
 from tests.support.namespaces import entered, mount, unmount
+from tests.support.nat_testbed import Testbed
 
 MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096  # linux/mount.h
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"
@@ -104,31 +104,31 @@ def test_port_is_not_published_where_a_setting_cannot_be_written(read_only: Nat)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/sys/net/ipv6"), reason="this kernel has no IPv6")
-def test_default_route_from_an_advertisement_outlives_ipv6_forwarding(stage: Stage) -> None:
+def test_default_route_from_an_advertisement_outlives_ipv6_forwarding(testbed: Testbed) -> None:
     """A host that lives by router advertisements would lose its way out, as the kernel is told to forward."""
-    stage.bridge("br0", "fd00:17::1/64")
-    advertise(stage)
-    assert advertised(stage)
-    told = stage.nat.add_network("br0", [SIX])
+    testbed.bridge("br0", "fd00:17::1/64")
+    advertise(testbed)
+    assert advertised(testbed)
+    told = testbed.nat.add_network("br0", [SIX])
     assert told == [Setting("net.ipv6.conf.up0.accept_ra", "1", "2"), IPV6_FORWARDING]
-    assert advertised(stage)
+    assert advertised(testbed)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/sys/net/ipv6"), reason="this kernel has no IPv6")
-def test_without_care_it_would_not(stage: Stage) -> None:
-    advertise(stage)
-    assert advertised(stage)
+def test_without_care_it_would_not(testbed: Testbed) -> None:
+    advertise(testbed)
+    assert advertised(testbed)
     write("ipv6/conf/all/forwarding", "1")
-    assert not advertised(stage)
+    assert not advertised(testbed)
 
 
-def advertised(stage: Stage) -> bool:
-    return any(route.gateway == "fe80::2" for route in stage.host.routes.list(family=socket.AF_INET6))
+def advertised(testbed: Testbed) -> bool:
+    return any(route.gateway == "fe80::2" for route in testbed.host.routes.list(family=socket.AF_INET6))
 
 
-def advertise(stage: Stage) -> None:
+def advertise(testbed: Testbed) -> None:
     """The internet's end of the uplink says that it is a router (RFC 4861, 4.2), for half an hour."""
-    with entered(stage.internet):
+    with entered(testbed.internet):
         sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
         index = socket.if_nametoindex("eth0")
     with sock:
@@ -136,5 +136,5 @@ def advertise(stage: Stage) -> None:
         sock.bind(("fe80::2", 0, 0, index))
         sock.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, index))
     deadline = time.monotonic() + 1
-    while not advertised(stage) and time.monotonic() < deadline:
+    while not advertised(testbed) and time.monotonic() < deadline:
         time.sleep(0.01)

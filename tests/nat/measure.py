@@ -1,6 +1,6 @@
 """What ten thousand published ports cost: to publish, and each new connection; beside nft and iptables.
 
-python -m tests.nft.measure       as root; needs nft and iptables"""
+python -m tests.nat.measure       as root; needs nft and iptables"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
-from tests.nft.capture import IN, bare
-from tests.nft.stage import TCP, UPLINK, Stage, connect_time, listen
+from tests.nat.capture import IN, bare
 from tests.support import namespaces
 from tests.support.namespaces import Container
+from tests.support.nat_testbed import TCP, UPLINK, Testbed, connect_time, listen
 
 COUNT, ADDRESS = 10000, "172.17.0.2"
 PORTS = [Port("tcp", 10000 + row, ADDRESS, 80) for row in range(COUNT)]
@@ -50,21 +50,21 @@ def main() -> None:
 
     try:
         with nl.RTNetlink() as host, Nat() as nat:
-            measure(Stage(host, nat, make))
+            measure(Testbed(host, nat, make))
     finally:
         for one in made:
             one.kill()
 
 
-def measure(stage: Stage) -> None:
-    nat = stage.nat
-    stage.bridge("br0", "172.17.0.1/16")
+def measure(testbed: Testbed) -> None:
+    nat = testbed.nat
+    testbed.bridge("br0", "172.17.0.1/16")
     nat.add_network("br0", ["172.17.0.0/16"])
-    one = stage.container("br0", f"{ADDRESS}/16")
+    one = testbed.container("br0", f"{ADDRESS}/16")
     listener = listen(one, TCP, ADDRESS, 80)
 
     def connection(port: int, count: int = 300) -> str:
-        return f"{connect_time(stage.internet, (UPLINK[0], port), listener, count):9.1f} us"
+        return f"{connect_time(testbed.internet, (UPLINK[0], port), listener, count):9.1f} us"
 
     single = [Port("tcp", 80, ADDRESS, 80)]
     report("publish one port", milliseconds(lambda: nat.publish(single), lambda: nat.unpublish(single)))

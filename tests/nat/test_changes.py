@@ -15,8 +15,8 @@ from netlinkpy.nat import Nat, NatNetwork, Port
 from netlinkpy.nft.tables import Nftables, add_elements, delete_table, new_table
 from netlinkpy.wire.errors import NetlinkError
 from netlinkpy.wire.netfilter.elements import Element
-from tests.nft.stage import Stage
 from tests.support.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, setns
+from tests.support.nat_testbed import Testbed
 
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"
 WEB = Port("tcp", 8080, "172.17.0.2", 80)
@@ -27,12 +27,12 @@ def ruleset() -> str:
 
 
 @pytest.fixture
-def plain(stage: Stage) -> Stage:
+def plain(testbed: Testbed) -> Testbed:
     """br0 is a network, with one port."""
-    stage.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
-    stage.nat.add_network("br0", [FOUR, SIX])
-    stage.nat.publish([WEB])
-    return stage
+    testbed.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
+    testbed.nat.add_network("br0", [FOUR, SIX])
+    testbed.nat.publish([WEB])
+    return testbed
 
 
 # -- reading back ------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def test_networks_are_read_back_as_they_were_told(nat: Nat) -> None:
     assert nat.networks() == [told[0], told[1], told[2].replace(masquerade=True), told[3], told[4]]
 
 
-def test_ports_are_read_back_as_they_were_told(plain: Stage) -> None:
+def test_ports_are_read_back_as_they_were_told(plain: Testbed) -> None:
     told = [
         Port("sctp", 8080, "172.17.0.2", 80),
         WEB,
@@ -87,7 +87,7 @@ def test_a_network_is_changed_to_what_is_said_last(nat: Nat) -> None:
 
 
 @pytest.mark.needs("nft")
-def test_everything_may_be_said_twice(plain: Stage) -> None:
+def test_everything_may_be_said_twice(plain: Testbed) -> None:
     before = ruleset()
     assert plain.nat.add_network("br0", [FOUR, SIX]) == []
     assert plain.nat.publish([WEB]) == []
@@ -96,7 +96,7 @@ def test_everything_may_be_said_twice(plain: Stage) -> None:
 
 
 @pytest.mark.needs("nft")
-def test_what_somebody_spoiled_is_put_right(plain: Stage) -> None:
+def test_what_somebody_spoiled_is_put_right(plain: Testbed) -> None:
     before = ruleset()
     for spoil in (
         "flush chain inet netlinkpy forward",
@@ -155,36 +155,36 @@ table netdev guard {
 @pytest.mark.needs("nft")
 @pytest.mark.parametrize("foreign", ["", FOREIGN], ids=["alone", "beside others"])
 def test_removing_leaves_all_as_before(
-    stage: Stage, snapshot: Callable[[], dict[str, object]], foreign: str
+    testbed: Testbed, snapshot: Callable[[], dict[str, object]], foreign: str
 ) -> None:
-    stage.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
-    stage.bridge("br1", "172.18.0.1/16")
+    testbed.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
+    testbed.bridge("br1", "172.18.0.1/16")
     subprocess.run(["nft", "-f", "-"], input=foreign, text=True, check=True)
-    stage.nat.add_network(
+    testbed.nat.add_network(
         "br0", [FOUR, SIX]
     )  # forwarding stays on: a link tells of it, and listens as a router
-    stage.nat.remove_network("br0")
+    testbed.nat.remove_network("br0")
     before, state = ruleset(), snapshot()
-    stage.nat.add_network("br0", [FOUR, SIX])
+    testbed.nat.add_network("br0", [FOUR, SIX])
     with_one = ruleset()
     assert with_one.startswith(before)
-    stage.nat.add_network("br1", ["172.18.0.0/16"], internal=True)
-    stage.nat.publish([WEB, Port("udp", 53, "172.18.0.2", 53)])
-    stage.nat.remove_network("br1")
-    stage.nat.unpublish([WEB])
+    testbed.nat.add_network("br1", ["172.18.0.0/16"], internal=True)
+    testbed.nat.publish([WEB, Port("udp", 53, "172.18.0.2", 53)])
+    testbed.nat.remove_network("br1")
+    testbed.nat.unpublish([WEB])
     assert ruleset() == with_one
-    assert stage.nat.remove() is False
-    stage.nat.remove_network("br0")
+    assert testbed.nat.remove() is False
+    testbed.nat.remove_network("br0")
     assert ruleset() == before
-    assert stage.nat.remove() is False
-    stage.nat.ensure()
-    assert stage.nat.remove() is True
+    assert testbed.nat.remove() is False
+    testbed.nat.ensure()
+    assert testbed.nat.remove() is True
     assert ruleset() == before
     assert snapshot() == state
 
 
 @pytest.mark.needs("nft")
-def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Stage) -> None:
+def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Testbed) -> None:
     """Of protocols that publish() does not take."""
     elements = "{ udplite . 53 : 172.17.0.2 . 53, dccp . 53 : 172.17.0.3 . 53 }"
     subprocess.run(["nft", f"add element inet netlinkpy ports4 {elements}"], check=True)
@@ -221,7 +221,7 @@ def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Stage) ->
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_a_sentence(
-    plain: Stage, change: Callable[[Nat], Any], sentence: str
+    plain: Testbed, change: Callable[[Nat], Any], sentence: str
 ) -> None:
     before = ruleset()
     with pytest.raises(ValueError, match=sentence.replace("[", r"\[")):
@@ -230,7 +230,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 
 
 @pytest.mark.needs("nft")
-def test_a_published_port_is_taken_for_others_and_nothing_of_their_call_is_done(plain: Stage) -> None:
+def test_a_published_port_is_taken_for_others_and_nothing_of_their_call_is_done(plain: Testbed) -> None:
     before = ruleset()
     many = [Port("tcp", number, "172.17.0.3", 80) for number in range(8000, 8200)]
     sentence = "publish 200 ports: port 8080/tcp is taken: it leads to 172.17.0.2 port 80"
@@ -248,7 +248,7 @@ def localnet(bridge: str) -> str:
 
 @pytest.mark.needs("nft")
 @pytest.mark.parametrize("kind, protocol", [(socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")])
-def test_a_port_that_a_process_has_is_taken(plain: Stage, kind: int, protocol: str) -> None:
+def test_a_port_that_a_process_has_is_taken(plain: Testbed, kind: int, protocol: str) -> None:
     before = ruleset()
     with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind(("127.0.0.1", 9000))
@@ -268,7 +268,7 @@ def test_a_port_that_a_process_has_is_taken(plain: Stage, kind: int, protocol: s
         plain.nat.publish([port], check=False)
 
 
-def test_a_port_at_an_address_that_the_host_has_not_is_refused(plain: Stage) -> None:
+def test_a_port_at_an_address_that_the_host_has_not_is_refused(plain: Testbed) -> None:
     with pytest.raises(OSError, match=r"port 192\.0\.2\.77:81/tcp: 192\.0\.2\.77 is no address of the host"):
         plain.nat.publish([Port("tcp", 81, "172.17.0.2", 80, "192.0.2.77")])
     many = [Port("udp", number, "172.17.0.2", 80, "192.0.2.1") for number in range(8900, 9300)]
@@ -278,16 +278,16 @@ def test_a_port_at_an_address_that_the_host_has_not_is_refused(plain: Stage) -> 
         plain.nat.publish([*many, Port("udp", 8000, "172.17.0.2", 80, "192.0.2.77")])
 
 
-def test_settings_are_put_back_where_publishing_fails(stage: Stage) -> None:
-    stage.bridge("br0", "172.17.0.1/16")
-    stage.nat.add_network("br0", [FOUR])
+def test_settings_are_put_back_where_publishing_fails(testbed: Testbed) -> None:
+    testbed.bridge("br0", "172.17.0.1/16")
+    testbed.nat.add_network("br0", [FOUR])
     first = Port("udp", 53, "172.17.0.2", 53, "192.0.2.1")
-    stage.nat.publish([first])
+    testbed.nat.publish([first])
     assert localnet("br0") == "0"
     with pytest.raises(NetlinkError, match="is taken"):
-        stage.nat.publish([WEB, first.replace(target=54)])
+        testbed.nat.publish([WEB, first.replace(target=54)])
     assert localnet("br0") == "0"
-    assert stage.nat.ports() == [first]
+    assert testbed.nat.ports() == [first]
 
 
 # -- the layer below ---------------------------------------------------------------------------------------

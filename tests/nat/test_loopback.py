@@ -10,18 +10,18 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Port
-from tests.nft.stage import INTERNET, UDP, Stage, listen
 from tests.support.namespaces import Namespace, checksum, entered
+from tests.support.nat_testbed import INTERNET, UDP, Testbed, listen
 
 GUARDED = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "not"])
 
 
 @pytest.fixture
-def plain(stage: Stage) -> Stage:
+def plain(testbed: Testbed) -> Testbed:
     """br0 is a network, and has a port published on 127.0.0.1: route_localnet is on."""
-    stage.bridge("br0", "172.17.0.1/16")
-    stage.nat.add_network("br0", ["172.17.0.0/16"])
-    return stage
+    testbed.bridge("br0", "172.17.0.1/16")
+    testbed.nat.add_network("br0", ["172.17.0.0/16"])
+    return testbed
 
 
 def send(where: Namespace, interface: str, mac: str, source: str, target: tuple[str, int]) -> None:
@@ -52,7 +52,7 @@ def unguard(guarded: bool) -> None:
 
 @pytest.mark.needs("nft")
 @GUARDED
-def test_neighbour_cannot_reach_a_port_published_on_loopback(plain: Stage, guarded: bool) -> None:
+def test_neighbour_cannot_reach_a_port_published_on_loopback(plain: Testbed, guarded: bool) -> None:
     one = plain.container("br0", "172.17.0.2/16")
     plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, "127.0.0.1")])
     unguard(guarded)
@@ -64,7 +64,7 @@ def test_neighbour_cannot_reach_a_port_published_on_loopback(plain: Stage, guard
 
 @pytest.mark.needs("nft")
 @GUARDED
-def test_container_cannot_reach_what_listens_on_the_hosts_loopback(plain: Stage, guarded: bool) -> None:
+def test_container_cannot_reach_what_listens_on_the_hosts_loopback(plain: Testbed, guarded: bool) -> None:
     one = plain.container("br0", "172.17.0.2/16")
     plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80)])
     unguard(guarded)
@@ -76,7 +76,7 @@ def test_container_cannot_reach_what_listens_on_the_hosts_loopback(plain: Stage,
 
 @pytest.mark.needs("nft")
 @GUARDED
-def test_container_cannot_say_it_is_the_hosts_loopback(plain: Stage, guarded: bool) -> None:
+def test_container_cannot_say_it_is_the_hosts_loopback(plain: Testbed, guarded: bool) -> None:
     """Where the host takes packets that say they are from itself (accept_local)."""
     with open("/proc/sys/net/ipv4/conf/br0/accept_local", "w") as file:
         file.write("1")
@@ -90,7 +90,7 @@ def test_container_cannot_say_it_is_the_hosts_loopback(plain: Stage, guarded: bo
 
 
 def test_route_localnet_comes_with_the_first_port_that_needs_it_and_goes_with_the_network(
-    plain: Stage,
+    plain: Testbed,
 ) -> None:
     name = "net.ipv4.conf.br0.route_localnet"
     plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, INTERNET[0])], check=False)
@@ -108,7 +108,7 @@ def localnet() -> str:
         return file.read().strip()
 
 
-def test_a_bridge_that_is_gone_does_not_stand_in_the_way(plain: Stage) -> None:
+def test_a_bridge_that_is_gone_does_not_stand_in_the_way(plain: Testbed) -> None:
     plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80)])
     with nl.RTNetlink() as rt:
         rt.links.delete("br0")

@@ -24,7 +24,7 @@ TIMERS = {
 TABLES = "address show\nroute show table all\nrule show\nneighbour show\nnetns list-id\n"
 
 
-class Stage:
+class Testbed:
     """The namespaces of one run: the one we are in, and those under /run/netns."""
 
     def __init__(self, programs: str, reference: str) -> None:
@@ -140,24 +140,24 @@ def main() -> None:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     # this namespace's bridges, for brctl
     subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
-    stage = Stage(task["programs"], task["reference"])
+    testbed = Testbed(task["programs"], task["reference"])
     results = []
     try:
-        stage.look()
+        testbed.look()
         for kind, command, stdin, name in task["steps"]:
             if kind == "@":
-                stage.start(name, command)
+                testbed.start(name, command)
                 continue
-            done = stage.run(command, stage.environment if kind == "$" else stage.set_up, stdin)
-            state = stage.settle()
+            done = testbed.run(command, testbed.environment if kind == "$" else testbed.set_up, stdin)
+            state = testbed.settle()
             if kind == "$":
                 told = {"stdout": done.stdout, "stderr": done.stderr, "exit": done.returncode, "state": state}
                 results.append(told)
             elif done.returncode:
                 raise RuntimeError(f"set-up {command!r}: {done.stderr}")
-        pids = {name: stage.environment[name] for kind, _, _, name in task["steps"] if kind == "@"}
+        pids = {name: testbed.environment[name] for kind, _, _, name in task["steps"] if kind == "@"}
     finally:
-        stage.close()
+        testbed.close()
     json.dump({"results": results, "pids": pids}, sys.stdout)
 
 

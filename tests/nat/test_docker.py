@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from netlinkpy.nat import Port
-from tests.nft.stage import INTERNET, TCP, UPLINK, Stage, passes, serving
+from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, passes, serving
 
 PATIENCE = 30.0  # seconds until dockerd listens
 
 
 @pytest.fixture
-def dockerd(stage: Stage, tmp_path: Path) -> Iterator[None]:
+def dockerd(testbed: Testbed, tmp_path: Path) -> Iterator[None]:
     """A dockerd whose rules are in the test's namespace; it and all it starts end with its PID namespace."""
-    stage.host.routes.add("default", gateway=INTERNET[0])  # it looks for one to choose its subnet beside
+    testbed.host.routes.add("default", gateway=INTERNET[0])  # it looks for one to choose its subnet beside
     socket = tmp_path / "docker.sock"
     command = [
         "unshare",
@@ -45,31 +45,31 @@ def dockerd(stage: Stage, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.needs("root", "dockerd", "docker", "iptables", "nft")
-def test_beside_dockerd(stage: Stage, dockerd: None) -> None:
+def test_beside_dockerd(testbed: Testbed, dockerd: None) -> None:
     def theirs() -> str:
         listed = subprocess.run(["nft", "-s", "list", "ruleset"], check=True, capture_output=True, text=True)
         return listed.stdout
 
     before = theirs()
     assert "DOCKER-USER" in before
-    stage.bridge("br0", "172.30.0.1/16")
-    one = stage.container("br0", "172.30.0.2/16")
-    stage.nat.add_network("br0", ["172.30.0.0/16"])
-    stage.nat.publish([Port("tcp", 8080, "172.30.0.2", 80)])
+    testbed.bridge("br0", "172.30.0.1/16")
+    one = testbed.container("br0", "172.30.0.2/16")
+    testbed.nat.add_network("br0", ["172.30.0.0/16"])
+    testbed.nat.publish([Port("tcp", 8080, "172.30.0.2", 80)])
     with (
-        serving(stage.internet, TCP, INTERNET[0], 7000) as there,
+        serving(testbed.internet, TCP, INTERNET[0], 7000) as there,
         serving(one, TCP, "172.30.0.2", 80) as inside,
     ):
         assert passes(None, ("127.0.0.1", 8080), inside)
         assert not passes(one, (INTERNET[0], 7000), there)
-        (drop,) = stage.nat.foreign_drops()
+        (drop,) = testbed.nat.foreign_drops()
         assert (drop.family, drop.table, drop.chain) == ("ip", "filter", "FORWARD")
         for command in drop.commands:
             subprocess.run(command.split(), check=True)
         assert passes(one, (INTERNET[0], 7000), there)
-        assert passes(stage.internet, (UPLINK[0], 8080), inside)
-        assert stage.nat.foreign_drops() == []
+        assert passes(testbed.internet, (UPLINK[0], 8080), inside)
+        assert testbed.nat.foreign_drops() == []
     for command in drop.commands:
         subprocess.run(command.replace(" -I ", " -D ").split(), check=True)
-    stage.nat.remove_network("br0")
+    testbed.nat.remove_network("br0")
     assert theirs() == before

@@ -14,10 +14,10 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import is_private
+from tests.support.crash import interrupted
 from tests.support.namespaces import Namespace
 from tests.support.snapshot import snapshot
-from tests.wiring.crash import interrupted
-from tests.wiring.stage import unchanged
+from tests.support.wiring_testbed import unchanged
 
 SUBNET, GATEWAY = "172.30.0.0/16", "172.30.0.1"
 SUBNET6, GATEWAY6 = "fd00:30::/64", "fd00:30::1"
