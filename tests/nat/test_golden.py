@@ -77,23 +77,24 @@ def test_the_table_is_what_nft_sends_for_the_documented_one() -> None:
     assert [message for message in ours if message[0] != "DELRULE"] == GOLDEN["table"]
 
 
-def elements(name: str) -> tuple[str, list[Element]]:
-    network = NatNetwork("br0", ("172.17.0.0/16", "fd00:17::/64"), masquerade=name != "routed6")
-    ports = placed(
-        [
-            Port("tcp", 8080, "172.17.0.2", 80),
-            Port("udp", 53, "172.17.0.3", 5353),
-            Port("tcp", 8080, "fd00:17::2", 80, "2001:db8::1"),
-        ]
-    )
-    if name in ports:
-        return name, [Element(key, data) for key, data in ports[name].items()]
-    return name, network.elements()[name]
+NETWORK = NatNetwork("br0", ("172.17.0.0/16", "fd00:17::/64"))
+PORTS = placed(
+    [
+        Port("tcp", 8080, "172.17.0.2", 80),
+        Port("udp", 53, "172.17.0.3", 5353),
+        Port("tcp", 8080, "fd00:17::2", 80, "2001:db8::1"),
+    ]
+)
+ELEMENTS = {
+    **{name: [Element(key, data) for key, data in PORTS[name].items()] for name in ("ports4", "bound6")},
+    **{name: NETWORK.elements()[name] for name in ("networks", "within", "masquerade4")},
+    "routed6": NETWORK.replace(masquerade=False).elements()["routed6"],
+}
 
 
-@pytest.mark.parametrize("name", ["networks", "within", "masquerade4", "routed6", "ports4", "bound6"])
+@pytest.mark.parametrize("name", ELEMENTS)
 def test_elements_are_added_as_nft_adds_them(name: str) -> None:
-    ours = told(add_elements(FAMILY, TABLE, *elements(name)))
+    ours = told(add_elements(FAMILY, TABLE, name, ELEMENTS[name]))
     assert ours == [respelled(message) for message in GOLDEN[f"add {name}"]]
 
 

@@ -106,16 +106,20 @@ def test_a_port_never_leads_to_a_stranger(
     """The container dies, whoever has its address next does not have its port, however he got it."""
     network, one, made = blue
     port = Port("tcp", 8080, ip_of(made), 80)
-    for way in ("connect", "attach"):
+
+    def connected(pid: int) -> nl.Attachment:
+        return network.connect(pid, ip=ip_of(made))
+
+    def attached(pid: int) -> nl.Attachment:
+        return nl.attach(nl.Endpoint(pid, "blue", (f"{ip_of(made)}/16",)))
+
+    for anew in (connected, attached):
         street.nat.publish([port])
         with serving(one, TCP, "", 80) as listener:
             assert source_seen(street.internet, (UPLINK[0], 8080), listener) == INTERNET[0]
         nl.detach(made)  # as when it dies
         (one,) = containers(1, loopback=True)
-        if way == "connect":
-            made = network.connect(one.pid, ip=ip_of(made))
-        else:
-            made = nl.attach(nl.Endpoint(one.pid, "blue", (f"{ip_of(made)}/16",)))
+        made = anew(one.pid)
         assert street.nat.ports() == []
         with serving(one, TCP, "", 80) as listener:
             assert source_seen(street.internet, (UPLINK[0], 8080), listener) is None

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 import pytest
 
+import netlinkpy as nl
 from netlinkpy.run import Running
 from tests.support.namespaces import Container, ping
 from tests.support.run_testbed import (
@@ -25,7 +25,6 @@ from tests.support.run_testbed import (
 )
 
 LO = ["127.0.0.1/8", "::1/128"]
-MODES = [("--net=none",), ("--net=host",), on_bridge(), ("--net=container:other",)]
 OTHER = on_bridge("172.17.42.98/16")
 
 # Tries to reconfigure: exits with 0 only where every way is refused.
@@ -58,10 +57,20 @@ print(*open_ways)
 """
 
 
-def seen_in(options: tuple[str, ...], *more: str) -> dict[str, Any]:
-    if "container:other" in options[0]:
-        detached(*OTHER, name="other")
-    return probe(*options, *more)
+def with_another() -> tuple[str, ...]:
+    """The options for the network of another container, which then runs."""
+    detached(*OTHER, name="other")
+    return ("--net=container:other",)
+
+
+@pytest.fixture(
+    params=[lambda: ("--net=none",), lambda: ("--net=host",), on_bridge, with_another],
+    ids=["none", "host", "bridge", "container"],
+)
+def options(host: None, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The options of each mode."""
+    made: tuple[str, ...] = request.param()
+    return made
 
 
 def test_none() -> None:
@@ -119,24 +128,18 @@ def test_container() -> None:
 @pytest.mark.parametrize("form", ["{pid}", "pid:{pid}", "/proc/{pid}/ns/net", "blue", "netns:blue"])
 def test_container_by_other_names(form: str, container: Container) -> None:
     """A process, a path, a named namespace."""
-    if "blue" in form:
-        import netlinkpy as nl
-
-        nl.netns.bind("blue", container.pid)
-    target = form.format(pid=container.pid)
+    nl.netns.bind("blue", container.pid)
     try:
-        seen = probe(f"--net=container:{target}")
+        seen = probe(f"--net=container:{form.format(pid=container.pid)}")
     finally:
-        if "blue" in form:
-            nl.netns.delete("blue")
+        nl.netns.delete("blue")
     assert seen["namespaces"]["net"] == os.stat(container.path).st_ino
     assert seen["links"] == {"lo": False}  # it is the other's: nothing is changed in it
 
 
-@pytest.mark.parametrize("options", MODES)
 def test_processes_of_its_own(options: tuple[str, ...]) -> None:
     """It sees none but its own; a session, and every other namespace too, is its own."""
-    seen = seen_in(options)
+    seen = probe(*options)
     assert seen["pids"] == [1, seen["pid"]] and seen["parent"] == 1
     assert seen["session"] == seen["pid"]
     for kind in ("pid", "mnt", "uts", "ipc"):
@@ -144,33 +147,28 @@ def test_processes_of_its_own(options: tuple[str, ...]) -> None:
     assert seen["descriptors"] == ["0", "1", "2", "3"]  # 3: the one that lists them
 
 
-@pytest.mark.parametrize("options", MODES)
 def test_capabilities(options: tuple[str, ...]) -> None:
     """Docker's default set, in the bounding set too: neither CAP_NET_ADMIN nor CAP_SYS_ADMIN."""
     with open("/proc/self/status") as status:
         own = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm"))
     wanted = own & DEFAULT_CAPABILITIES
     assert not wanted & (1 << 12 | 1 << 21)
-    seen = seen_in(options)["capabilities"]
+    seen = probe(*options)["capabilities"]
     assert seen["Prm"] == seen["Eff"] == wanted
     assert seen["Inh"] == seen["Amb"] == 0
     assert seen["Bnd"] & ~DEFAULT_CAPABILITIES == 0
 
 
-@pytest.mark.parametrize("options", MODES)
 def test_privileged(options: tuple[str, ...]) -> None:
     """--privileged keeps all that there were."""
     with open("/proc/self/status") as status:
         own = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm"))
-    seen = seen_in(options, "--privileged")["capabilities"]
+    seen = probe(*options, "--privileged")["capabilities"]
     assert seen["Prm"] == seen["Eff"] == own
 
 
-@pytest.mark.parametrize("options", MODES)
 def test_the_network_cannot_be_reconfigured(options: tuple[str, ...]) -> None:
     """By no way: links, addresses, routes, /proc/sys, /sys, other namespaces."""
-    if "container:other" in options[0]:
-        detached(*OTHER, name="other")
     finished = run(*options, "--", sys.executable, "-c", REFUSED)
     assert (finished.returncode, finished.stdout.strip()) == (0, ""), finished.stderr
 

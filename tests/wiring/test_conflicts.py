@@ -13,7 +13,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import PrivateGroup
 from tests.support.crash import Attacher, interrupted
-from tests.support.namespaces import Container, entered, ping
+from tests.support.namespaces import Container, ping
 from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
@@ -115,11 +115,17 @@ def test_a_different_endpoint_is_refused_and_the_difference_said(
         nl.attach(endpoint(container, **other))
 
 
-@pytest.mark.parametrize("end", ["container", "host"])
-def test_an_endpoint_that_was_set_down_is_refused(host: nl.RTNetlink, container: Container, end: str) -> None:
+def test_an_endpoint_that_was_set_down_inside_is_refused(host: nl.RTNetlink, container: Container) -> None:
     one = nl.attach(endpoint(container))
-    with entered(container if end == "container" else None), nl.RTNetlink() as rt:
-        rt.links.set(one.index if end == "container" else one.host_index, up=False)
+    with nl.RTNetlink(container.pid) as inside:
+        inside.links.set(one.index, up=False)
+    with refused(errno.EEXIST, "eth0", "down", among=[container]):
+        nl.attach(endpoint(container))
+
+
+def test_an_endpoint_that_was_set_down_outside_is_refused(host: nl.RTNetlink, container: Container) -> None:
+    one = nl.attach(endpoint(container))
+    host.links.set(one.host_index, up=False)
     with refused(errno.EEXIST, "eth0", "down", among=[container]):
         nl.attach(endpoint(container))
 
@@ -156,11 +162,12 @@ def test_the_containers_name_is_anothers_alternative_name(host: nl.RTNetlink, co
         nl.attach(endpoint(container))
 
 
-@pytest.mark.parametrize("kind", ["name", "altname"])
-def test_the_hosts_name_is_taken_by_a_stranger(host: nl.RTNetlink, container: Container, kind: str) -> None:
-    index = host.links.add(
-        "A" if kind == "name" else "B", kind="bridge", altnames=["A"] if kind == "altname" else ()
-    ).index
+@pytest.mark.parametrize("names", [("A",), ("B", "A")], ids=["name", "altname"])
+def test_the_hosts_name_is_taken_by_a_stranger(
+    host: nl.RTNetlink, container: Container, names: tuple[str, ...]
+) -> None:
+    name, *altnames = names
+    index = host.links.add(name, kind="bridge", altnames=altnames).index
     with refused(errno.EEXIST, "A", f"link {index}", "bridge", str(container.pid), among=[container]):
         nl.attach(endpoint(container, host_ifname="A"))
 

@@ -29,67 +29,66 @@ Containers = Callable[..., list[Container]]
 Bare = Callable[[int], list[BareNamespace]]
 
 
-class Case:
-    """A failing row: what makes row `bad` of the endpoints fail, its errno and the words of its sentence."""
+Spoil = Callable[[nl.RTNetlink, BareNamespace, nl.Endpoint], nl.Endpoint]
 
-    def __init__(self, name: str, number: int, *words: str) -> None:
-        self.name, self.number, self.words = name, number, words
+
+class Case:
+    """A row that fails: what spoils it, its errno and the words of its sentence."""
+
+    def __init__(self, name: str, spoil: Spoil, number: int, *words: str) -> None:
+        self.name, self.spoil, self.number, self.words = name, spoil, number, words
 
     def __repr__(self) -> str:
         return self.name
 
-    def spoil(self, host: nl.RTNetlink, place: BareNamespace, one: nl.Endpoint) -> nl.Endpoint:
-        """The endpoint that fails."""
-        change: dict[str, Any] = {}
-        if self.name == "container name taken":
-            with entered(place), nl.RTNetlink() as rt:
-                rt.links.add("eth0", kind="bridge")
-        elif self.name == "host name taken":
-            host.links.add("A", kind="bridge")
-            change = {"host_ifname": "A"}
-        elif self.name == "address taken":
-            host.links.add("claimer", kind="bridge", altnames=[claim(host, one)])
-        elif self.name == "namespace gone":
-            change = {"netns": "gone"}
-        elif self.name == "impossible namespace":
-            change = {"netns": ".."}
-        elif self.name == "the host's own":
-            change = {"netns": "/proc/self/ns/net"}
-        elif self.name == "no bridge":
-            change = {"bridge": "br9"}
-        elif self.name == "bad address":
-            change = {"addresses": "172.17.42.300/16"}
-        elif self.name == "bad gateway":
-            change = {"gateways": "10.0.0.1"}
-        elif self.name == "multicast MAC":
-            change = {"mac": "01:00:5e:00:00:01"}
-        elif self.name == "default route there":
-            with entered(place), nl.RTNetlink() as rt:
-                rt.links.add("br0", kind="bridge", up=True)
-                rt.addresses.add("10.0.0.2/24", dev="br0")
-                rt.routes.add("default", gateway="10.0.0.1")
-        elif self.name == "route refused":
-            change = {"routes": [("10.0.0.0/8", None), ("10.0.0.0/8", GATEWAY)]}
-        return one.replace(**change)
+
+def other(**change: Any) -> Spoil:
+    """Another endpoint is wanted."""
+    return lambda host, place, one: one.replace(**change)
+
+
+def take_the_containers_name(host: nl.RTNetlink, place: BareNamespace, one: nl.Endpoint) -> nl.Endpoint:
+    with entered(place), nl.RTNetlink() as rt:
+        rt.links.add("eth0", kind="bridge")
+    return one
+
+
+def take_the_hosts_name(host: nl.RTNetlink, place: BareNamespace, one: nl.Endpoint) -> nl.Endpoint:
+    host.links.add("A", kind="bridge")
+    return one.replace(host_ifname="A")
+
+
+def take_the_address(host: nl.RTNetlink, place: BareNamespace, one: nl.Endpoint) -> nl.Endpoint:
+    host.links.add("claimer", kind="bridge", altnames=[claim(host, one)])
+    return one
+
+
+def take_the_default_route(host: nl.RTNetlink, place: BareNamespace, one: nl.Endpoint) -> nl.Endpoint:
+    with entered(place), nl.RTNetlink() as rt:
+        rt.links.add("br0", kind="bridge", up=True)
+        rt.addresses.add("10.0.0.2/24", dev="br0")
+        rt.routes.add("default", gateway="10.0.0.1")
+    return one
 
 
 def claim(host: nl.RTNetlink, one: nl.Endpoint) -> str:
     return f"ip:{host.links.get(BRIDGE).index}:{str(one.addresses).partition('/')[0]}"
 
 
+TWICE = [("10.0.0.0/8", None), ("10.0.0.0/8", GATEWAY)]
 CASES = [
-    Case("container name taken", errno.EEXIST, "eth0", "taken in the container"),
-    Case("host name taken", errno.EEXIST, "A", "taken on the host"),
-    Case("address taken", errno.EEXIST, "172.17.", "claimer"),
-    Case("namespace gone", errno.ENOENT, "gone"),
-    Case("impossible namespace", errno.EINVAL, ".."),
-    Case("the host's own", errno.EINVAL, "host"),
-    Case("no bridge", errno.ENODEV, "br9"),
-    Case("bad address", errno.EINVAL, "172.17.42.300"),
-    Case("bad gateway", errno.EINVAL, "10.0.0.1"),
-    Case("multicast MAC", errno.EINVAL, "01:00:5e:00:00:01"),
-    Case("default route there", errno.EEXIST, "default route", "metric"),
-    Case("route refused", errno.EEXIST, "10.0.0.0/8"),
+    Case("container name taken", take_the_containers_name, errno.EEXIST, "eth0", "taken in the container"),
+    Case("host name taken", take_the_hosts_name, errno.EEXIST, "A", "taken on the host"),
+    Case("address taken", take_the_address, errno.EEXIST, "172.17.", "claimer"),
+    Case("namespace gone", other(netns="gone"), errno.ENOENT, "gone"),
+    Case("impossible namespace", other(netns=".."), errno.EINVAL, ".."),
+    Case("the host's own", other(netns="/proc/self/ns/net"), errno.EINVAL, "host"),
+    Case("no bridge", other(bridge="br9"), errno.ENODEV, "br9"),
+    Case("bad address", other(addresses="172.17.42.300/16"), errno.EINVAL, "172.17.42.300"),
+    Case("bad gateway", other(gateways="10.0.0.1"), errno.EINVAL, "10.0.0.1"),
+    Case("multicast MAC", other(mac="01:00:5e:00:00:01"), errno.EINVAL, "01:00:5e:00:00:01"),
+    Case("default route there", take_the_default_route, errno.EEXIST, "default route", "metric"),
+    Case("route refused", other(routes=TWICE), errno.EEXIST, "10.0.0.0/8"),
 ]
 
 
