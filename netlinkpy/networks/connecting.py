@@ -13,7 +13,7 @@ from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
 from .network import Network, find
-from .planning import Plan
+from .plan import Plan
 from .removing import is_staying
 
 TYPE_CHECKING = False

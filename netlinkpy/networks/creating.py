@@ -10,11 +10,11 @@ from ..rtnl.values import parse_ip
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from ..wiring.bridge import PrivateGroup, is_private, regroup
-from .ground import Ground, pick6, pools
+from .firewall import serve, withdraw
 from .network import Network, find, look, name_of, network_name, property_names
 from .removing import clear_leftovers
-from .rules import serve, withdraw
-from .wishes import Wanted, Wishes, bridge_mac, first_subnet
+from .spec import Wanted, Wishes, bridge_mac, first_subnet
+from .subnets_in_use import Ground, pick6, pools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ class Network(Record):
         host; EBUSY another process is just making it; or what the kernel refuses. Nothing is left then. What
         a call that was killed left is removed first."""
         from .creating import create
-        from .wishes import Wishes
+        from .spec import Wishes
 
         return create(
             Wishes(

@@ -12,8 +12,8 @@ from time import monotonic, sleep
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.bridge import PrivateGroup, is_private, regroup
+from .firewall import drop_unclaimed, withdraw
 from .network import Network, find, name_of
-from .rules import drop_unclaimed, withdraw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

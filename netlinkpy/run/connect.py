@@ -109,7 +109,7 @@ def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tupl
 def _take_from_the_dead(nat: Nat, ports: tuple[Port, ...]) -> bool:
     """Withdraw what is in the way of ports and leads to containers that are gone: a holder that was killed
     withdraws nothing. Whether there was such a port."""
-    from ..networks.rules import forget_unclaimed
+    from ..networks.firewall import forget_unclaimed
     from ..rtnl.netlink import RTNetlink
 
     wanted = {(port.protocol, port.port) for port in ports}

@@ -244,7 +244,7 @@ def test_an_address_taken_meanwhile_is_replaced(
     blue: Network, containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The guess is that of an address which somebody claims before we do."""
-    from netlinkpy.networks.pool import Pool
+    from netlinkpy.networks.ipam import Pool
 
     first, second = containers(2)
     blue.connect(first.pid, ip="172.30.0.5")

@@ -8,9 +8,9 @@ from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import Endpoint, label
 from ..wiring.errors import AttachError, failure
-from .interior import look_inside
-from .mark import Mark
-from .pool import Pool
+from .announce_mark import Mark
+from .container_state import look_inside
+from .ipam import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..rtnl.netlink import RTNetlink
     from ..wiring.attachment import Attachment
     from .connecting import Connection
-    from .interior import Interior
+    from .container_state import Interior
     from .network import Network
 
 KERNEL_MTU = 1500  # of a veth, where nothing else is asked for
