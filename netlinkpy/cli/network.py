@@ -197,7 +197,8 @@ def _prune(values: dict[str, Any], _: list[str]) -> int:
 
 
 def _connect(values: dict[str, Any], arguments: list[str]) -> int:
-    from ..networks.connecting import Connection, connect_many
+    from ..networks.connecting import connect_many
+    from ..networks.connection import Connection
     from ..wiring.attachment import warn
     from .attach import tell
     from .progress import Progress

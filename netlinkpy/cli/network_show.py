@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from ..nat import Port
     from ..networks.members import Member
-    from ..networks.network import Network, Subnet
+    from ..networks.network import Network
+    from ..networks.record import Subnet
 
 LIST = Command(
     usage="netlinkpy network ls [--json] [-q]",

@@ -5,21 +5,22 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .connecting import Connection as Connection
     from .connecting import connect as connect
     from .connecting import connect_many as connect_many
     from .connecting import disconnect as disconnect
-    from .creating import default as default
+    from .connection import Connection as Connection
     from .members import Member as Member
     from .network import Network as Network
-    from .network import Subnet as Subnet
+    from .network import default as default
+    from .record import Subnet as Subnet
 
 _PLACES = {
-    **dict.fromkeys(("Connection", "connect", "connect_many", "disconnect"), "connecting"),
-    "default": "creating",
+    **dict.fromkeys(("connect", "connect_many", "disconnect"), "connecting"),
+    "Connection": "connection",
     "Member": "members",
     "Network": "network",
-    "Subnet": "network",
+    "default": "network",
+    "Subnet": "record",
 }
 
 

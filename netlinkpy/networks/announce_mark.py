@@ -1,7 +1,8 @@
-"""Mark: a network notes that some address there had a MAC that is not its own (`net:NAME:announces`).
+"""AnnounceMark: a network notes that some address there had a MAC that is not its own
+(`net:NAME:announces`).
 
-Whoever has such an address next must announce it though he brings its own MAC; so from then on whoever
-connects announces his addresses. Where there never was one, nobody does: a broadcast reaches every port."""
+Whoever has such an address next must announce it even with its own MAC; so from then on whoever connects
+announces his addresses. As long as there never was one, nobody does: a broadcast reaches every port."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import errno
 from ..rtnl.values import parse_ip, parse_mac
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import tells_mac
-from .network import ANNOUNCES, property_names
+from .altnames import ANNOUNCES, property_altnames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,35 +19,35 @@ if TYPE_CHECKING:
 
     from ..rtnl.netlink import RTNetlink
     from ..wiring.attachment import Attachment
-    from .network import Network
+    from .record import NetworkRecord
 
 
-class Mark:
+class AnnounceMark:
     """The mark of one network, for the length of one call."""
 
-    def __init__(self, host: RTNetlink, network: Network) -> None:
+    def __init__(self, host: RTNetlink, network: NetworkRecord) -> None:
         self._host = host
         self._index = network.index
-        self._names = property_names(network.name, [ANNOUNCES])
-        self._there = network.announces
-        self._ours = False
+        self._names = property_altnames(network.name, [ANNOUNCES])
+        self._is_set = network.announces
+        self._is_ours = False
 
     def set(self) -> None:
-        """Set the mark: before the address is used, so that no death of ours can forget it."""
-        if self._there:
+        """Set the mark: before the address is used, so that it stands even if this process dies then."""
+        if self._is_set:
             return
-        self._there = True
+        self._is_set = True
         try:
             self._host.links.add_altnames(self._index, self._names)
         except NetlinkError as error:
             if error.errno != errno.EEXIST:  # another did so just now
                 raise
         else:
-            self._ours = True
+            self._is_ours = True
 
     def settle(self, made: Iterable[Attachment]) -> None:
-        """Take the mark away again, where it is ours and nothing that was made needs it."""
-        if not self._ours or not all(map(_has_own_mac, made)):
+        """Take the mark away again if this call set it and nothing that was made needs it."""
+        if not self._is_ours or not all(map(_has_own_mac, made)):
             return
         try:
             self._host.links.delete_altnames(self._index, self._names)

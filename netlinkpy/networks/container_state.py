@@ -1,4 +1,4 @@
-"""Interior: what a container has already, where its next interface is to fit in beside it."""
+"""ContainerState: what a container has already, beside which its next interface must fit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
 
 
-class Interior(Record):
-    """free_ifname: the first ethN that no interface bears (one that a dead call left half made counts as
+class ContainerState(Record):
+    """What a container has already.
+
+    free_ifname: the first ethN that no interface bears (one that a dead call left half made counts as
     free: attach() clears it away); default_families: the lengths in bytes of the addresses of the families
     that have a default route; bridges: the names of the host's bridges that it is wired to."""
 
@@ -25,8 +27,8 @@ class Interior(Record):
     bridges: tuple[str, ...]
 
 
-def look_inside(netns: Target) -> Interior:
-    """The interior of a container. OSError where it cannot be entered."""
+def look_inside(netns: Target) -> ContainerState:
+    """Look at the interfaces and routes of a container. Raise OSError if it cannot be entered."""
     taken: set[str] = set()
     unfinished: set[int] = set()
     masters: set[int] = set()
@@ -49,4 +51,4 @@ def look_inside(netns: Target) -> Interior:
     number = 0
     while f"eth{number}" in taken:
         number += 1
-    return Interior(f"eth{number}", tuple(sorted(families)), bridges)
+    return ContainerState(f"eth{number}", tuple(sorted(families)), bridges)

@@ -1,4 +1,4 @@
-"""create: a network made, whole or not at all; and the network that is made when it is first asked for."""
+"""create: a network made, whole or not at all; and the one that is made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from ..rtnl.values import parse_ip
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from ..wiring.bridge import PrivateGroup, is_private, regroup
-from .firewall import serve, withdraw
-from .network import Network, find, look, name_of, network_name, property_names
-from .removing import clear_leftovers
-from .spec import Wanted, Wishes, bridge_mac, first_subnet
-from .subnets_in_use import Ground, pick6, pools
+from .altnames import name_of, network_altname, property_altnames
+from .firewall import serve, withdraw_networks
+from .leftovers import clear_group
+from .lookup import find_bridge, find_network
+from .spec import CheckedSpec, NetworkSpec, bridge_mac, first_subnet
+from .subnets_in_use import SubnetsInUse, pick6, pools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..rtnl.link import Link
-    from .network import Subnet
+    from .record import NetworkRecord, Subnet
 
 LINK_LOCAL = "fe80::1/64"
 DEFAULT = "bridge"  # the network of `run --net=bridge`
 _ROUNDS = 16  # how often another subnet is picked when somebody else took it first
 
 
-def create(wishes: Wishes) -> Network:
-    """See Network.create()."""
-    wanted = Wanted(wishes)
+def create(spec: NetworkSpec) -> NetworkRecord:
+    """Make a network: see Network.create()."""
+    wanted = CheckedSpec(spec)
     with RTNetlink() as host:
         for _ in range(_ROUNDS):
             _clear_way(host, wanted)
-            subnets = _settle(Ground(host), wanted)
+            subnets = _choose_subnets(SubnetsInUse(host), wanted)
             try:
-                return _Making(host, wanted, subnets).make()
+                return _NetworkMaker(host, wanted, subnets).make()
             except _TakenError as error:
                 taken = error
                 if not wanted.pick4:
@@ -42,32 +43,32 @@ def create(wishes: Wishes) -> Network:
         raise taken
 
 
-def default() -> Network:
-    """The network `bridge`, made with an automatic subnet where it is not there yet."""
+def ensure_default() -> NetworkRecord:
+    """Return the network `bridge`; make it with an automatic subnet if it is not there yet."""
     with RTNetlink() as host:
-        link = look(host, DEFAULT)
+        link = find_bridge(host, DEFAULT)
         if link is not None and not is_private(link.group):
-            return find(host, DEFAULT)
-    try:
-        return create(Wishes(DEFAULT))
-    except NetlinkError as error:
-        if error.errno not in (errno.EEXIST, errno.EBUSY):
-            raise
-        return Network.get(DEFAULT)  # another made it at the same time
+            return find_network(host, DEFAULT)
+        try:
+            return create(NetworkSpec(DEFAULT))
+        except NetlinkError as error:
+            if error.errno not in (errno.EEXIST, errno.EBUSY):
+                raise
+            return find_network(host, DEFAULT)  # another made it at the same time
 
 
 class _TakenError(NetlinkError):
-    """A network that was made at the same time has a net that overlaps ours."""
+    """A network that was made at the same time has a subnet that overlaps ours."""
 
 
-def _clear_way(host: RTNetlink, wanted: Wanted) -> None:
-    """See that nothing bears the network's names; what a dead call left is removed."""
+def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
+    """See that nothing bears the network's names; remove what a dead call left."""
     verb = f"create network {wanted.name}"
-    for link in (look(host, wanted.name), _get(host, wanted.bridge)):
+    for link in (find_bridge(host, wanted.name), _get(host, wanted.bridge)):
         if link is None:
             continue
         if is_private(link.group) and link.kind == "bridge":
-            if clear_leftovers(host, link.group):
+            if clear_group(host, link.group):
                 continue
             raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
         other = name_of(link.altnames)
@@ -87,16 +88,16 @@ def _get(host: RTNetlink, name: str) -> Link | None:
         return None
 
 
-def _settle(ground: Ground, wanted: Wanted) -> list[Subnet]:
-    """The subnets, those that are picked among them; NetlinkError where one is in use."""
+def _choose_subnets(in_use: SubnetsInUse, wanted: CheckedSpec) -> list[Subnet]:
+    """Return the subnets, with those that are picked. Raise NetlinkError if one is in use."""
     verb = f"create network {wanted.name}"
     subnets = list(wanted.subnets)
     for subnet in subnets:
-        holder = ground.holder(*subnet.packed)
+        holder = in_use.holder(*subnet.packed)
         if holder:
             raise NetlinkError(errno.EADDRINUSE, verb, text=f"subnet {subnet.subnet} overlaps {holder}")
     if wanted.pick4:
-        picked = ground.pick4()
+        picked = in_use.pick4()
         if picked is None:
             raise NetlinkError(errno.ENOSPC, verb, text=f"no subnet of the pools is free ({pools()})")
         subnets.append(first_subnet(*picked))
@@ -105,17 +106,17 @@ def _settle(ground: Ground, wanted: Wanted) -> list[Subnet]:
     return subnets
 
 
-class _Making:
+class _NetworkMaker:
     """One network being made. Its bridge is in a private group and down until all of it is there."""
 
-    def __init__(self, host: RTNetlink, wanted: Wanted, subnets: list[Subnet]) -> None:
+    def __init__(self, host: RTNetlink, wanted: CheckedSpec, subnets: list[Subnet]) -> None:
         self._host = host
         self._wanted = wanted
         self._subnets = subnets
         self._verb = f"create network {wanted.name}"
         self._may_be_served = False
 
-    def make(self) -> Network:
+    def make(self) -> NetworkRecord:
         group = PrivateGroup()
         try:
             index = self._add_bridge(group)
@@ -126,12 +127,12 @@ class _Making:
             regroup(group.socket, [index], 0)
         except BaseException:
             if self._may_be_served:
-                withdraw([self._wanted.bridge])
+                withdraw_networks([self._wanted.bridge])
             group.delete_members()
             raise
         finally:
             group.close()
-        return find(self._host, self._wanted.name).replace(notes=tuple(notes))
+        return find_network(self._host, self._wanted.name).replace(notes=tuple(notes))
 
     def _add_bridge(self, group: PrivateGroup) -> int:
         link = self._host.links.add(
@@ -139,14 +140,14 @@ class _Making:
             kind="bridge",
             address=bridge_mac(self._subnets),
             group=group.number,
-            mcast_snooping=int(self._wanted.wishes.mcast_snooping),
+            mcast_snooping=int(self._wanted.spec.mcast_snooping),
         )
         return link.index
 
     def _name(self, index: int) -> None:
-        """The names that make the bridge a network; the first of them decides between two at once."""
+        """Give the bridge the names that make it a network; the first of them decides between two at once."""
         name, ranges = self._wanted.name, [one.ip_range for one in self._subnets if one.ip_range]
-        names = [network_name(name), *property_names(name, self._wanted.words(), ranges)]
+        names = [network_altname(name), *property_altnames(name, self._wanted.words(), ranges)]
         for subnet in self._subnets:
             own = (subnet.gateway, *subnet.aux_addresses)
             names += [claim_name(index, parse_ip(text)) for text in own]
@@ -173,12 +174,12 @@ class _Making:
             self._host.addresses.add(LINK_LOCAL, dev=index, nodad=True)
 
     def _serve(self) -> list[str]:
-        """Have the packet filter serve it: the table decides between two that overlap, and come at once."""
-        wishes, subnets = self._wanted.wishes, [subnet.subnet for subnet in self._subnets]
+        """Have the packet filter serve it: the table decides between two that overlap and come at once."""
+        spec, subnets = self._wanted.spec, [subnet.subnet for subnet in self._subnets]
         self._may_be_served = True
         try:
             return serve(
-                self._host, self._wanted.bridge, subnets, wishes.internal, wishes.isolate, wishes.masquerade
+                self._host, self._wanted.bridge, subnets, spec.internal, spec.isolate, spec.masquerade
             )
         except ValueError as error:
             raise _TakenError(errno.EADDRINUSE, self._verb, text=str(error)) from None

@@ -1,4 +1,5 @@
-"""Pool: the free addresses of one network, for automatic allocation without leases.
+"""AddressPool: the free addresses of one network, for automatic allocation without leases (ipam: IP address
+management).
 
 An address is taken when a link of the host claims it (wiring/claims.py), and the kernel decides between two
 who want the same; so all that is needed here is a good guess. It is random among the free addresses, so that
@@ -15,27 +16,27 @@ from ..rtnl.claims import claim_name, claimed_address
 from ..rtnl.values import parse_ip, parse_prefix
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.rtnetlink.link import IFLA_ALT_IFNAME, LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
-from .removing import clear_dead, is_leftover
+from .leftovers import clear_dead, is_leftover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..rtnl.netlink import RTNetlink
-    from .network import Network, Subnet
+    from .record import NetworkRecord, Subnet
 
 PROBES = 8  # for up to so many addresses ask for each whether it is taken, rather than dump all links
 _FRESH = 0.02  # seconds for which one look at all links is good enough: a failed claim costs as much
 _EMBEDS = 96  # an IPv6 subnet of so many bits or fewer has room for an IPv4 address at its end
 
 
-class Pool:
-    """The free addresses of a network, taken for one caller, who asks for `count` containers in all."""
+class AddressPool:
+    """The free addresses of a network, for one call that wires `count` containers in all."""
 
-    def __init__(self, host: RTNetlink, network: Network, count: int) -> None:
+    def __init__(self, host: RTNetlink, network: NetworkRecord, count: int) -> None:
         self._host = host
         self._network = network
-        self._sides = {len(subnet.packed[0]): _Side(subnet) for subnet in network.subnets}
+        self._subnets = {len(subnet.packed[0]): _SubnetPool(subnet) for subnet in network.subnets}
         self._given: list[bytes] = []
         self._looked_at = 0.0
         if count > PROBES:
@@ -45,30 +46,30 @@ class Pool:
         """Learn every address that is claimed now, unless that was just done."""
         if monotonic() - self._looked_at < _FRESH:
             return
-        self._sides = {len(subnet.packed[0]): _Side(subnet) for subnet in self._network.subnets}
+        self._subnets = {len(subnet.packed[0]): _SubnetPool(subnet) for subnet in self._network.subnets}
         for packed in (*_claimed(self._host, self._network.index), *self._given):
-            side = self._sides.get(len(packed))
-            if side is not None:
-                side.take(packed)
+            subnet = self._subnets.get(len(packed))
+            if subnet is not None:
+                subnet.take(packed)
         self._looked_at = monotonic()
 
     def reserve(self, packed: Iterable[bytes]) -> None:
         """Keep addresses from being chosen."""
         for one in packed:
             self._given.append(one)
-            self._sides[len(one)].take(one)
+            self._subnets[len(one)].take(one)
 
     def choose(self, fixed: Iterable[bytes]) -> list[bytes]:
-        """Addresses for one container: those of `fixed` first, and a free one for each family that is not
-        among them. NetlinkError (ENOSPC) where the network is full.
+        """Return addresses for one container: those of `fixed` first, and a free one for each family that is
+        not among them. Raise NetlinkError (ENOSPC) if the network is full.
 
-        An IPv6 address ends with the IPv4 address where the subnets allow it: so the MAC, which comes from
-        the IPv4 address, says both, and no neighbour's cache is wrong when they are used again."""
+        An IPv6 address ends with the IPv4 address if the subnets allow it: so the MAC, which comes from the
+        IPv4 address, says both, and no neighbour's cache is wrong when they are used again."""
         chosen = list(fixed)
-        if not self._sides:
+        if not self._subnets:
             text = f"network {self._network.name} has no subnet: its bridge lost its addresses"
             raise NetlinkError(errno.EADDRNOTAVAIL, "choose an address", text=text)
-        for family in sorted(self._sides):
+        for family in sorted(self._subnets):
             if all(len(packed) != family for packed in chosen):
                 pair = chosen[0] if chosen and family == 16 and len(chosen[0]) == 4 else b""
                 one = self._probed(family, pair) or self._known(family, pair) or self._freed(family)
@@ -77,31 +78,32 @@ class Pool:
         return chosen
 
     def _probed(self, family: int, pair: bytes) -> bytes | None:
-        """A free address by asking the kernel for each guess; None where all is known, or that leads
-        nowhere."""
+        """Ask the kernel for each of a few guesses and return the first free one; None if all addresses are
+        known already, or no guess was free."""
         if self._looked_at:
             return None
-        side = self._sides[family]
-        guesses = [side.embed(pair)] if pair else []
+        subnet = self._subnets[family]
+        guesses = [subnet.embed(pair)] if pair else []
         for _ in range(PROBES):
-            guess = guesses.pop() if guesses else side.guess()
+            guess = guesses.pop() if guesses else subnet.guess()
             if guess is None:
                 continue
-            if not side.has_taken(guess) and not self._is_claimed(guess):
+            if not subnet.has_taken(guess) and not self._is_claimed(guess):
                 return guess
-            side.take(guess)
+            subnet.take(guess)
         return None
 
     def _known(self, family: int, pair: bytes) -> bytes | None:
-        """A free address by what one look at all links tells; None where the network is full."""
+        """Return a free address by what one look at all links tells; None if the network is full."""
         if not self._looked_at:
             self.look()
-        side = self._sides[family]
-        embedded = side.embed(pair) if pair else None
-        return embedded if embedded is not None and not side.has_taken(embedded) else side.guess()
+        subnet = self._subnets[family]
+        embedded = subnet.embed(pair) if pair else None
+        return embedded if embedded is not None and not subnet.has_taken(embedded) else subnet.guess()
 
     def _freed(self, family: int) -> bytes:
-        """An address that a dead call held, in a network that is full; NetlinkError where there is none."""
+        """Return an address that a dead call held, in a network that is full. Raise NetlinkError if there is
+        none."""
         if clear_dead(self._host):
             self._looked_at = 0.0
             found = self._known(family, b"")
@@ -110,11 +112,11 @@ class Pool:
         raise NetlinkError(
             errno.ENOSPC,
             "choose an address",
-            text=f"network {self._network.name} is full: no address of {self._sides[family].name} is free",
+            text=f"network {self._network.name} is full: no address of {self._subnets[family].name} is free",
         )
 
     def _is_claimed(self, packed: bytes) -> bool:
-        """Whether somebody has an address now: asked of the kernel."""
+        """Ask the kernel whether somebody has an address now."""
         try:
             link = self._host.links.get(claim_name(self._network.index, packed))
         except NetlinkError as error:
@@ -124,8 +126,8 @@ class Pool:
         return not is_leftover(link)
 
 
-class _Side:
-    """The addresses of one subnet: where automatic ones may come from, and those known to be taken."""
+class _SubnetPool:
+    """The addresses of one subnet: where automatic ones may come from, and which are known to be taken."""
 
     def __init__(self, subnet: Subnet) -> None:
         base, length = subnet.packed
@@ -154,14 +156,14 @@ class _Side:
         return int.from_bytes(packed, "big") in self._taken
 
     def embed(self, pair: bytes) -> bytes | None:
-        """The address of this subnet that ends with an IPv4 address; None where it has no room for that, or
-        the automatic ones are to come from a part of it."""
+        """Return the address of this subnet that ends with an IPv4 address; None if it has no room for that,
+        or the automatic ones must come from a part of it."""
         if self._length > _EMBEDS or not self._whole:
             return None
         return (self._base | int.from_bytes(pair, "big")).to_bytes(16, "big")
 
     def guess(self) -> bytes | None:
-        """An address that is not known to be taken, at random; None where there is none."""
+        """Return a random address that is not known to be taken; None if there is none."""
         room = self._high - self._low + 1
         free = room - self._within
         if free <= 0:
@@ -176,16 +178,16 @@ class _Side:
 
 
 def _random(below: int) -> int:
-    """A random number below another (the random module costs milliseconds to import)."""
+    """Return a random number below another (the random module costs milliseconds to import)."""
     size = (below.bit_length() + 7) // 8 + 2
     return int.from_bytes(os.urandom(size), "big") % below
 
 
 def _claimed(host: RTNetlink, index: int) -> list[bytes]:
-    """Every address that is claimed on a bridge, from one dump of the links' names.
+    """Return every address that is claimed on a bridge, from one dump of the links' names.
 
-    The messages are searched for the attribute as bytes (its type and how the name begins): they need not be
-    understood whole. A dump that others' changes interrupt each time is good enough."""
+    It searches the messages for the bytes of the attribute (its type, and how the name begins) rather than
+    parse them. A dump that others' changes interrupt each time is good enough."""
     begin = f"ip:{index}:"
     asked = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
     try:

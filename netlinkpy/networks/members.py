@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..rtnl.link import Link
-    from .network import Network
+    from .record import NetworkRecord
 
 
 class Member(Record):
     """A container on a network.
 
-    container: "namespace NAME" (in /run/netns) or "process PID", the lowest in it; empty where neither leads
-    to it. ifname, mac: of its interface (empty where it may not be looked at); addresses: those it claims,
-    with prefix lengths; host_ifname: the port; port: its state."""
+    container: "namespace NAME" (in /run/netns) or "process PID", the lowest in it; empty if neither leads
+    to it. ifname, mac: of its interface, empty if we may not look at it; addresses: those it claims, with
+    prefix lengths; host_ifname: the port; port: its state."""
 
     container: str
     ifname: str
@@ -38,8 +38,8 @@ class Member(Record):
     port: str
 
 
-def members(network: Network) -> list[Member]:
-    """The containers on a network, by their addresses."""
+def members(network: NetworkRecord) -> list[Member]:
+    """Return the containers on a network, by their addresses."""
     with RTNetlink() as host:
         ports = host.links.list(master=network.index)
         labels = _labels(host, {port.peer_nsid for port in ports if port.peer_nsid is not None})
@@ -47,7 +47,7 @@ def members(network: Network) -> list[Member]:
     return sorted(found, key=lambda one: [parse_ip(text.partition("/")[0]) for text in one.addresses])
 
 
-def _member(host: RTNetlink, network: Network, port: Link, labels: dict[int, str]) -> Member:
+def _member(host: RTNetlink, network: NetworkRecord, port: Link, labels: dict[int, str]) -> Member:
     claimed = [text for text in (claimed_address(one, network.index) for one in port.altnames) if text]
     ifname, mac = _inner_end(host, port)
     return Member(
@@ -60,14 +60,14 @@ def _member(host: RTNetlink, network: Network, port: Link, labels: dict[int, str
     )
 
 
-def _with_length(network: Network, text: str) -> str:
+def _with_length(network: NetworkRecord, text: str) -> str:
     packed = parse_ip(text)
     subnet = network.subnet_of(packed)
     return f"{format_ip(packed)}/{subnet.packed[1]}" if subnet else text
 
 
 def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
-    """Name and MAC of the container's end, asked by way of the namespace's id (IFLA_TARGET_NETNSID)."""
+    """Return name and MAC of the container's end, asked by the id of its namespace (IFLA_TARGET_NETNSID)."""
     if port.kind != "veth" or port.peer is None or port.peer_nsid is None:
         return "", ""
     asked = {
@@ -79,12 +79,12 @@ def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
     try:
         link = host.socket.get(LINK, RTM_GETLINK, asked, verb=verb)
     except NetlinkError:
-        return "", ""  # just going, or not ours to look at
+        return "", ""  # it is just going, or we may not look at it
     return link["ifname"], format_mac(link["address"])
 
 
 def _labels(host: RTNetlink, wanted: set[int]) -> dict[int, str]:
-    """What leads to the namespaces with these ids: a name, or else a process."""
+    """Return what leads to the namespaces with these ids: a name, or else a process."""
     found: dict[int, str] = {}
     for path, label in _paths():
         if wanted <= found.keys():
@@ -92,14 +92,14 @@ def _labels(host: RTNetlink, wanted: set[int]) -> dict[int, str]:
         try:
             number = host.nsids.get(path)
         except OSError:
-            continue  # gone meanwhile, or no namespace
+            continue  # it went meanwhile, or is no namespace
         if number is not None and number in wanted:
             found.setdefault(number, label)
     return found
 
 
 def _paths() -> Iterator[tuple[str, str]]:
-    """Every namespace once, with what leads to it: names first."""
+    """Yield every namespace once, with what leads to it: names first."""
     seen: set[tuple[int, int]] = set()
     places = [(f"{RUN_DIRECTORY}/{name}", f"namespace {name}") for name in names()]
     processes = sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
@@ -108,7 +108,7 @@ def _paths() -> Iterator[tuple[str, str]]:
         try:
             status = os.stat(path)
         except OSError:
-            continue  # gone meanwhile, or not ours to look at
+            continue  # it went meanwhile, or we may not look at it
         identity = status.st_dev, status.st_ino
         if identity not in seen:
             seen.add(identity)

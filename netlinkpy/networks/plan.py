@@ -1,4 +1,4 @@
-"""Plan: the endpoints of one call of connect_many(), and the addresses that are chosen for them."""
+"""ConnectPlan: the endpoints of one call of connect_many(), and the addresses chosen for them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import Endpoint, label
 from ..wiring.errors import AttachError, failure
-from .announce_mark import Mark
+from .announce_mark import AnnounceMark
 from .container_state import look_inside
-from .ipam import Pool
+from .ipam import AddressPool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from ..rtnl.netlink import RTNetlink
     from ..wiring.attachment import Attachment
-    from .connecting import Connection
-    from .container_state import Interior
-    from .network import Network
+    from .connection import Connection
+    from .container_state import ContainerState
+    from .record import NetworkRecord
 
-KERNEL_MTU = 1500  # of a veth, where nothing else is asked for
+KERNEL_MTU = 1500  # of a veth, if nothing else is asked for
 
 
-class Plan:
-    """The endpoints of one call, and the addresses that are chosen for them."""
+class ConnectPlan:
+    """The endpoints of one call, and the addresses chosen for them."""
 
-    def __init__(self, host: RTNetlink, network: Network, connections: list[Connection]) -> None:
+    def __init__(self, host: RTNetlink, network: NetworkRecord, connections: list[Connection]) -> None:
         self._host = host
         self._network = network
-        self.mark = Mark(host, network)
+        self.mark = AnnounceMark(host, network)
         families = [(*subnet.packed, subnet.gateway) for subnet in network.subnets]
         self._lengths = {len(base): length for base, length, _ in families}
         self._gateway_of = {len(base): gateway for base, _, gateway in families}
@@ -42,14 +42,14 @@ class Plan:
         self._places: list[int] = []  # of each endpoint: the position of its connection
         for position in range(len(connections)):
             self._try(position, self._read_fixed)
-        self._pool = Pool(host, network, len(connections))
+        self._pool = AddressPool(host, network, len(connections))
         for packed in self._fixed.values():
             self._pool.reserve(packed)
         for position in self._fixed:
             self._try(position, self._add)
 
     def _try(self, position: int, step: Callable[[int], None]) -> None:
-        """Take one step for a connection; what is wrong with it is kept."""
+        """Take one step for a connection; keep what is wrong with it."""
         try:
             step(position)
         except (ValueError, TypeError, OSError) as error:
@@ -62,14 +62,14 @@ class Plan:
             self._failures[position] = failure(position, connection, number, verb, text=text)
 
     def check(self) -> None:
-        """Raise the first of the failures, which holds them all."""
+        """Raise the first of the failures, which holds all of them."""
         ordered = tuple(self._failures[position] for position in sorted(self._failures))
         if ordered:
             ordered[0].failures = ordered
             raise ordered[0]
 
     def in_order(self, each: list[Attachment | AttachError]) -> list[Attachment | AttachError]:
-        """The results of all connections, those of the endpoints among them."""
+        """Return the results of all connections: those of the endpoints, and the failures."""
         outcome: dict[int, Attachment | AttachError] = dict(self._failures)
         for position, one in zip(self._places, each, strict=True):
             if isinstance(one, AttachError):
@@ -78,7 +78,8 @@ class Plan:
         return [outcome[position] for position in range(len(self._connections))]
 
     def another(self, place: int, address: str) -> Endpoint | None:
-        """An endpoint to be tried in place of one whose address is taken; None where that was asked for."""
+        """Return an endpoint to try in place of one whose address is taken; None if the caller asked for that
+        address."""
         position = self._places[place]
         packed = parse_ip(address)
         if packed in self._fixed[position]:
@@ -90,7 +91,7 @@ class Plan:
         return self.endpoints[place]
 
     def _read_fixed(self, position: int) -> None:
-        """The addresses that a connection asks for, checked."""
+        """Check the addresses that a connection asks for."""
         given = self._connections[position].ip
         fixed = [parse_ip(text) for text in ([given] if isinstance(given, str) else given)]
         if len({len(packed) for packed in fixed}) < len(fixed):
@@ -108,15 +109,15 @@ class Plan:
 
     def _add(self, position: int) -> None:
         connection = self._connections[position]
-        interior = None if connection.ifname is not None else look_inside(connection.netns)
-        if interior is not None and self._network.bridge in interior.bridges:
+        state = None if connection.ifname is not None else look_inside(connection.netns)
+        if state is not None and self._network.bridge in state.bridges:
             raise FileExistsError(errno.EEXIST, "it is connected already")
         endpoint = Endpoint(
             netns=connection.netns,
             bridge=self._network.bridge,
-            gateways=self._gateways(connection, interior),
+            gateways=self._gateways(connection, state),
             mac=connection.mac,
-            ifname=interior.free_ifname if interior is not None else connection.ifname or "",
+            ifname=state.free_ifname if state is not None else connection.ifname or "",
             host_ifname=connection.host_ifname,
             mtu=None if self._network.mtu == KERNEL_MTU else self._network.mtu,
             metric=connection.metric,
@@ -127,14 +128,14 @@ class Plan:
         self.endpoints.append(self._with_addresses(endpoint, addresses))
         self._places.append(position)
 
-    def _gateways(self, connection: Connection, interior: Interior | None) -> tuple[str, ...]:
-        """The gateways of the default routes that the container shall have by this network."""
+    def _gateways(self, connection: Connection, state: ContainerState | None) -> tuple[str, ...]:
+        """Return the gateways of the default routes that the container gets by this network."""
         if connection.gateways is not None:
             given = connection.gateways
             return (given,) if isinstance(given, str) else tuple(given)
         if self._network.internal:
             return ()
-        has = interior.default_families if interior is not None and connection.metric is None else ()
+        has = state.default_families if state is not None and connection.metric is None else ()
         return tuple([gateway for family, gateway in self._gateway_of.items() if family not in has])
 
     def _with_addresses(self, endpoint: Endpoint, addresses: list[bytes]) -> Endpoint:

@@ -1,4 +1,4 @@
-"""Wishes: what Network.create() is asked for, checked, and in the bytes that messages take."""
+"""NetworkSpec: what Network.create() is asked for; CheckedSpec: the same once it was checked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 from ..record import Record
 from ..rtnl.values import check_ifname, check_number, format_ip, format_mac, network, parse_ip, parse_prefix
 from ..wiring.endpoint import IPV6_MIN_MTU, mac_from_ipv4
-from .network import Subnet
+from .altnames import OPTION_WORDS
+from .record import Subnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ RESERVED_NAMES = ("host", "none", "container", "default")  # they mean something
 _PUNCTUATION = "_.-"
 
 
-class Wishes(Record):
-    """See Network.create()."""
+class NetworkSpec(Record):
+    """The arguments of Network.create(), which tells what they mean."""
 
     name: str
     subnets: str | Iterable[str] = ()
@@ -35,30 +36,31 @@ class Wishes(Record):
     bridge: str | None = None
 
 
-class Wanted:
-    """Wishes that were checked. name, bridge: checked names; mtu: checked, None for the kernel's; subnets:
-    those that were asked for, with all that was asked to be in them; pick4, pick6: whether one of that family
-    is to be picked."""
+class CheckedSpec:
+    """A NetworkSpec that was checked.
 
-    __slots__ = ("bridge", "mtu", "name", "pick4", "pick6", "subnets", "wishes")
+    name, bridge: checked names; mtu: None for the kernel's; subnets: those that were asked for, with all that
+    was asked to be in them; pick4, pick6: whether to pick one of that family; spec: as it was given."""
 
-    def __init__(self, wishes: Wishes) -> None:
-        """ValueError or TypeError says what is wrong with the wishes."""
-        self.wishes = wishes
-        self.name = check_name(wishes.name)
-        self.bridge = bridge_name(self.name) if wishes.bridge is None else check_ifname(wishes.bridge)
-        nets = [_net(text) for text in _several(wishes.subnets)]
+    __slots__ = ("bridge", "mtu", "name", "pick4", "pick6", "spec", "subnets")
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        """Raise ValueError or TypeError, which say what is wrong with the spec."""
+        self.spec = spec
+        self.name = check_name(spec.name)
+        self.bridge = bridge_name(self.name) if spec.bridge is None else check_ifname(spec.bridge)
+        nets = [_net(text) for text in _several(spec.subnets)]
         families = {len(packed) for packed, _ in nets}
         if len(families) < len(nets):
             raise ValueError("a network has one IPv4 and one IPv6 subnet at most")
         self.pick4 = not nets
-        self.pick6 = wishes.ipv6 and 16 not in families
+        self.pick6 = spec.ipv6 and 16 not in families
         least = IPV6_MIN_MTU if 16 in families or self.pick6 else 68
-        self.mtu = None if wishes.mtu is None else check_number(wishes.mtu, least, 65535, "mtu")
+        self.mtu = None if spec.mtu is None else check_number(spec.mtu, least, 65535, "mtu")
         self.subnets = self._fill([Subnet(f"{format_ip(packed)}/{length}", "") for packed, length in nets])
 
     def _fill(self, subnets: list[Subnet]) -> list[Subnet]:
-        """The gateways, ranges and reserved addresses, each in the subnet that holds it."""
+        """Put the gateways, ranges and reserved addresses each into the subnet that holds it."""
         gateways, ranges = self._placed("gateways", subnets), self._placed("ip_ranges", subnets)
         reserved = self._placed("aux_addresses", subnets)
         filled = []
@@ -81,10 +83,10 @@ class Wanted:
         return filled
 
     def _placed(self, kind: str, subnets: list[Subnet]) -> dict[str, list[str]]:
-        """What was given of one kind, by subnet."""
+        """Return what was given of one kind, by subnet."""
         found: dict[str, list[str]] = {}
         what = {"gateways": "gateway", "ip_ranges": "ip-range", "aux_addresses": "reserved address"}[kind]
-        for text in _several(getattr(self.wishes, kind)):
+        for text in _several(getattr(self.spec, kind)):
             packed, length = parse_prefix(text) if kind == "ip_ranges" else (parse_ip(text), 0)
             if length and network(packed, length) != packed:
                 raise ValueError(f"{what} {text} has bits set behind its prefix length")
@@ -102,17 +104,15 @@ class Wanted:
         return found
 
     def words(self) -> list[str]:
-        """Those of network.WORDS that apply."""
-        wishes = self.wishes
-        there = (wishes.internal, wishes.isolate, not wishes.masquerade)
-        from .network import WORDS
-
-        return [word for word, applies in zip(WORDS, there, strict=True) if applies]
+        """Return those of OPTION_WORDS that apply."""
+        spec = self.spec
+        there = (spec.internal, spec.isolate, not spec.masquerade)
+        return [word for word, applies in zip(OPTION_WORDS, there, strict=True) if applies]
 
 
 def check_name(name: str) -> str:
-    """A name that a network may have: letters, digits and `_.-`, at most 63, beginning with a letter or
-    digit; ValueError says what is wrong with it."""
+    """Return the name if a network may have it: letters, digits and `_.-`, 63 at most, beginning with a
+    letter or digit. Raise ValueError, which says what is wrong, if not."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a network is text, not {name!r}")
     plain = name.isascii() and all(character.isalnum() or character in _PUNCTUATION for character in name)
@@ -127,8 +127,8 @@ def check_name(name: str) -> str:
 
 
 def bridge_name(name: str) -> str:
-    """The name of a network's bridge: its own where an interface may bear it, else its beginning and a
-    checksum."""
+    """Return the name of a network's bridge: the network's own if an interface may bear it, else the
+    beginning of that and a checksum."""
     try:
         return check_ifname(name)
     except ValueError:
@@ -138,7 +138,7 @@ def bridge_name(name: str) -> str:
 
 
 def bridge_mac(subnets: Iterable[Subnet]) -> str:
-    """The MAC of a network's bridge: from its IPv4 address, as a container's is; else random."""
+    """Return the MAC of a network's bridge: from its IPv4 address, as a container's is; else random."""
     for subnet in subnets:
         packed = parse_ip(subnet.gateway)
         if len(packed) == 4:
@@ -147,15 +147,15 @@ def bridge_mac(subnets: Iterable[Subnet]) -> str:
 
 
 def is_host(packed: bytes, length: int) -> bool:
-    """Whether a host may have that address in a net of that prefix length: not the first, and in IPv4 not the
-    last."""
+    """Return whether a host may have that address in a net of that prefix length: not the first, and in IPv4
+    not the last."""
     spare = len(packed) * 8 - length
     host = int.from_bytes(packed, "big") & ((1 << spare) - 1)
     return host != 0 and (len(packed) == 16 or host != (1 << spare) - 1)
 
 
 def first_subnet(packed: bytes, length: int) -> Subnet:
-    """A subnet whose gateway is its first address."""
+    """Return a subnet whose gateway is its first address."""
     gateway = _text(int.from_bytes(packed, "big") + 1, len(packed))
     return Subnet(f"{format_ip(packed)}/{length}", gateway)
 

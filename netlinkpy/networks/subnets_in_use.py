@@ -1,4 +1,4 @@
-"""Ground: the nets that a host uses already, and where there is room for another."""
+"""SubnetsInUse: the nets that a host uses already, and the free ones among docker's pools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from ..rtnl.values import network, parse_ip, parse_prefix
 from ..wire.rtnetlink.route import RT_TABLE_MAIN
-from .network import name_of
+from .altnames import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ _POOLS = (  # docker's default address pools: (base, prefix length of the pool's
 )
 
 
-class Ground:
-    """The nets in use in a namespace as one look finds them."""
+class SubnetsInUse:
+    """The nets in use in the caller's namespace, as one look finds them."""
 
     def __init__(self, host: RTNetlink) -> None:
         names = {link.index: _holder(link) for link in host.links.list()}
@@ -31,7 +31,7 @@ class Ground:
             packed = parse_ip(address.address)
             holder = names.get(address.index, "an interface")
             self._add(packed, address.prefix_length, f"{address.cidr} of {holder}")
-        for route in host.routes.list(table=None):  # main alone is an error where it has no route yet
+        for route in host.routes.list(table=None):  # main alone is an error if it has no route yet
             if route.table != RT_TABLE_MAIN or route.destination == "default":
                 continue
             via = f" of {names[route.index]}" if route.index in names else ""
@@ -41,7 +41,7 @@ class Ground:
         self.nets.append((network(packed, length), length, holder))
 
     def holder(self, packed: bytes, length: int) -> str:
-        """Who uses a net that overlaps this one, in words; empty where it is free."""
+        """Return who uses a net that overlaps this one, in words; "" if it is free."""
         for other, other_length, holder in self.nets:
             shorter = min(length, other_length)
             if len(other) == len(packed) and network(other, shorter) == network(packed, shorter):
@@ -49,7 +49,7 @@ class Ground:
         return ""
 
     def pick4(self) -> tuple[bytes, int] | None:
-        """The first subnet of the pools that is free; None where none is."""
+        """Return the first subnet of the pools that is free, None if none is."""
         for packed, length in _pools():
             if not self.holder(packed, length):
                 return packed, length
@@ -57,13 +57,13 @@ class Ground:
 
 
 def pick6() -> tuple[bytes, int]:
-    """A subnet of 64 bits that hardly anybody else has: unique local, with a random global id (RFC 4193,
-    section 3.2.2)."""
+    """Return a subnet of 64 bits that hardly anybody else has: unique local, with a random global id
+    (RFC 4193, section 3.2.2)."""
     return b"\xfd" + os.urandom(5) + bytes(10), 64
 
 
 def pools() -> str:
-    """The pools in words."""
+    """Return the pools in words."""
     return " and ".join(f"{base}/{length} with the {count - 1} after it" for base, length, count in _POOLS)
 
 

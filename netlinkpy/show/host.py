@@ -7,7 +7,7 @@ import os
 
 from ..nat.nat import Nat
 from ..netns.handle import Netns
-from ..networks.network import read as read_network
+from ..networks.lookup import read_network
 from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip

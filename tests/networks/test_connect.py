@@ -244,17 +244,17 @@ def test_an_address_taken_meanwhile_is_replaced(
     blue: Network, containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The guess is that of an address which somebody claims before we do."""
-    from netlinkpy.networks.ipam import Pool
+    from netlinkpy.networks.ipam import AddressPool
 
     first, second = containers(2)
     blue.connect(first.pid, ip="172.30.0.5")
     guesses = [bytes((172, 30, 0, 5))]
-    choose = Pool.choose
+    choose = AddressPool.choose
 
-    def unlucky(self: Pool, fixed: Any) -> list[bytes]:
+    def unlucky(self: AddressPool, fixed: Any) -> list[bytes]:
         return [guesses.pop()] if guesses else choose(self, fixed)
 
-    monkeypatch.setattr(Pool, "choose", unlucky)
+    monkeypatch.setattr(AddressPool, "choose", unlucky)
     made = blue.connect(second.pid)
     assert not guesses and ip_of(made) != "172.30.0.5"
     assert ping(second, "172.30.0.5") is not None

@@ -244,19 +244,19 @@ def test_an_identical_network_exists_already_too(host: nl.RTNetlink) -> None:
 
 
 def test_a_step_that_fails_leaves_nothing(host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch) -> None:
-    from netlinkpy.networks.creating import _Making
+    from netlinkpy.networks.creating import _NetworkMaker
 
-    steps = [name for name in vars(_Making) if name.startswith("_") and not name.startswith("__")]
+    steps = [name for name in vars(_NetworkMaker) if name.startswith("_") and not name.startswith("__")]
     assert len(steps) == 4
     for step in steps:
-        original = getattr(_Making, step)
+        original = getattr(_NetworkMaker, step)
 
         def failing(*arguments: object, original: Any = original, step: str = step) -> object:
             original(*arguments)
             raise OSError(errno.EIO, f"a step failed after it was done: {step}")
 
         with monkeypatch.context() as patch:
-            patch.setattr(_Making, step, failing)
+            patch.setattr(_NetworkMaker, step, failing)
             with refused(OSError, errno.EIO, step):
                 Network.create("blue", subnets=[SUBNET, SUBNET6], mtu=1400)
 

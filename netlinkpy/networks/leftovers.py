@@ -1,0 +1,82 @@
+"""What calls that died left half made or half removed.
+
+A bridge that is just being made or removed is in a private group (wiring/bridge.py), whose number is free
+again when the maker dies. remove() puts the bridge into one before it looks for ports, and connect() looks at
+the bridge's group after it made its port: so at least one of two that meet sees the other."""
+
+from __future__ import annotations
+
+import errno
+from time import monotonic, sleep
+
+from ..wire.errors import NetlinkError
+from ..wiring.bridge import PrivateGroup, is_private, regroup
+from .firewall import withdraw_networks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..rtnl.link import Link
+    from ..rtnl.netlink import RTNetlink
+    from .record import NetworkRecord
+
+_LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is just being removed
+
+
+def is_leftover(link: Link) -> bool:
+    """Return whether a link is half made by a call that died."""
+    if not is_private(link.group):
+        return False
+    try:
+        PrivateGroup(link.group).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
+def clear_dead(host: RTNetlink) -> list[Link]:
+    """Remove and return all that dead calls left half made."""
+    links = [link for link in host.links.list() if is_private(link.group)]
+    dead = {group for group in {link.group for link in links} if clear_group(host, group)}
+    return [link for link in links if link.group in dead]
+
+
+def clear_group(host: RTNetlink, number: int) -> bool:
+    """Remove what a dead call left in its private group; return False if that call still goes on. A bridge
+    that has ports was about to be removed, and is given back."""
+    try:
+        group = PrivateGroup(number)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    try:
+        bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
+        used = [link.index for link in bridges if host.links.list(master=link.index)]
+        regroup(group.socket, used, 0)
+        unused = [link.name for link in bridges if link.index not in used]
+        if unused:
+            withdraw_networks(unused)
+        group.delete_members()
+    finally:
+        group.close()
+    return True
+
+
+def is_staying(host: RTNetlink, network: NetworkRecord) -> bool:
+    """Return whether a network is still there, now that we have a port on it. Wait for a caller that is just
+    removing it, and that may see our port or not."""
+    deadline = monotonic() + host.socket.timeout
+    while True:
+        try:
+            link: Link = host.links.get(network.index)
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
+        if not is_private(link.group) or clear_group(host, link.group):
+            return True
+        if monotonic() > deadline:
+            return False
+        sleep(_LOOK_EVERY)
