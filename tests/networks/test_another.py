@@ -11,8 +11,9 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.transport.socket import Socket
 from netlinkpy.wire.rtnetlink.link import RTM_GETLINK
+from tests.support.links import links_of
 from tests.support.namespaces import Container, ping
-from tests.support.wiring_testbed import BRIDGE, endpoint, endpoints, links_of, make_bridge, refused
+from tests.support.wiring_testbed import BRIDGE, endpoint, endpoints, make_bridge, refused
 
 Containers = Callable[..., list[Container]]
 

@@ -15,7 +15,7 @@ from netlinkpy.nat import Nat, Port
 from tests.support.command import Run, runner
 from tests.support.namespaces import Container, ping
 from tests.support.networks_testbed import settle
-from tests.support.wiring_testbed import unchanged
+from tests.support.refusals import unchanged
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.networks import Connection, Network, connect, connect_many, disconnect
 from netlinkpy.wiring.bridge import PrivateGroup
+from tests.support.links import addresses_of, links_of, routes_of
 from tests.support.namespaces import BareNamespace, Container, Namespace, ping
 from tests.support.networks_testbed import (
     GATEWAY,
@@ -22,11 +23,10 @@ from tests.support.networks_testbed import (
     check_restored,
     leftovers,
     outcome_at,
-    refused,
     settle,
 )
+from tests.support.refusals import refused, unchanged
 from tests.support.snapshot import snapshot
-from tests.support.wiring_testbed import addresses_of, links_of, routes_of, unchanged
 
 Containers = Callable[..., list[Container]]
 Bare = Callable[[int], list[BareNamespace]]

@@ -14,16 +14,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.networks import Network, Subnet, default
 from netlinkpy.wiring.bridge import PrivateGroup
-from tests.support.networks_testbed import (
-    GATEWAY,
-    GATEWAY6,
-    SUBNET,
-    SUBNET6,
-    leftovers,
-    outcome_at,
-    refused,
-    settle,
-)
+from tests.support.networks_testbed import GATEWAY, GATEWAY6, SUBNET, SUBNET6, leftovers, outcome_at, settle
+from tests.support.refusals import refused
 from tests.support.snapshot import snapshot
 
 

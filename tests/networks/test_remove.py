@@ -16,15 +16,8 @@ from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect, disconnect
 from netlinkpy.wiring.bridge import PrivateGroup
 from tests.support.namespaces import Container
-from tests.support.networks_testbed import (
-    SUBNET,
-    SUBNET6,
-    check_restored,
-    leftovers,
-    outcome_at,
-    refused,
-    settle,
-)
+from tests.support.networks_testbed import SUBNET, SUBNET6, check_restored, leftovers, outcome_at, settle
+from tests.support.refusals import refused
 from tests.support.snapshot import snapshot
 
 Containers = Callable[..., list[Container]]

@@ -8,7 +8,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
-from tests.support.rtnl_testbed import add_quiet
+from tests.support.links import add_quiet
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.support.rtnl_testbed import add_ipv6, add_quiet, await_route, impossible, refused, unchanged
+from tests.support.links import add_ipv6, add_quiet, await_route
+from tests.support.refusals import impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, NOPREFIXROUTE = 0x80, 0x200  # IFA_F_
@@ -72,7 +73,7 @@ def test_lifetimes_and_how_they_are_changed(rt: nl.RTNetlink, dev: str) -> None:
     assert found.valid is not None and 990 < found.valid <= 1000
     assert found.preferred is not None and 490 < found.preferred <= 500
     assert not found.flags & PERMANENT
-    with refused(errno.EEXIST, "add address 172.17.42.1/16"):
+    with refused(nl.NetlinkError, errno.EEXIST, "add address 172.17.42.1/16"):
         rt.addresses.add("172.17.42.1/16", dev=dev)
     rt.addresses.add("172.17.42.1/16", dev=dev, replace=True)
     assert (only(rt, dev).valid, only(rt, dev).preferred) == (None, None)
@@ -119,13 +120,13 @@ def test_lists_and_their_filters(rt: nl.RTNetlink, loopback: None) -> None:
     add_quiet(rt, "br0", kind="bridge")
     add_quiet(rt, "br1", kind="bridge")
     rt.addresses.add("10.0.0.1/8", dev="br0")
-    add_ipv6(rt, "fd00::1/64", "br0")
+    add_ipv6(rt, "fd00::1/64", dev="br0")
     rt.addresses.add("10.1.0.1/16", dev="br1")
     assert cidrs(rt, family=FOUR) == ["127.0.0.1/8", "10.0.0.1/8", "10.1.0.1/16"]
     assert cidrs(rt, dev="br1", family=FOUR) == ["10.1.0.1/16"]
     assert "fd00::1/64" in cidrs(rt, dev=rt.index("br0")) and "10.0.0.1/8" in cidrs(rt, dev="br0")
     assert cidrs(rt, dev="lo") == ["127.0.0.1/8", "::1/128"]
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         rt.addresses.list(dev="gone")
     with unchanged(), pytest.raises(nl.NetlinkError):
         rt.addresses.list(dev=4711)
@@ -143,17 +144,17 @@ def test_an_index_that_none_has_does_not_list_all(rt: nl.RTNetlink, loopback: No
 
 def test_what_is_there_and_what_is_not(rt: nl.RTNetlink, dev: str) -> None:
     rt.addresses.add("10.0.0.1/8", dev=dev)
-    add_ipv6(rt, "fd00::1/64", dev)
-    with refused(errno.EEXIST, f"add address 10.0.0.1/8 to {dev}"):
+    add_ipv6(rt, "fd00::1/64", dev=dev)
+    with refused(nl.NetlinkError, errno.EEXIST, f"add address 10.0.0.1/8 to {dev}"):
         rt.addresses.add("10.0.0.1/8", dev=dev)
-    with refused(errno.EEXIST, "fd00::1/64"):
+    with refused(nl.NetlinkError, errno.EEXIST, "fd00::1/64"):
         rt.addresses.add("fd00::1/64", dev=dev, nodad=True)
     for address in ("10.0.0.2/8", "10.0.0.1/16", "fd00::2/64"):
-        with refused(errno.EADDRNOTAVAIL, f"delete address {address} of {dev}"):
+        with refused(nl.NetlinkError, errno.EADDRNOTAVAIL, f"delete address {address} of {dev}"):
             rt.addresses.delete(address, dev=dev)
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         rt.addresses.add("10.0.0.1/8", dev="gone")
-    with refused(errno.ENODEV):
+    with refused(nl.NetlinkError, errno.ENODEV):
         rt.addresses.add("10.0.0.1/8", dev=4711)
 
 

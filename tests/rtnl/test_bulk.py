@@ -11,7 +11,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.rtnl.bulk import BulkError, RowError
-from tests.support.rtnl_testbed import add_quiet, impossible, refused, unchanged
+from tests.support.links import add_quiet
+from tests.support.refusals import impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 
@@ -180,7 +181,7 @@ def test_columns_that_cannot_be(
 
 
 def test_a_link_that_is_not_there(net: nl.RTNetlink) -> None:
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         net.routes.add_many(TEXTS, prefix_length=24, dev="gone")
     with unchanged(), pytest.raises(BulkError):
         net.routes.add_many(TEXTS, prefix_length=24, dev=4711)

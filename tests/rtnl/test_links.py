@@ -10,7 +10,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.support.namespaces import Container
-from tests.support.rtnl_testbed import impossible, refused, unchanged
+from tests.support.refusals import impossible, refused, unchanged
 
 Containers = Callable[..., list[Container]]
 IFF_UP = 1
@@ -103,30 +103,36 @@ def test_a_kind_without_options(rt: nl.RTNetlink) -> None:
 def test_names_that_are_taken_say_by_whom(rt: nl.RTNetlink) -> None:
     index = rt.links.add("br0", kind="bridge", altnames=["other"]).index
     for name in ("br0", "other"):
-        with refused(errno.EEXIST, f"add link {name}", f"name {name} is taken by link {index}", "bridge"):
+        with refused(
+            nl.NetlinkError,
+            errno.EEXIST,
+            f"add link {name}",
+            f"name {name} is taken by link {index}",
+            "bridge",
+        ):
             rt.links.add(name, kind="bridge")
-        with refused(errno.EEXIST, "add link v0", f"name {name} is taken by link {index}"):
+        with refused(nl.NetlinkError, errno.EEXIST, "add link v0", f"name {name} is taken by link {index}"):
             rt.links.add("v0", kind="veth", peer=name)
-    with refused(errno.EEXIST, "lo", "no kind"):
+    with refused(nl.NetlinkError, errno.EEXIST, "lo", "no kind"):
         rt.links.add("lo", kind="bridge")
-    with refused(errno.EEXIST, "index"):
+    with refused(nl.NetlinkError, errno.EEXIST, "index"):
         rt.links.add("br1", kind="bridge", index=index)
 
 
 def test_a_peers_name_that_is_taken_elsewhere(rt: nl.RTNetlink, container: Container) -> None:
     with nl.RTNetlink(container.pid) as there:
         there.links.add("w0", kind="bridge")
-    with refused(errno.EEXIST, "add link v0", "peer"):
+    with refused(nl.NetlinkError, errno.EEXIST, "add link v0", "peer"):
         rt.links.add("v0", kind="veth", peer=nl.Peer("w0", netns=container.pid))
 
 
 def test_what_is_set_afterwards_is_rolled_back_with_the_link(rt: nl.RTNetlink) -> None:
     rt.links.add("br0", kind="bridge", altnames=["taken"])
-    with refused(errno.EEXIST, "alternative names"):
+    with refused(nl.NetlinkError, errno.EEXIST, "alternative names"):
         rt.links.add("br1", kind="bridge", altnames=["fine", "taken"])
     with impossible(ValueError, "alias", "255"):
         rt.links.add("br1", kind="bridge", alias="x" * 256)
-    with refused(errno.EEXIST, "alternative names"):
+    with refused(nl.NetlinkError, errno.EEXIST, "alternative names"):
         rt.links.add("v0", kind="veth", peer="v1", alias="fine", altnames=["taken"])
     assert names(rt) == ["lo", "br0"]
 
@@ -215,7 +221,7 @@ def test_get_by_name_index_and_alternative_name(rt: nl.RTNetlink) -> None:
 
 @pytest.mark.parametrize("dev", ["gone", "a-name-of-more-than-fifteen-letters", 4711])
 def test_get_what_is_not_there(rt: nl.RTNetlink, dev: str | int) -> None:
-    with refused(errno.ENODEV, f"find link {dev}", "no such interface"):
+    with refused(nl.NetlinkError, errno.ENODEV, f"find link {dev}", "no such interface"):
         rt.links.get(dev)
 
 
@@ -241,7 +247,7 @@ def test_lists_and_their_filters(rt: nl.RTNetlink) -> None:
     assert names(rt, kind="veth") == ["v1", "v0"]
     assert names(rt, master="br0") == ["v0"] and names(rt, master=rt.links.get("br1").index) == ["v1"]
     assert names(rt, master="br0", kind="veth") == ["v0"] and names(rt, master="br0", kind="bridge") == []
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         rt.links.list(master="gone")
 
 

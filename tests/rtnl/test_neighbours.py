@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from tests.support.links import add_quiet
 from tests.support.namespaces import Container
-from tests.support.rtnl_testbed import add_quiet, impossible, refused
+from tests.support.refusals import impossible, refused
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 PERMANENT, REACHABLE = 0x80, 0x02  # NUD_
@@ -28,14 +29,14 @@ def test_a_neighbour(rt: nl.RTNetlink, dev: str, address: str) -> None:
     (found,) = (one for one in rt.neighbours.list(dev=dev) if one.address == address)
     assert (found.mac, found.index, found.state) == (MAC, rt.index(dev), PERMANENT)
     assert found.attributes["ndm_state"] == PERMANENT
-    with refused(errno.EEXIST, f"add neighbour {address} to {dev}"):
+    with refused(nl.NetlinkError, errno.EEXIST, f"add neighbour {address} to {dev}"):
         rt.neighbours.add(address, mac=OTHER, dev=dev)
     rt.neighbours.add(address, mac=OTHER, dev=dev, replace=True, state=REACHABLE)
     (found,) = (one for one in rt.neighbours.list(dev=dev) if one.address == address)
     assert (found.mac, found.state) == (OTHER, REACHABLE)
     rt.neighbours.delete(address, dev=dev)
     unknown = address.replace("2", "9")
-    with refused(errno.ENOENT, f"delete neighbour {unknown} of {dev}", "no such entry"):
+    with refused(nl.NetlinkError, errno.ENOENT, f"delete neighbour {unknown} of {dev}", "no such entry"):
         rt.neighbours.delete(unknown, dev=dev)
 
 
@@ -54,7 +55,7 @@ def test_lists_and_their_filters(rt: nl.RTNetlink, dev: str) -> None:
     assert addresses(dev=rt.index("w0"), family=SIX) == {"fd00::2"}
     columns = rt.neighbours.columns(family=FOUR)
     assert len(columns["index"]) == 2
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         rt.neighbours.list(dev="gone")
 
 
@@ -99,14 +100,14 @@ def test_a_forwarding_entry(rt: nl.RTNetlink, port: str) -> None:
     found = entry(rt, MAC)
     assert (found.index, found.bridge) == (rt.index(port), rt.index("br0"))
     assert found.attributes["lladdr"] == bytes.fromhex(MAC.replace(":", ""))
-    with refused(errno.EEXIST, MAC):
+    with refused(nl.NetlinkError, errno.EEXIST, MAC):
         rt.fdb.add(MAC, dev=port)
     add_quiet(rt, "w0", kind="veth", peer="w1", master="br0")
     rt.fdb.add(MAC, dev="w0", replace=True)
     assert entry(rt, MAC).index == rt.index("w0")
     rt.fdb.delete(MAC, dev="w0")
     assert entry(rt, MAC) is None
-    with refused(errno.ENOENT, MAC):
+    with refused(nl.NetlinkError, errno.ENOENT, MAC):
         rt.fdb.delete(MAC, dev="w0")
 
 
@@ -115,9 +116,9 @@ def test_forwarding_entries_that_cannot_be(rt: nl.RTNetlink, port: str) -> None:
         rt.fdb.add(MAC, dev=port, state="colour")
     with impossible(ValueError, "'x'"):
         rt.fdb.add("x", dev=port)
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         rt.fdb.add(MAC, dev="gone")
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         rt.fdb.list(bridge="gone")
 
 
@@ -144,14 +145,14 @@ def test_ids(rt: nl.RTNetlink, containers: Callable[..., list[Container]]) -> No
         rt.nsids.set(handle, 3)
         assert rt.nsids.get(handle) == 3
     assert rt.nsids.list() == [3, 7]
-    with refused(errno.EEXIST, f"process {one.pid}", "8"):
+    with refused(nl.NetlinkError, errno.EEXIST, f"process {one.pid}", "8"):
         rt.nsids.set(one.pid, 8)
 
 
 def test_an_id_of_another(rt: nl.RTNetlink, containers: Callable[..., list[Container]]) -> None:
     one, two = containers(2)
     rt.nsids.set(one.pid, 7)
-    with refused(errno.EEXIST, f"process {two.pid}", "7"):
+    with refused(nl.NetlinkError, errno.EEXIST, f"process {two.pid}", "7"):
         rt.nsids.set(two.pid, 7)
 
 

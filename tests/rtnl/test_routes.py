@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.support.rtnl_testbed import add_ipv6, add_quiet, impossible, refused, unchanged
+from tests.support.links import add_ipv6, add_quiet
+from tests.support.refusals import impossible, refused, unchanged
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 
@@ -18,7 +19,7 @@ FOUR, SIX = socket.AF_INET, socket.AF_INET6
 def net(rt: nl.RTNetlink, dev: str) -> nl.RTNetlink:
     """dev has 10.0.0.1/24 and fd00::1/64."""
     rt.addresses.add("10.0.0.1/24", dev=dev)
-    add_ipv6(rt, "fd00::1/64", dev)
+    add_ipv6(rt, "fd00::1/64", dev=dev)
     return rt
 
 
@@ -73,7 +74,7 @@ def test_tables_of_any_number(net: nl.RTNetlink, table: int) -> None:
     assert "10.2.0.0/16" not in [route.destination for route in net.routes.list()]
     assert "10.2.0.0/16" in [route.destination for route in net.routes.list(table=None)]
     net.routes.delete("10.2.0.0/16", table=table)
-    with refused(errno.ESRCH, "delete route 10.2.0.0/16"):
+    with refused(nl.NetlinkError, errno.ESRCH, "delete route 10.2.0.0/16"):
         net.routes.delete("10.2.0.0/16", table=table)
 
 
@@ -188,7 +189,7 @@ def test_ipv6_multipath(net: nl.RTNetlink, dev: str) -> None:
 )
 def test_replace(net: nl.RTNetlink, destination: str, first: str, second: str) -> None:
     net.routes.add(destination, gateway=first)
-    with refused(errno.EEXIST, f"add route {destination}"):
+    with refused(nl.NetlinkError, errno.EEXIST, f"add route {destination}"):
         net.routes.add(destination, gateway=second)
     net.routes.add(destination, gateway=second, replace=True)
     assert find(net, destination).gateway == second
@@ -207,7 +208,7 @@ def test_lists_and_their_filters(net: nl.RTNetlink, dev: str) -> None:
     ]
     assert all(route.family == SIX for route in net.routes.list(family=SIX))
     assert {route.table for route in net.routes.list(table=None)} >= {254, 255}
-    with refused(errno.ENODEV, "gone"):
+    with refused(nl.NetlinkError, errno.ENODEV, "gone"):
         net.routes.list(dev="gone")
     with impossible(ValueError, "family"):
         net.routes.list(family=99)
@@ -290,7 +291,7 @@ def test_what_is_not_there_cannot_be_deleted(net: nl.RTNetlink) -> None:
         ("10.1.0.0/16", {"type": "blackhole"}),
         ("fd00:9::/64", {}),
     ):
-        with refused(errno.ESRCH, f"delete route {destination}"):
+        with refused(nl.NetlinkError, errno.ESRCH, f"delete route {destination}"):
             net.routes.delete(destination, **more)
 
 

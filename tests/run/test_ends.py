@@ -11,17 +11,8 @@ from pathlib import Path
 import pytest
 
 from netlinkpy.run import Running, listing
-from tests.support.run_testbed import (
-    detached,
-    eventually,
-    exists,
-    inside,
-    netlinkpy,
-    on_bridge,
-    run,
-    started,
-    veths,
-)
+from tests.support.run_testbed import detached, exists, inside, netlinkpy, on_bridge, run, started, veths
+from tests.support.waiting import eventually
 
 SHELL = ("sh", "-c")
 

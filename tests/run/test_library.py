@@ -17,7 +17,8 @@ import pytest
 
 from netlinkpy.run import Container, StartError, listing, start
 from tests.support.namespaces import ping
-from tests.support.run_testbed import BRIDGE, GATEWAY, PROBING, ROOT, eventually, exists, inside, veths
+from tests.support.run_testbed import BRIDGE, GATEWAY, PROBING, ROOT, exists, inside, veths
+from tests.support.waiting import eventually
 
 WIRED: dict[str, Any] = {"bridge": BRIDGE, "ip": "172.17.42.99/16"}
 

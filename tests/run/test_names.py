@@ -18,13 +18,13 @@ from tests.support.run_testbed import (
     DEFAULT_CAPABILITIES,
     PROBING,
     detached,
-    eventually,
     exists,
     netlinkpy,
     on_bridge,
     run,
     started,
 )
+from tests.support.waiting import eventually
 
 
 def test_ps() -> None:

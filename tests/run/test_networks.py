@@ -14,7 +14,8 @@ from netlinkpy.networks import Network
 from netlinkpy.run import Running, listing, start
 from netlinkpy.run.ports import Published
 from tests.support.namespaces import ping
-from tests.support.run_testbed import detached, eventually, exists, netlinkpy, probe, run, veths
+from tests.support.run_testbed import detached, exists, netlinkpy, probe, run, veths
+from tests.support.waiting import eventually
 
 #: Answers every connection to TCP port 8000 with its own host name.
 SERVER = (

@@ -15,7 +15,8 @@ import pytest
 
 import netlinkpy
 from netlinkpy.run import listing
-from tests.support.run_testbed import Finished, eventually
+from tests.support.run_testbed import Finished
+from tests.support.waiting import eventually
 
 NOBODY = 65534
 MAIN = (

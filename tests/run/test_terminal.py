@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import pytest
 
 from netlinkpy.run import listing
-from tests.support.run_testbed import MAIN, detached, eventually, netlinkpy, on_bridge, run, started
+from tests.support.run_testbed import MAIN, detached, netlinkpy, on_bridge, run, started
+from tests.support.waiting import eventually
 
 
 class Sitting:

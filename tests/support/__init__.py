@@ -1,1 +1,1 @@
-"""What the tests share: testbeds, containers, fakes, namespaces, and the state of one to compare."""
+"""What the tests share: testbeds, fakes, namespaces, refusals, and the state of a namespace to compare."""

@@ -1,41 +1,21 @@
-"""What network tests use: the check that an error is clear and changed nothing, and children that die on
-the way."""
+"""What network tests use: subnets, the check that all is as before, and children that die on the way."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import is_private
 from tests.support.crash import interrupted
 from tests.support.namespaces import Namespace
 from tests.support.snapshot import snapshot
-from tests.support.wiring_testbed import unchanged
 
 SUBNET, GATEWAY = "172.30.0.0/16", "172.30.0.1"
 SUBNET6, GATEWAY6 = "fd00:30::/64", "fd00:30::1"
-
-
-@contextlib.contextmanager
-def refused(
-    kind: type[Exception], number: int, *words: str, among: Sequence[Namespace] = ()
-) -> Iterator[None]:
-    """What is done meanwhile is an error of this kind and errno (0: none), which holds these words in one
-    clear sentence; and nothing changes here and in these namespaces."""
-    with unchanged(*among), pytest.raises(kind) as caught:
-        yield
-    text = str(caught.value)
-    assert (getattr(caught.value, "errno", None) or 0) == number, text
-    assert len(text) > 20 and "\n" not in text
-    for word in words:
-        assert word in text, text
 
 
 def settle(*places: Namespace) -> None:

@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +104,6 @@ def detached(*options: str, name: str = "one", command: Sequence[str] = ("sleep"
 def found(name: str) -> Running:
     """The running container of that name."""
     return next(one for one in listing() if one.name == name)
-
-
-def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether it becomes true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def exists(pid: int) -> bool:

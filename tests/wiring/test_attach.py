@@ -9,21 +9,10 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
+from tests.support.links import add_ipv6, addresses_of, links_of, routes_of
 from tests.support.namespaces import Container, Namespace, entered, inside, ping, raise_loopback
-from tests.support.wiring_testbed import (
-    ADDRESS,
-    BRIDGE,
-    GATEWAY,
-    add_ipv6,
-    address_of,
-    addresses_of,
-    endpoint,
-    links_of,
-    make_bridge,
-    refused,
-    routes_of,
-    wait_until,
-)
+from tests.support.waiting import eventually
+from tests.support.wiring_testbed import ADDRESS, BRIDGE, GATEWAY, address_of, endpoint, make_bridge, refused
 
 Containers = Callable[..., list[Container]]
 V6_GATEWAY = "fd00:17::1"
@@ -34,14 +23,14 @@ IFF_UP = 1
 @pytest.fixture
 def six(host: nl.RTNetlink) -> nl.RTNetlink:
     """docker0 has fd00:17::1/64 too."""
-    add_ipv6(host, f"{V6_GATEWAY}/64")
+    add_ipv6(host, f"{V6_GATEWAY}/64", dev=BRIDGE)
     return host
 
 
 def settle(namespace: Namespace) -> None:
     """Waits until duplicate address detection of the link-local addresses, which adds routes, is over."""
     with entered(namespace), nl.RTNetlink() as rt:
-        wait_until(lambda: not any(one.tentative for one in rt.addresses.list(family=socket.AF_INET6)))
+        assert eventually(lambda: not any(one.tentative for one in rt.addresses.list(family=socket.AF_INET6)))
 
 
 # -- the seed's container ----------------------------------------------------------------------------------
@@ -321,7 +310,7 @@ def test_ipv6_instead_of_ipv4(six: nl.RTNetlink, container: Container) -> None:
 
 
 def test_a_link_local_gateway(six: nl.RTNetlink, container: Container) -> None:
-    add_ipv6(six, "fe80::1/64", "fd00:99::1/64")
+    add_ipv6(six, "fe80::1/64", "fd00:99::1/64", dev=BRIDGE)
     one = nl.attach(endpoint(container, f"{V6_ADDRESS}/64", gateways="fe80::1"))
     assert ping(container, "fd00:99::1") is not None
     assert one.gateways == ("fe80::1",)

@@ -15,16 +15,10 @@ from pathlib import Path
 import pytest
 
 import netlinkpy as nl
+from tests.support.links import links_of
 from tests.support.namespaces import CLONE_NEWUSER, BareNamespace, Container, entered, inside, ping, unshare
-from tests.support.wiring_testbed import (
-    BRIDGE,
-    GATEWAY,
-    endpoint,
-    endpoints,
-    links_of,
-    make_bridge,
-    unchanged,
-)
+from tests.support.refusals import unchanged
+from tests.support.wiring_testbed import BRIDGE, GATEWAY, endpoint, endpoints, make_bridge
 
 Containers = Callable[..., list[Container]]
 Bare = Callable[[int], list[BareNamespace]]

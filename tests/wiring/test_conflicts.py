@@ -13,18 +13,17 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import PrivateGroup
 from tests.support.crash import Attacher, interrupted
+from tests.support.links import add_ipv6, links_of
 from tests.support.namespaces import Container, ping
+from tests.support.refusals import unchanged
 from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
-    add_ipv6,
     check_complete,
     endpoint,
-    links_of,
     make_bridge,
     refused,
-    unchanged,
 )
 
 Containers = Callable[..., list[Container]]
@@ -69,8 +68,8 @@ def test_an_identical_endpoint_is_reported_unchanged(
 def test_an_identical_ipv6_endpoint_is_reported_unchanged(
     host: nl.RTNetlink, container: Container, addresses: Any
 ) -> None:
-    add_ipv6(host, "fd00:17::1/64")
-    add_ipv6(host, "fe80::1/64")
+    add_ipv6(host, "fd00:17::1/64", dev=BRIDGE)
+    add_ipv6(host, "fe80::1/64", dev=BRIDGE)
     wanted = endpoint(container, addresses, gateways="fe80::1", routes=[("fd00:99::/64", "fe80::1")])
     first = nl.attach(wanted)
     second = nl.attach(wanted)
@@ -80,7 +79,7 @@ def test_an_identical_ipv6_endpoint_is_reported_unchanged(
 
 
 def test_the_same_address_in_other_words_is_the_same(host: nl.RTNetlink, container: Container) -> None:
-    add_ipv6(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64", dev=BRIDGE)
     first = nl.attach(endpoint(container, "fd00:17:0:0::99/64", gateways="fd00:17:0::1", mac="02:0A:0:0:0:1"))
     again = endpoint(container, "fd00:0017::0099/64", gateways="FD00:17::1", mac="2:a:00:00:00:01")
     assert nl.attach(again) == first.replace(changed=False)

@@ -8,22 +8,19 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
+from tests.support.links import add_ipv6, addresses_of, links_of, routes_of
 from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
+from tests.support.refusals import unchanged
+from tests.support.waiting import eventually
 from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
-    add_ipv6,
     address_of,
-    addresses_of,
     check_complete,
     endpoint,
     endpoints,
-    links_of,
     make_bridge,
-    routes_of,
-    unchanged,
-    wait_until,
 )
 
 Containers = Callable[..., list[Container]]
@@ -78,7 +75,7 @@ def test_what_it_makes_is_what_attach_makes(host: nl.RTNetlink, containers: Cont
 
 
 def test_different_shapes_in_one_call(host: nl.RTNetlink, containers: Containers) -> None:
-    add_ipv6(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64", dev=BRIDGE)
     make_bridge(host, "br1", "10.1.0.1/24")
     make_bridge(host, "br2")
     places = containers(12)
@@ -258,4 +255,4 @@ def test_namespaces_end_when_the_last_handle_closes(host: nl.RTNetlink) -> None:
         nl.detach(made[1])
     one.close()
     two.close()
-    wait_until(lambda: not host.links.list(kind="veth"))
+    assert eventually(lambda: not host.links.list(kind="veth"))

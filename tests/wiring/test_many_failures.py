@@ -10,19 +10,18 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import Bridge
+from tests.support.links import addresses_of, links_of
 from tests.support.namespaces import BareNamespace, Container, entered, ping_all
+from tests.support.refusals import unchanged
 from tests.support.wiring_testbed import (
     BRIDGE,
     GATEWAY,
     address_of,
-    addresses_of,
     check,
     check_complete,
     endpoint,
     endpoints,
-    links_of,
     make_bridge,
-    unchanged,
 )
 
 Containers = Callable[..., list[Container]]

@@ -10,8 +10,10 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.templates import kernel_echoes
+from tests.support.links import links_of
 from tests.support.namespaces import BareNamespace, Container, ping, setns
-from tests.support.wiring_testbed import GATEWAY, address_of, endpoint, links_of, make_bridge, unchanged
+from tests.support.refusals import unchanged
+from tests.support.wiring_testbed import GATEWAY, address_of, endpoint, make_bridge
 
 Containers = Callable[..., list[Container]]
 

@@ -11,19 +11,17 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.attachment import warn
+from tests.support.links import add_ipv6, links_of, routes_of
 from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
+from tests.support.waiting import eventually
 from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
-    add_ipv6,
     address_of,
     endpoint,
     endpoints,
-    links_of,
     make_bridge,
-    routes_of,
-    wait_until,
 )
 
 Containers = Callable[..., list[Container]]
@@ -76,7 +74,7 @@ def test_the_first_packet_over_a_bridge_that_only_now_gets_a_carrier(
 
 @pytest.mark.parametrize("direction", ["out", "in"])
 def test_the_first_ipv6_packet(host: nl.RTNetlink, bare_namespaces: Bare, direction: str) -> None:
-    add_ipv6(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64", dev=BRIDGE)
     answered = []
     for number, bare in enumerate(bare_namespaces(100), 16):
         nl.attach(endpoint(bare, f"fd00:17::{number:x}/64"))
@@ -87,7 +85,7 @@ def test_the_first_ipv6_packet(host: nl.RTNetlink, bare_namespaces: Bare, direct
 
 def test_an_ipv6_address_is_the_containers_own_on_return(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
     """The kernel makes it so (it adds the route of the table "local") a little after it acked the address."""
-    add_ipv6(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64", dev=BRIDGE)
     own = []
     for number, bare in enumerate(bare_namespaces(50), 16):
         address = f"fd00:17::{number:x}"
@@ -111,7 +109,7 @@ def test_a_bridge_that_is_down_is_said(host: nl.RTNetlink, bare_namespaces: Bare
     if count > 1:
         assert ping(places[1], GATEWAY) is None
     host.links.set(BRIDGE, up=True)
-    wait_until(lambda: ping(places[0], GATEWAY, 1000) is not None)
+    assert eventually(lambda: ping(places[0], GATEWAY, 1000) is not None)
 
 
 @pytest.mark.parametrize("count", [1, 12])
@@ -133,7 +131,7 @@ def test_stp_that_still_listens_or_learns_is_said(
     again = nl.attach(wanted[0])
     assert (again.port, again.changed) == ("learning", False)
     assert "learns" in warn(again)
-    wait_until(lambda: nl.attach(wanted[0]).ready)
+    assert eventually(lambda: nl.attach(wanted[0]).ready)
     assert ping(places[0], "10.1.0.1") is not None
 
 
@@ -202,7 +200,7 @@ def test_when_the_container_exits_all_of_it_goes(host: nl.RTNetlink, containers:
     first = nl.attach(endpoint(one))
     nl.attach(endpoint(two, "172.17.42.98/16"))
     one.kill()
-    wait_until(lambda: first.host_ifname not in links_of(None))
+    assert eventually(lambda: first.host_ifname not in links_of(None))
     assert len(host.links.list(master=BRIDGE)) == 1
     assert ping(two, GATEWAY) is not None
     one = containers(1)[0]

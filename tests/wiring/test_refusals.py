@@ -13,6 +13,7 @@ import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.wire.script import Script
 from tests.support.crash import run_step_by_step
+from tests.support.links import add_ipv6, addresses_of, links_of
 from tests.support.namespaces import (
     CLONE_NEWNET,
     CLONE_NEWUSER,
@@ -22,18 +23,8 @@ from tests.support.namespaces import (
     map_root,
     unshare,
 )
-from tests.support.wiring_testbed import (
-    ADDRESS,
-    BRIDGE,
-    GATEWAY,
-    add_ipv6,
-    addresses_of,
-    endpoint,
-    links_of,
-    make_bridge,
-    refused,
-    unchanged,
-)
+from tests.support.refusals import unchanged
+from tests.support.wiring_testbed import ADDRESS, BRIDGE, GATEWAY, endpoint, make_bridge, refused
 
 Containers = Callable[..., list[Container]]
 MAX_PORTS = 1023
@@ -279,7 +270,7 @@ def test_a_step_that_the_kernel_refuses_is_named(
 
 def test_the_kernels_own_text_and_attribute_are_told(host: nl.RTNetlink, container: Container) -> None:
     """IPv6 is off in the container: the kernel has a sentence for that."""
-    add_ipv6(host, "fd00:17::1/64")
+    add_ipv6(host, "fd00:17::1/64", dev=BRIDGE)
 
     def turn_off() -> None:
         with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w") as file:
@@ -377,7 +368,7 @@ def test_a_user_namespace_may_not_enter_our_namespace(
 
 
 def test_a_small_mtu_does_not_take_the_bridges_ipv6_away(host: nl.RTNetlink, container: Container) -> None:
-    add_ipv6(host, "2001:db8::1/64")
+    add_ipv6(host, "2001:db8::1/64", dev=BRIDGE)
     with refused(errno.EINVAL, "1279", "2001:db8::1/64", BRIDGE, "1280", among=[container]):
         nl.attach(endpoint(container, mtu=1279))
     assert nl.attach(endpoint(container, mtu=1280)).ready

@@ -16,21 +16,18 @@ from netlinkpy.wire.script import Script
 from netlinkpy.wiring import attach as attaching
 from netlinkpy.wiring import bridge as bridges
 from tests.support.crash import run_step_by_step
+from tests.support.links import add_ipv6, addresses_of, links_of, routes_of
 from tests.support.namespaces import Container, ping
+from tests.support.refusals import unchanged
 from tests.support.wiring_testbed import (
     ADDRESS,
     BRIDGE,
     GATEWAY,
-    add_ipv6,
     address_of,
-    addresses_of,
     check,
     check_complete,
     endpoint,
-    links_of,
     refused,
-    routes_of,
-    unchanged,
 )
 
 Containers = Callable[..., list[Container]]
@@ -67,7 +64,7 @@ def test_both_ways_make_the_same(
     host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, shape: str
 ) -> None:
     if shape != "small":
-        add_ipv6(host, "2001:db8::1/64")
+        add_ipv6(host, "2001:db8::1/64", dev=BRIDGE)
     wanted = endpoint(container, host_ifname="A", **SHAPES[shape])
     nl.detach(nl.attach(wanted))  # a bridge that never had a port is in another state
     visits = counted(monkeypatch)
@@ -179,7 +176,7 @@ def test_what_interrupts_just_behind_the_visit_leaves_nothing(
     class StopError(Exception):
         pass
 
-    add_ipv6(host, "2001:db8::1/64")
+    add_ipv6(host, "2001:db8::1/64", dev=BRIDGE)
     wanted = endpoint(container, **SHAPES[shape])
     nl.detach(nl.attach(wanted))
     run = Script.run
