@@ -51,6 +51,15 @@ static int cut_chunk(struct nlp_exchange *exchange)
     return 0;
 }
 
+/* A row is answered once: what comes after that is late. */
+static int is_known(const struct nlp_failure *failures, size_t count, size_t row)
+{
+    while (count)
+        if (failures[--count].row == row)
+            return 1;
+    return 0;
+}
+
 /* Take the answers out of one datagram. 1 when the last message of the chunk is answered, 0 when not, or
  * -errno. */
 static int read_answers(const struct nlp_exchange *exchange, const uint8_t *data, size_t length,
@@ -66,11 +75,16 @@ static int read_answers(const struct nlp_exchange *exchange, const uint8_t *data
         if (!read_message(data + at, length - at, &message))
             return -EBADMSG;
         number = message.sequence - (exchange->first_sequence + (uint32_t)exchange->rows_done);
-        if (message.type == NLMSG_ERROR && number < rows) {
+        if (message.port != exchange->port || number >= rows)
+            number = UINT32_MAX; /* it answers nothing asked here */
+        else if (message.type == NLMSG_OVERRUN)
+            return -ENOBUFS;
+        if ((message.type == NLMSG_ERROR || message.type == NLMSG_DONE) && number < rows) {
             bad = nlp_read_refusal(data + at, &message, NLP_FAILURE_TLVS, &refusal);
             if (bad)
                 return bad;
-            if (refusal.error && *count < capacity) {
+            if (refusal.error && *count < capacity &&
+                !is_known(failures, *count, exchange->rows_done + number)) {
                 struct nlp_failure *failure = &failures[(*count)++];
                 failure->row = exchange->rows_done + number;
                 failure->error = refusal.error;
@@ -103,6 +117,7 @@ int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failure
         if (!result)
             result = nlp_send(exchange->fd, exchange->buffer + exchange->done, exchange->end - exchange->done,
                               exchange->deadline);
+        exchange->port = nlp_port(exchange->fd); /* the first message sent binds a socket that is not */
     }
     while (!result) {
         int64_t got = nlp_receive(exchange->fd, room, exchange->deadline);

@@ -43,7 +43,7 @@ static inline size_t aligned(size_t length)
 struct message {
     size_t length;
     uint16_t type, flags;
-    uint32_t sequence;
+    uint32_t sequence, port;
 };
 
 /* Read the nlmsghdr at `at`, of which `left` bytes are there. 0 when it does not fit. */
@@ -55,6 +55,7 @@ static inline int read_message(const uint8_t *at, size_t left, struct message *m
     message->type = load16(at + 4);
     message->flags = load16(at + 6);
     message->sequence = load32(at + 8);
+    message->port = load32(at + 12);
     return message->length >= HEADER_LENGTH && message->length <= left;
 }
 

@@ -138,6 +138,7 @@ struct nlp_exchange {
     size_t done;      /* their bytes */
     size_t end_row, end;
     int64_t deadline;
+    uint32_t port;
 };
 
 /* Check the messages and make ready. 0 or NLP_BAD_*. */

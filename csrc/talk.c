@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define MAX_ERRNO 4095 /* linux/err.h */
+
 static int64_t now_ns(void)
 {
     struct timespec now;
@@ -74,27 +76,37 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
     }
 }
 
-static int absolute(uint32_t error)
+uint32_t nlp_port(int fd)
 {
-    return (int)(error > INT32_MAX ? 0 - error : error) & INT32_MAX;
+    struct sockaddr_nl own = {0};
+    socklen_t length = sizeof own;
+
+    if (getsockname(fd, (struct sockaddr *)&own, &length) || own.nl_family != AF_NETLINK)
+        return 0;
+    return own.nl_pid;
 }
 
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal)
 {
     size_t position = HEADER_LENGTH + 4, first;
+    int32_t number;
 
     memset(refusal, 0, sizeof *refusal);
+    if (message->type == NLMSG_ERROR && message->length < position + HEADER_LENGTH)
+        return -EBADMSG;
     if (message->length < position)
-        return message->type == NLMSG_DONE ? 0 : -EBADMSG;
-    refusal->error = absolute(load32(at + HEADER_LENGTH));
-    if (!refusal->error || !(message->flags & NLM_F_ACK_TLVS))
         return 0;
-    if (message->type == NLMSG_ERROR) {
-        /* A capped error echoes only the nlmsghdr of the request, another one the whole of it. */
-        if (message->length < position + HEADER_LENGTH)
-            return 0;
+    number = (int32_t)load32(at + HEADER_LENGTH);
+    if (number < -MAX_ERRNO || (number > 0 && message->type == NLMSG_ERROR))
+        return -EBADMSG;
+    if (number >= 0)
+        return 0;
+    refusal->error = -number;
+    if (!(message->flags & NLM_F_ACK_TLVS))
+        return 0;
+    /* A capped error echoes only the nlmsghdr of the request, another one the whole of it. */
+    if (message->type == NLMSG_ERROR)
         position += message->flags & NLM_F_CAPPED ? HEADER_LENGTH : aligned(load32(at + position));
-    }
     first = position;
     while (position <= message->length && message->length - position >= ATTRIBUTE_LENGTH) {
         size_t length = load16(at + position), next = position + aligned(length);

@@ -22,8 +22,11 @@ int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
 /* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Its length, or -errno, also -EINTR. */
 int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
 
-/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none) and as many whole extended-ack attributes as limit
- * holds. 0 or -EBADMSG. */
+/* The port id that answers to what was sent through this socket bear; 0 where it is no netlink socket. */
+uint32_t nlp_port(int fd);
+
+/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none; a DONE may bear a length in its place) and as many
+ * whole extended-ack attributes as limit holds. 0 or -EBADMSG. */
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal);
 
 #endif

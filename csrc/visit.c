@@ -25,6 +25,7 @@
 struct line {
     int fd;    /* or -errno */
     int given; /* the caller's, to be left open */
+    uint32_t port; /* 0: not asked yet */
 };
 
 struct visiting {
@@ -33,9 +34,8 @@ struct visiting {
     size_t rows;
     uint8_t *datagrams, *results;
     uint8_t *sockets; /* as given, or NULL */
-    int beside;
     int64_t timeout_ns;
-    struct line *lines;
+    struct line *lines; /* of the rows, and the one beside */
     uint8_t *room;
 };
 
@@ -69,6 +69,7 @@ struct hearing {
     const uint8_t *datagram;
     const struct step *step;
     struct row *row;
+    uint32_t port;
     int kept; /* its values */
 };
 
@@ -118,14 +119,19 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
         if (!read_message(data + at, length - at, &message))
             return -EBADMSG;
         number = find_message(hearing->datagram, hearing->step->length, message.sequence, &last, &last_flags);
-        if (number >= 0) {
+        if (number >= 0 && message.port == hearing->port) {
+            if (message.type == NLMSG_OVERRUN)
+                return -ENOBUFS;
             done = number == last;
             if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
                 if (nlp_read_refusal(data + at, &message, NLP_VISITED_TLVS, &refusal))
                     return -EBADMSG;
                 note_refusal(&hearing->row->visited, &refusal, number);
+            } else if (message.type < NLMSG_MIN_TYPE) {
+                done = 0;
             } else {
-                done = done && !(last_flags & NLM_F_ACK) && !(message.flags & NLM_F_MULTI);
+                done = done && !(last_flags & NLM_F_ACK) && (last_flags & NLM_F_DUMP) != NLM_F_DUMP &&
+                       !(message.flags & NLM_F_MULTI);
                 if (note_reply(hearing, data + at, &message))
                     return -EBADMSG;
             }
@@ -138,19 +144,22 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
 }
 
 /* 0 or an errno. */
-static int run_step(const struct visiting *visiting, const struct step *step, uint8_t *datagram, int fd,
-                    int64_t deadline, struct row *row)
+static int run_step(const struct visiting *visiting, const struct step *step, uint8_t *datagram,
+                    struct line *line, int64_t deadline, struct row *row)
 {
-    struct hearing hearing = {datagram, step, row, 0};
+    struct hearing hearing = {.datagram = datagram, .step = step, .row = row};
     int result;
 
     for (size_t i = 0; i < step->puts_count; i++) {
         struct put put = nlp_put_of(step, i);
         memcpy(datagram + put.offset, row->values + put.value * NLP_VALUE, put.width);
     }
-    result = nlp_send(fd, datagram, step->length, deadline);
+    result = nlp_send(line->fd, datagram, step->length, deadline);
+    if (!line->port) /* the first message sent binds a socket that is not */
+        line->port = nlp_port(line->fd);
+    hearing.port = line->port;
     while (!result) {
-        int64_t got = nlp_receive(fd, visiting->room, deadline);
+        int64_t got = nlp_receive(line->fd, visiting->room, deadline);
         if (got == -EINTR)
             continue;
         result = got < 0 ? (int)got : hear(&hearing, visiting->room, (size_t)got);
@@ -249,18 +258,18 @@ static void run_row(const struct visiting *visiting, size_t number, struct row *
     struct nlp_visited *visited = &row->visited;
     uint8_t *datagrams = visiting->datagrams + number * script->row_length;
     int64_t deadline = nlp_deadline_after(visiting->timeout_ns);
-    int fd = visiting->lines[number].fd;
+    struct line *line = &visiting->lines[number];
 
     memset(row, 0, sizeof *row);
     visited->step = visited->message = -1;
-    if (fd < 0) {
-        visited->error = -fd;
+    if (line->fd < 0) {
+        visited->error = -line->fd;
         return;
     }
     while (!visited->error && nlp_next_step(script, &step)) {
         visited->step = (int)step.number - 1;
-        visited->error = run_step(visiting, &step, datagrams + step.start, step.beside ? visiting->beside : fd,
-                                  deadline, row);
+        visited->error = run_step(visiting, &step, datagrams + step.start,
+                                  step.beside ? &visiting->lines[visiting->rows] : line, deadline, row);
     }
     if (!visited->error)
         visited->step = (int)script->steps;
@@ -326,14 +335,14 @@ static int check(struct visiting *visiting, struct nlp_span script, struct nlp_s
 int nlp_visit(struct nlp_span script, struct nlp_span datagrams, struct nlp_span netns_fds,
               struct nlp_span sockets, int beside, int64_t timeout_ns, struct nlp_span results)
 {
-    struct visiting visiting = {.beside = beside, .timeout_ns = timeout_ns};
+    struct visiting visiting = {.timeout_ns = timeout_ns};
     int bad = check(&visiting, script, datagrams, netns_fds, sockets, results), enters = 0;
     sigset_t all, before;
 
     if (bad || !visiting.rows)
         return bad;
     visiting.room = malloc(NLP_RECEIVE_LENGTH);
-    visiting.lines = calloc(visiting.rows, sizeof *visiting.lines);
+    visiting.lines = calloc(visiting.rows + 1, sizeof *visiting.lines);
     bad = visiting.room && visiting.lines ? 0 : -ENOMEM;
     for (size_t row = 0; row < visiting.rows && !bad; row++) {
         struct line *line = &visiting.lines[row];
@@ -341,6 +350,8 @@ int nlp_visit(struct nlp_span script, struct nlp_span datagrams, struct nlp_span
         line->given = line->fd >= 0;
         enters |= !line->given;
     }
+    if (!bad)
+        visiting.lines[visiting.rows].fd = beside;
     if (!bad && enters)
         bad = run_thread(open_all, &visiting);
     if (!bad) {

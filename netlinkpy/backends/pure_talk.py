@@ -20,50 +20,51 @@ if TYPE_CHECKING:
 
     from netlinkpy.backends.interface import Failure, Plan, Step, Visited
 
-HEADER = Struct("=IHHI")  # nlmsghdr up to nlmsg_seq
+HEADER = Struct("=IHHII")  # nlmsghdr
 FLAGS = Struct("=H")
 ERROR = Struct("=i")
 U32 = Struct("=I")
 AF_NETLINK, SOCK_RAW, SOL_NETLINK = 16, 3, 270
 NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 10, 11, 12
-NLM_F_MULTI, NLM_F_ACK = 0x2, 0x4
+NLM_F_MULTI, NLM_F_ACK, NLM_F_DUMP = 0x2, 0x4, 0x300
+NLMSG_OVERRUN, NLMSG_MIN_TYPE = 4, 16
+MAX_ERRNO = 4095  # linux/err.h
 NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200  # in an error
 MSG_DONTWAIT, MSG_NOSIGNAL = 0x40, 0x4000
 POLLIN, POLLOUT = 1, 4
 RECEIVE = 65536
 
 
-def _messages(data: bytes | memoryview, at: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """(position, length, type, flags, sequence) of each message in `data[at:end]`. ValueError when a length
-    does not fit."""
+def _messages(data: bytes | memoryview, at: int, end: int) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """(position, length, type, flags, sequence, port id) of each message in `data[at:end]`. ValueError when a
+    length does not fit."""
     while at < end:
         if end - at < 16:
             raise ValueError("a message is cut off")
-        length, kind, flags, sequence = HEADER.unpack_from(data, at)
+        length, kind, flags, sequence, port = HEADER.unpack_from(data, at)
         if length < 16 or length > end - at:
             raise ValueError("a message's length does not fit")
-        yield at, length, kind, flags, sequence
+        yield at, length, kind, flags, sequence, port
         at += (length + 3) & ~3
 
 
 def _refusal(data: memoryview, at: int, length: int, kind: int, flags: int, limit: int) -> tuple[int, bytes]:
-    """The errno of the NLMSG_ERROR or NLMSG_DONE at `at`, and as many whole extended-ack attributes as
-    `limit` holds.
-
-    An NLMSG_DONE may come without an error. ValueError if an NLMSG_ERROR does.
-    """
+    """The errno of the NLMSG_ERROR or NLMSG_DONE at `at` (0: none; a DONE may bear a length in its place)
+    and as many whole extended-ack attributes as `limit` holds. ValueError where there can be none such."""
+    if kind == NLMSG_ERROR and length < 36:
+        raise ValueError("an error is cut off")
     if length < 20:
-        if kind == NLMSG_DONE:
-            return 0, b""
-        raise ValueError("an error message has no error")
-    code: int = abs(ERROR.unpack_from(data, at + 16)[0]) & 0x7FFFFFFF
-    if not code or not flags & NLM_F_ACK_TLVS:
-        return code, b""
+        return 0, b""
+    number: int = ERROR.unpack_from(data, at + 16)[0]
+    if number < -MAX_ERRNO or (number > 0 and kind == NLMSG_ERROR):
+        raise ValueError("no error of the kernel's")
+    if number >= 0:
+        return 0, b""
+    if not flags & NLM_F_ACK_TLVS:
+        return -number, b""
     first = at + 20
     if kind == NLMSG_ERROR:
         # A capped error echoes only the nlmsghdr of the request, another one the whole of it.
-        if length < 36:
-            return code, b""
         echoed = 16 if flags & NLM_F_CAPPED else U32.unpack_from(data, at + 20)[0]
         first += (echoed + 3) & ~3
     position, end = first, at + length
@@ -73,7 +74,7 @@ def _refusal(data: memoryview, at: int, length: int, kind: int, flags: int, limi
         if size < 4 or following > end or following - first > limit:
             break
         position = following
-    return code, bytes(data[first:position])
+    return -number, bytes(data[first:position])
 
 
 class _Line:
@@ -110,6 +111,11 @@ class _Line:
             if not isinstance(sender, tuple) or sender[0] == 0:
                 return length
             self._left()  # one that never stops writing does not hold us up
+
+    def port(self) -> int:
+        """The port id that answers to what was sent bear; 0 where it is no netlink socket."""
+        own = self.socket.getsockname() if self.socket.family == AF_NETLINK else (0,)
+        return int(own[0])
 
     def _left(self) -> int:
         from time import monotonic_ns
@@ -148,7 +154,7 @@ def exchange(
     try:
         line = _Line(sock, timeout_ns)
         for start, last, end, count in chunks:
-            for position, _, _, flags, _ in _messages(data, start, end):
+            for position, _, _, flags, *_ in _messages(data, start, end):
                 wanted = flags | NLM_F_ACK if position == last else flags & ~NLM_F_ACK
                 if wanted != flags:
                     FLAGS.pack_into(data, position + 6, wanted)
@@ -172,7 +178,7 @@ def _chunks(
         raise ValueError("the buffer is shorter than its length, or a number of rows is out of range")
     chunks = []
     start = last = end = count = seen = 0
-    for position, size, _, _, sequence in _messages(data, 0, length):
+    for position, size, _, _, sequence, _ in _messages(data, 0, length):
         if sequence != (first_sequence + seen) & 0xFFFFFFFF:
             raise ValueError(f"the sequence number of message {seen} is not first_sequence + {seen}")
         following = min(position + ((size + 3) & ~3), length)
@@ -191,16 +197,22 @@ def _chunks(
 
 def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failure]) -> None:
     """Read until the last of `count` messages is answered."""
-    known = len(failures)
+    own = line.port()
+    refused = set()  # a row is answered once: what comes after that is late
     while True:
         got = line.receive()
         try:
-            for at, length, kind, flags, sequence in _messages(line.room, 0, got):
+            for at, length, kind, flags, sequence, port in _messages(line.room, 0, got):
                 number = (sequence - first) & 0xFFFFFFFF
-                if kind != NLMSG_ERROR or number >= count:
+                if number >= count or port != own:
+                    continue
+                if kind == NLMSG_OVERRUN:
+                    raise OSError(errno.ENOBUFS, "answers were lost")
+                if kind not in (NLMSG_ERROR, NLMSG_DONE):
                     continue
                 code, tlvs = _refusal(line.room, at, length, kind, flags, 512)
-                if code and len(failures) - known < count:
+                if code and number not in refused:
+                    refused.add(number)
                     failures.append((row + number, code, tlvs))
                 if number == count - 1:
                     return
@@ -363,7 +375,7 @@ def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) 
         try:
             sent = {
                 sequence: (place, flags)
-                for place, (*_, flags, sequence) in enumerate(_messages(datagram, 0, length))
+                for place, (*_, flags, sequence, _) in enumerate(_messages(datagram, 0, length))
             }
             line.send(datagram)
             code, message, tlvs = _converse(line, sent, plan, values)
@@ -390,19 +402,25 @@ def _converse(
     last, (_, last_flags) = list(sent.items())[-1]
     refusal = (0, -1, b"")
     kept = False
+    own = line.port()
     try:
         while True:
             got = line.receive()
-            for at, length, kind, flags, sequence in _messages(line.room, 0, got):
-                if sequence not in sent:
+            for at, length, kind, flags, sequence, port in _messages(line.room, 0, got):
+                if sequence not in sent or port != own:
                     continue
+                if kind == NLMSG_OVERRUN:
+                    raise OSError(errno.ENOBUFS, "answers were lost")
                 done = sequence == last
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
                     code, tlvs = _refusal(line.room, at, length, kind, flags, 256)
                     if code and not refusal[0]:
                         refusal = (code, sent[sequence][0], tlvs)
+                elif kind < NLMSG_MIN_TYPE:
+                    done = False
                 else:
-                    done = done and not last_flags & NLM_F_ACK and not flags & NLM_F_MULTI
+                    single = not last_flags & NLM_F_ACK and last_flags & NLM_F_DUMP != NLM_F_DUMP
+                    done = done and single and not flags & NLM_F_MULTI
                     if not kept and plan is not None and kind == plan[0]:
                         found = _values(line.room[at : at + length], plan)
                         values += found
