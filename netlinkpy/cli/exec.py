@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     words = rest + words
     if not words or not words[0]:
         raise misused(f"a command is needed; usage: {COMMAND.usage}")
-    from ..run.enter import execute
+    from ..run.executing import execute
     from .run import complaint, say
 
     try:

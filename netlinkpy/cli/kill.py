@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _kill(name: str, number: int) -> None:
-    from ..run.names import Call
+    from ..run.running import Call
     from ..run.signals import SIGKILL
 
     with Call(name) as call:

@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     parsed = COMMAND.parse(arguments)
     if parsed is None:
         return 0
-    from ..run.names import Call
+    from ..run.running import Call
 
     name, *wanted = parsed[1]
     with Call(name) as call:

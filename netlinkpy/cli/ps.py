@@ -6,7 +6,7 @@ from .options import Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..run.names import Running
+    from ..run.running import Running
 
 COMMAND = Command(
     usage="netlinkpy ps [--json] [-q]",
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     if parsed is None:
         return 0
     values, _ = parsed
-    from ..run.names import listing
+    from ..run.running import listing
 
     found = listing()
     if values["json"]:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..run.connect import Connected
+    from ..run.networking import Connected
     from ..run.options import Options
 
 COMMAND = Command(
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
         _warn_of_host(options)
         if values["detach"]:
             return _detached(options)
-        from ..run.holder import hold
+        from ..run.supervisor import hold
 
         return hold(options, lambda _, connected: say(_notes(connected)))
     except (OSError, ValueError) as error:
@@ -117,7 +117,7 @@ def say(text: str) -> None:
 
 def complaint(error: Exception) -> tuple[str, int]:
     """One sentence, and the exit code that goes with it."""
-    from ..run.line import OURS, sentence
+    from ..run.sync_pipe import OURS, sentence
 
     return f"netlinkpy: {sentence(error)}\n", int(getattr(error, "exit_code", OURS))
 
@@ -147,7 +147,7 @@ def _detached(options: Options) -> int:
 
 def _hold_in_background(options: Options, teller: int) -> None:
     """The other process: never returns. It tells "+" and the warnings, or "-" and the complaint."""
-    from ..run.holder import hold
+    from ..run.supervisor import hold
 
     def tell(text: str) -> None:
         os.write(teller, text.encode("utf-8", "surrogateescape"))

@@ -48,7 +48,7 @@ def act_on_each(names: list[str], act: Callable[[str], None]) -> int:
 
 
 def _stop(name: str, seconds: int) -> None:
-    from ..run.names import Call
+    from ..run.running import Call
 
     with Call(name) as call:
         call.stop(seconds)

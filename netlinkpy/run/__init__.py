@@ -7,20 +7,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .container import Container as Container
     from .container import start as start
-    from .enter import execute as execute
-    from .line import StartError as StartError
-    from .names import Call as Call
-    from .names import Running as Running
-    from .names import find as find
-    from .names import listing as listing
+    from .executing import execute as execute
     from .options import Options as Options
+    from .running import Call as Call
+    from .running import Running as Running
+    from .running import find as find
+    from .running import listing as listing
+    from .sync_pipe import StartError as StartError
 
 _PLACES = {
     "Container": "container",
     "start": "container",
-    "execute": "enter",
-    "StartError": "line",
-    **dict.fromkeys(("Call", "Running", "find", "listing"), "names"),
+    "execute": "executing",
+    "StartError": "sync_pipe",
+    **dict.fromkeys(("Call", "Running", "find", "listing"), "running"),
     "Options": "options",
 }
 

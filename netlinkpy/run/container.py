@@ -8,10 +8,10 @@ import os
 import sys
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
 
-from .line import OURS, sentence, start_error
-from .names import TIMEOUT
 from .options import Options, checked
+from .running import TIMEOUT
 from .signals import SIGKILL, exit_code
+from .sync_pipe import OURS, sentence, start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from ..wiring.attachment import Attachment
-    from .connect import Connected
+    from .networking import Connected
 
 START_TIMEOUT = 60.0  # seconds that the making of a container may take
 _OWNER_FD = 3  # where the holder finds its owner's line
@@ -162,8 +162,8 @@ def serve() -> int:
     """The holder's side: take the options from the owner's line, hold, answer."""
     from marshal import dumps, loads
 
-    from .holder import hold
-    from .inside import close_all_but
+    from .pid1 import close_all_but
+    from .supervisor import hold
 
     close_all_but(_OWNER_FD)  # what the program let be inherited
     owner = socket(fileno=_OWNER_FD)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from ..record import Record
-from .names import check_name
-from .ports import Published
+from .published_ports import Published
+from .running import check_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ import os
 from fcntl import ioctl
 from termios import TCSADRAIN, TIOCGWINSZ, TIOCSWINSZ, tcgetattr, tcsetattr
 
-from .line import start_error
-from .loop import Pump
+from .poller import Pump
+from .sync_pipe import start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .loop import Loop
+    from .poller import Loop
 
 
 class Terminal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import signals
-from .loop import Loop
+from .poller import Loop
 from .signals import PASSED_ON, SIG_IGN, SIGCHLD, SIGWINCH
 
 TYPE_CHECKING = False

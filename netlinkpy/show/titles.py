@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..run.names import Running
+    from ..run.running import Running
     from .namespaces import Namespace
 
 _ID_LENGTH = 64  # letters of an engine's container id
@@ -42,7 +42,7 @@ def containers(namespaces: Iterable[Namespace]) -> dict[int, Container]:
 
 def _runs() -> dict[int, list[Running]]:
     """What `netlinkpy run` has running, by the inode of its namespace; several may share one."""
-    from ..run.names import listing
+    from ..run.running import listing
 
     found: dict[int, list[Running]] = {}
     for one in listing():

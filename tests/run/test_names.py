@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netlinkpy.run import Call, find, listing
-from netlinkpy.run.names import PREFIX, check_name
+from netlinkpy.run.running import PREFIX, check_name
 from tests.support.namespaces import entered
 from tests.support.run_testbed import (
     DEFAULT_CAPABILITIES,
@@ -214,7 +214,7 @@ def test_an_answer_that_makes_no_sense(answer: bytes) -> None:
 
 
 def test_a_holder_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netlinkpy.run.names.TIMEOUT", 0.1)
+    monkeypatch.setattr("netlinkpy.run.running.TIMEOUT", 0.1)
     with listener("squatter"):
         with pytest.raises(TimeoutError, match="does not answer"):
             find("squatter")

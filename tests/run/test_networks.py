@@ -12,7 +12,7 @@ import pytest
 
 from netlinkpy.networks import Network
 from netlinkpy.run import Running, listing, start
-from netlinkpy.run.ports import Published
+from netlinkpy.run.published_ports import Published
 from tests.support.namespaces import ping
 from tests.support.run_testbed import detached, exists, netlinkpy, probe, run, veths
 from tests.support.waiting import eventually

@@ -10,8 +10,8 @@ from ..wiring.attach import attach
 from ..wiring.attachment import Attachment, warn
 from ..wiring.detach import detach
 from ..wiring.endpoint import Endpoint
-from .line import start_error
-from .ports import leading_to, shown
+from .published_ports import leading_to, shown
+from .sync_pipe import start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

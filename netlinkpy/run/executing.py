@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 
 from ..backends import load
-from .birth import bear, die_with_parent
-from .inside import Command, become, drop_unless, go_to
-from .names import Call
-from .namespaces import enter_user
+from .pid1 import Command, become, drop_unless, go_to
+from .running import Call
 from .signals import exit_code
+from .spawn import bear, die_with_parent
+from .unshare import enter_user
 from .watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from .line import Line
+    from .sync_pipe import Line
     from .terminal import Terminal
 
 _KINDS = ("net", "uts", "ipc", "pid", "mnt")  # the mounts last: the paths are the container's then

@@ -9,15 +9,15 @@ from fcntl import ioctl
 
 from ..record import Record
 from . import signals
-from .birth import die_with_parent
-from .line import NOT_EXECUTABLE, NOT_FOUND, OURS
 from .signals import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIGCHLD, exit_code
+from .spawn import die_with_parent
+from .sync_pipe import NOT_EXECUTABLE, NOT_FOUND, OURS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from .line import Line
+    from .sync_pipe import Line
 
 SIOCSIFFLAGS, TIOCSCTTY = 0x8914, 0x540E  # linux/sockios.h, asm-generic/ioctls.h
 IFF_UP, IFF_RUNNING = 0x1, 0x40  # linux/if.h

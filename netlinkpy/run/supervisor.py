@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 from time import time
 
-from .birth import Child, bear
-from .inside import Command, Inside, be_first
-from .names import Running, claim, peer_of
-from .namespaces import enter_network, make_own
 from .options import checked
+from .pid1 import Command, Inside, be_first
+from .running import Running, claim, peer_of
 from .signals import PASSED_ON, SIG_BLOCK, SIGKILL, exit_code, pthread_sigmask
+from .spawn import Child, bear
+from .unshare import enter_network, make_own
 from .watch import Watch
 
 TYPE_CHECKING = False
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable
 
-    from .connect import Connected
+    from .networking import Connected
     from .options import Options
-    from .target import Shared
+    from .shared_network import Shared
     from .terminal import Terminal
 
 BACKLOG = 64
@@ -70,7 +70,7 @@ class _Holder:
         """Make the namespaces, wire them, and only then let the command start."""
         options = self._options
         if options.mode == "container":
-            from .target import open_target
+            from .shared_network import open_target
 
             self._shared = open_target(options.target)
             self._hostname, self._dns = self._shared.hostname or "", self._shared.dns
@@ -90,7 +90,7 @@ class _Holder:
         )
         child = self._child = bear(self._enter, lambda line: be_first(line, inside, command))
         if options.mode == "network":
-            from .connect import connect
+            from .networking import connect
 
             self.connected = connect(child.pid, options)
         child.line.expect("ready")
@@ -216,7 +216,7 @@ class _Holder:
                 self._child.kill()
                 os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
             if self.connected is not None:
-                from .connect import disconnect
+                from .networking import disconnect
 
                 disconnect(self.connected)
         finally:

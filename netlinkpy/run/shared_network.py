@@ -6,7 +6,7 @@ import errno
 
 from ..netns.handle import Netns
 from ..record import Record
-from .names import Call
+from .running import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import errno
 import os
 
 from ..backends import load
-from .line import Line, start_error
 from .signals import SIG_DFL, SIGCHLD, SIGKILL, signal
+from .sync_pipe import Line, start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
