@@ -5,15 +5,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .foreign import ForeignDrop as ForeignDrop
-    from .forwarding import Setting as Setting
+    from .forwarding_sysctls import Setting as Setting
     from .nat import Nat as Nat
+    from .other_firewalls import ForeignDrop as ForeignDrop
     from .records import NatNetwork as NatNetwork
     from .records import Port as Port
 
 _PLACES = {
-    "ForeignDrop": "foreign",
-    "Setting": "forwarding",
+    "ForeignDrop": "other_firewalls",
+    "Setting": "forwarding_sysctls",
     "Nat": "nat",
     "NatNetwork": "records",
     "Port": "records",

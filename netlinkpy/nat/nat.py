@@ -10,9 +10,9 @@ from ..nft.tables import Nftables, add_elements, delete_elements, delete_table
 from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from ..wire.netfilter.elements import Element
-from . import forwarding
-from .flows import end_of_addresses, end_of_bypasses, end_of_ports
+from . import forwarding_sysctls
 from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of, target_of
+from .stale_flows import end_of_addresses, end_of_bypasses, end_of_ports
 from .table import FAMILY, TABLE, ensure
 
 TYPE_CHECKING = False
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..netns.handle import Target
     from ..nft.tables import Change
-    from .foreign import ForeignDrop
-    from .forwarding import Setting
+    from .forwarding_sysctls import Setting
+    from .other_firewalls import ForeignDrop
     from .records import Port
 
     T = TypeVar("T")
@@ -100,7 +100,7 @@ class Nat:
             if internal:
                 return []
             return self._inside(
-                lambda: forwarding.forward(bridge, ipv4=False in families, ipv6=True in families)
+                lambda: forwarding_sysctls.forward(bridge, ipv4=False in families, ipv6=True in families)
             )
         except OSError:
             self._replace(bridge, before, verb=f"restore network {bridge}")
@@ -113,7 +113,7 @@ class Nat:
         if all(network.bridge != bridge for network in self.networks()):
             return []
         # Before the rules that make it safe go; and after, for one who published meanwhile.
-        changes = self._inside(lambda: forwarding.route_localnet([bridge], on=False))
+        changes = self._inside(lambda: forwarding_sysctls.route_localnet([bridge], on=False))
         doomed: dict[str, list[Element]] = {}
 
         def plan() -> list[Change]:
@@ -130,7 +130,7 @@ class Nat:
             return [*_deletions(doomed), *_changes(found, mine, None)]
 
         self._tables.update(plan, verb=f"remove network {bridge}")
-        changes += self._inside(lambda: forwarding.route_localnet([bridge], on=False))
+        changes += self._inside(lambda: forwarding_sysctls.route_localnet([bridge], on=False))
         end_of_ports(self._conntrack, _ports_of(doomed))
         return changes
 
@@ -153,7 +153,7 @@ class Nat:
         """The forward chains of others that drop what they do not accept, and do not accept the traffic of
         these bridges (None: of all networks), with the rules that would help. (Those of the old
         iptables-legacy cannot be seen by nf_tables.)"""
-        from .foreign import foreign_drops
+        from .other_firewalls import foreign_drops
 
         given = None if bridges is None else list(bridges)
 
@@ -183,17 +183,17 @@ class Nat:
         places = placed(wanted)
         homes = self._homes(wanted)
         if check:
-            from .listeners import check_free
+            from .bound_ports import check_free
 
             self._inside(lambda: check_free(wanted))
         bridges = {homes[port.address] for port in wanted if _on_loopback(port)}
-        changes = self._inside(lambda: forwarding.route_localnet(bridges, on=True))
+        changes = self._inside(lambda: forwarding_sysctls.route_localnet(bridges, on=True))
         verb = f"publish port {wanted[0]}" if len(wanted) == 1 else f"publish {len(wanted)} ports"
         try:
             self._add_ports(places, verb)
         except OSError:
             if not any(map(_on_loopback, self.ports())):  # others may have come to need it
-                self._inside(lambda: forwarding.undo(changes))
+                self._inside(lambda: forwarding_sysctls.undo(changes))
             raise
         self._let_back(homes)
         end_of_bypasses(self._conntrack, wanted, self._own_addresses)

@@ -4,7 +4,7 @@ to each."""
 from __future__ import annotations
 
 from ..record import Record
-from . import words
+from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def tag(container: Container) -> str:
 
 def process(container: Container) -> str:
     """Its first process."""
-    return words.printable(f"{container.pid} {container.command}") if container.pid else "no process"
+    return wording.printable(f"{container.pid} {container.command}") if container.pid else "no process"
 
 
 def _is_wired(port: Port) -> bool:
@@ -83,50 +83,52 @@ def _is_wired(port: Port) -> bool:
 
 def _network(network: Network) -> Section:
     cards = [card for port in network.ports for card in _cards(port)]
-    facts = tuple(words.facts(network.interface))
-    return Section(words.heading(network), facts, tuple(words.traits(network)), tuple(cards))
+    facts = tuple(wording.facts(network.interface))
+    return Section(wording.heading(network), facts, tuple(wording.traits(network)), tuple(cards))
 
 
 def _link(port: Port) -> Section:
-    facts, marks = tuple(words.facts(port.interface)), tuple(words.troubles(port))
-    return Section(words.interface(port), facts, marks, tuple(_cards(port)))
+    facts, marks = tuple(wording.facts(port.interface)), tuple(wording.troubles(port))
+    return Section(wording.interface(port), facts, marks, tuple(_cards(port)))
 
 
 def _cards(port: Port) -> list[Card]:
-    name, troubles = words.printable(port.interface.name), tuple(words.troubles(port))
+    name, troubles = wording.printable(port.interface.name), tuple(wording.troubles(port))
     if port.ends:
         return [_end(end, name, troubles) for end in port.ends]
     if port.hidden:
-        return [Card(words.HIDDEN, wire=name, troubles=troubles, outside=True)]
-    lines = tuple(words.facts(port.interface))
+        return [Card(wording.HIDDEN, wire=name, troubles=troubles, outside=True)]
+    lines = tuple(wording.facts(port.interface))
     whole = _whole(port.interface)
-    return [Card(name, process=words.kind(port), lines=lines, troubles=troubles, whole=whole, outside=True)]
+    return [Card(name, process=wording.kind(port), lines=lines, troubles=troubles, whole=whole, outside=True)]
 
 
 def _end(end: End, wire: str, troubles: tuple[str, ...]) -> Card:
     container, interface = end.container, end.interface
-    leads = [words.leads(one, whole=False) for one in end.published]
+    leads = [wording.leads(one, whole=False) for one in end.published]
     shown = leads[:_PUBLISHED] + ([f"and {len(leads) - _PUBLISHED} more"] if len(leads) > _PUBLISHED else [])
-    whole = [words.about(container, 1000), _whole(interface), *leads, f"wired by {wire}"]
+    whole = [wording.about(container, 1000), _whole(interface), *leads, f"wired by {wire}"]
     return Card(
-        title=words.title(container),
+        title=wording.title(container),
         tag=tag(container),
         process=process(container),
         lines=_addresses(interface),
         published=tuple(shown),
         wire=wire,
-        troubles=(*words.end_troubles(end), *troubles),
+        troubles=(*wording.end_troubles(end), *troubles),
         whole="\n".join(whole),
     )
 
 
 def _addresses(interface: Interface) -> tuple[str, ...]:
-    name, facts = words.printable(interface.name), words.facts(interface)
+    name, facts = wording.printable(interface.name), wording.facts(interface)
     more = [f"and {len(facts) - _ADDRESSES} more"] if len(facts) > _ADDRESSES else []
     first, *rest = [*facts[:_ADDRESSES], *more] or [""]
     return (f"{name} {first}".strip(), *(f"{'':{len(name)}} {fact}" for fact in rest))
 
 
 def _whole(interface: Interface) -> str:
-    facts = ", ".join(words.facts(interface))
-    return f"{words.printable(interface.name)}: {facts or 'no address'}, {interface.mac}, MTU {interface.mtu}"
+    facts = ", ".join(wording.facts(interface))
+    return (
+        f"{wording.printable(interface.name)}: {facts or 'no address'}, {interface.mac}, MTU {interface.mtu}"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import cards as content
-from . import words
+from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def draw(host: Host) -> str:
         '  edge [fontname="monospace", fontsize=8]',
     ]
     for network in host.networks:
-        told = [words.heading(network), *words.facts(network.interface), *words.traits(network)]
+        told = [wording.heading(network), *wording.facts(network.interface), *wording.traits(network)]
         lines.append(f"  {_link(network.interface.index)} [label={_quoted(*told)}, style=bold]")
         for port in network.ports:
             lines += _port(port, network.interface.index)
@@ -29,7 +29,9 @@ def draw(host: Host) -> str:
         lines += _ends(port, port.interface.index)
     lines += [_container(one) for one in _containers(host).values()]
     for number, published in enumerate(host.astray):
-        lines.append(f"  astray{number} [label={_quoted(words.leads(published, whole=True), words.ASTRAY)}]")
+        lines.append(
+            f"  astray{number} [label={_quoted(wording.leads(published, whole=True), wording.ASTRAY)}]"
+        )
     return "\n".join([*lines, "}\n"])
 
 
@@ -43,22 +45,22 @@ def _port(port: Port, network: int) -> list[str]:
 def _ends(port: Port, link: int) -> list[str]:
     lines = []
     for end in port.ends:
-        told = [f"{port.interface.name} - {end.interface.name}", *words.facts(end.interface)]
-        told += [*words.troubles(port), *words.end_troubles(end)]
-        told += [words.leads(one, whole=False) for one in end.published]
+        told = [f"{port.interface.name} - {end.interface.name}", *wording.facts(end.interface)]
+        told += [*wording.troubles(port), *wording.end_troubles(end)]
+        told += [wording.leads(one, whole=False) for one in end.published]
         lines.append(f"  {_link(link)} -- {_node(end.container)} [label={_quoted(*told)}]")
     return lines
 
 
 def _interface(port: Port) -> str:
-    told = [words.interface(port), *words.facts(port.interface), *words.troubles(port)]
+    told = [wording.interface(port), *wording.facts(port.interface), *wording.troubles(port)]
     if port.hidden:
-        told.append(words.HIDDEN)
+        told.append(wording.HIDDEN)
     return f"  {_link(port.interface.index)} [label={_quoted(*told)}]"
 
 
 def _container(container: Container) -> str:
-    told = (words.title(container), words.about(container))
+    told = (wording.title(container), wording.about(container))
     return f"  {_node(container)} [label={_quoted(*told)}, style=rounded]"
 
 
@@ -78,5 +80,5 @@ def _node(container: Container) -> str:
 
 def _quoted(*lines: str) -> str:
     """A label of several lines."""
-    escaped = [words.printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines]
+    escaped = [wording.printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines]
     return '"' + "\\n".join(escaped) + '"'

@@ -103,7 +103,7 @@ def read() -> Host:
 
     What goes away meanwhile, or is not ours to look at, is left out. NetlinkError where the kernel refuses to
     tell of our own namespace."""
-    from .host import look
+    from .collect import look
 
     return look()
 

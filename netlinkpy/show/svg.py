@@ -6,7 +6,7 @@ stands in a grid, so that one container or two hundred stay legible."""
 from __future__ import annotations
 
 from . import cards as content
-from . import words
+from . import wording
 from .cards import Card, Section
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ def draw(host: Host) -> str:
         sheet.section(section, columns)
     sheet.unwired(host)
     sheet.astray(host)
-    return sheet.document(f"{words.printable(host.name)}: {content.summary(host)}")
+    return sheet.document(f"{wording.printable(host.name)}: {content.summary(host)}")
 
 
 def _columns(most: int) -> int:
@@ -83,13 +83,13 @@ class _Sheet:
 
     def heading(self, host: Host) -> None:
         """The host's name and numbers, and its interfaces that nothing is wired to."""
-        self._add(_text("name", self._left, self._y + 14, words.printable(host.name)))
+        self._add(_text("name", self._left, self._y + 14, wording.printable(host.name)))
         self._add(_text("soft", self._left, self._y + 36, content.summary(host)))
         self._y += 56
         chips = []
         for port in content.loose(host):
-            facts = [*words.facts(port.interface), *words.troubles(port)]
-            chips.append((" ".join([words.interface(port), *facts]), ""))
+            facts = [*wording.facts(port.interface), *wording.troubles(port)]
+            chips.append((" ".join([wording.interface(port), *facts]), ""))
         self._chips(chips)
 
     def section(self, section: Section, columns: int) -> None:
@@ -116,17 +116,19 @@ class _Sheet:
     def unwired(self, host: Host) -> None:
         """The containers without a wire to here."""
         if host.unwired:
-            self._add(_text("title", self._left, self._y + 8, words.UNWIRED))
+            self._add(_text("title", self._left, self._y + 8, wording.UNWIRED))
             self._y += 20
-            told = [(words.title(one), f"{content.tag(one)} {content.process(one)}") for one in host.unwired]
+            told = [
+                (wording.title(one), f"{content.tag(one)} {content.process(one)}") for one in host.unwired
+            ]
             self._chips(told)
 
     def astray(self, host: Host) -> None:
         """The published ports that lead nowhere."""
         if host.astray:
-            self._add(_text("title bad", self._left, self._y + 8, words.ASTRAY))
+            self._add(_text("title bad", self._left, self._y + 8, wording.ASTRAY))
             self._y += 20
-            self._chips([(words.leads(one, whole=True), "") for one in host.astray])
+            self._chips([(wording.leads(one, whole=True), "") for one in host.astray])
 
     def _add(self, part: str) -> None:
         self._parts.append(part)
@@ -143,7 +145,7 @@ class _Sheet:
             self._add(_text("", marks_at + (wide - 6) / 2, y + 25, mark, middle=True))
         facts_at = x + 14 + len(section.title) * (_SANS + 1) + 14
         room = int((marks_at - facts_at) / _MONO)
-        self._add(_text("mono", facts_at, y + 26, words.clipped("   ".join(section.facts), max(room, 1))))
+        self._add(_text("mono", facts_at, y + 26, wording.clipped("   ".join(section.facts), max(room, 1))))
         self._y += 42
 
     def _card(self, card: Card, x: float, rail: float, height: float) -> None:
@@ -157,15 +159,15 @@ class _Sheet:
         self._add(f'<circle class="{state}" cx="{middle:g}" cy="{top:g}" r="4"/>\n')
         room = _CARD - 2 * _PAD - len(card.tag) * _MONO
         y = top + _PAD + 10
-        self._add(_text("title", x + _PAD, y, words.clipped(card.title, int(room / _SANS))))
+        self._add(_text("title", x + _PAD, y, wording.clipped(card.title, int(room / _SANS))))
         self._add(_text("mono soft", x + _CARD - _PAD, y, card.tag, end=True))
         for classes, line in _lines(card):
             y += _LINE
-            self._add(_text(classes, x + _PAD, y, words.clipped(line, int((_CARD - 2 * _PAD) / _MONO))))
+            self._add(_text(classes, x + _PAD, y, wording.clipped(line, int((_CARD - 2 * _PAD) / _MONO))))
         y += _SPARE
         for published in card.published:
             y += _LINE + 4
-            shown = words.clipped(published, int((_CARD - 2 * _PAD - 14) / _MONO))
+            shown = wording.clipped(published, int((_CARD - 2 * _PAD - 14) / _MONO))
             self._add(_rectangle("pill", x + _PAD, y - 13, len(shown) * _MONO + 14, 18, 9))
             self._add(_text("mono", x + _PAD + 7, y, shown))
         self._add("</g>\n")
@@ -177,7 +179,7 @@ class _Sheet:
         if len(chips) > _CHIPS:
             shown.append((f"and {len(chips) - _CHIPS} more", ""))
         for bold, rest in shown:
-            bold, rest = words.clipped(bold, 80), words.clipped(rest.strip(), 40)
+            bold, rest = wording.clipped(bold, 80), wording.clipped(rest.strip(), 40)
             wide = (len(bold) + len(rest) + bool(rest)) * _MONO + 20
             if x > self._left and x + wide > self._left + self._width:
                 x, self._y = float(self._left), self._y + 30
@@ -220,5 +222,5 @@ def _text(classes: str, x: float, y: float, text: str, *, middle: bool = False, 
 
 def _escaped(text: str) -> str:
     """Text for XML, which has no way to say a control character (XML 1.0, 2.2)."""
-    lines = [words.printable(line) for line in text.split("\n")]
+    lines = [wording.printable(line) for line in text.split("\n")]
     return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import Record
-from . import words
+from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,48 +30,50 @@ def draw(host: Host, *, ascii: bool = False) -> str:
     """The whole tree, with a newline at its end; ascii: by letters that every terminal has."""
     nodes = [*map(_network, host.networks), *map(_link, host.links)]
     if host.unwired:
-        below = [_Node((words.title(one), words.about(one))) for one in host.unwired]
-        nodes.append(_Node((words.UNWIRED,), tuple(below)))
+        below = [_Node((wording.title(one), wording.about(one))) for one in host.unwired]
+        nodes.append(_Node((wording.UNWIRED,), tuple(below)))
     if host.astray:
-        nodes.append(_Node((words.ASTRAY,), _published(host.astray)))
-    lines = [words.printable(host.name), *_lines(nodes, "")]
+        nodes.append(_Node((wording.ASTRAY,), _published(host.astray)))
+    lines = [wording.printable(host.name), *_lines(nodes, "")]
     text = "".join([line.rstrip() + "\n" for line in lines])
     return text.translate(_ASCII) if ascii else text
 
 
 def _network(network: Network) -> _Node:
-    told = [*words.facts(network.interface), *words.traits(network)]
+    told = [*wording.facts(network.interface), *wording.traits(network)]
     below = [_port(port) for port in network.ports] or [_Node(("no ports",))]
-    return _Node((words.heading(network), "  ".join(told)), tuple(below))
+    return _Node((wording.heading(network), "  ".join(told)), tuple(below))
 
 
 def _link(port: Port) -> _Node:
     """An interface that stands by itself."""
     node = _port(port)
     if port.ends or port.hidden:
-        return node.replace(columns=(words.interface(port), *node.columns[1:]))
-    return _Node((words.interface(port), *node.columns[2:]))
+        return node.replace(columns=(wording.interface(port), *node.columns[1:]))
+    return _Node((wording.interface(port), *node.columns[2:]))
 
 
 def _port(port: Port) -> _Node:
-    name, troubles = words.printable(port.interface.name), words.troubles(port)
-    if len(port.ends) == 1 and not words.facts(port.interface):
+    name, troubles = wording.printable(port.interface.name), wording.troubles(port)
+    if len(port.ends) == 1 and not wording.facts(port.interface):
         end = _end(port.ends[0], [f"port {trouble}" for trouble in troubles])
         return end.replace(columns=(name, f"─── {end.columns[0]}", *end.columns[1:]))
-    told = [*words.facts(port.interface), *troubles]
+    told = [*wording.facts(port.interface), *troubles]
     if port.ends:
         return _Node((name, "  ".join(told)), tuple(_end(end, []) for end in port.ends))
-    return _Node((name, f"─── {words.HIDDEN}" if port.hidden else words.kind(port), "  ".join(told)))
+    return _Node((name, f"─── {wording.HIDDEN}" if port.hidden else wording.kind(port), "  ".join(told)))
 
 
 def _end(end: End, troubles: list[str]) -> _Node:
-    told = [*words.facts(end.interface), *words.end_troubles(end), *troubles]
-    where = f"{words.printable(end.interface.name)} in {words.title(end.container)}"
-    return _Node((where, "  ".join(told), words.about(end.container)), _published(end.published, whole=False))
+    told = [*wording.facts(end.interface), *wording.end_troubles(end), *troubles]
+    where = f"{wording.printable(end.interface.name)} in {wording.title(end.container)}"
+    return _Node(
+        (where, "  ".join(told), wording.about(end.container)), _published(end.published, whole=False)
+    )
 
 
 def _published(ports: Sequence[Published], whole: bool = True) -> tuple[_Node, ...]:
-    nodes = [_Node((words.leads(one, whole),)) for one in ports[:_PUBLISHED]]
+    nodes = [_Node((wording.leads(one, whole),)) for one in ports[:_PUBLISHED]]
     if len(ports) > _PUBLISHED:
         nodes.append(_Node((f"… and {len(ports) - _PUBLISHED} more",)))
     return tuple(nodes)

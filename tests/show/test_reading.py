@@ -19,9 +19,9 @@ from netlinkpy.engines.engine import Engine
 from netlinkpy.nat import Nat
 from netlinkpy.nat import Port as Published
 from netlinkpy.networks import Network
-from netlinkpy.show import host as reading
-from netlinkpy.show import inside as looking
-from netlinkpy.show import namespaces, titles, tree
+from netlinkpy.show import collect as reading
+from netlinkpy.show import container_interfaces as looking
+from netlinkpy.show import container_names, namespaces, tree
 from netlinkpy.show.model import Container, End, Host, read
 from netlinkpy.show.model import Network as Seen
 from netlinkpy.wire.conversation import NLM_F_CREATE, NLM_F_EXCL
@@ -200,7 +200,7 @@ def test_a_container_of_an_engine(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/sock")
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/sock")
     told = {container.pid: groups.format(id=identity)}
-    monkeypatch.setattr(titles, "control_groups_of", lambda pid: told.get(pid, "0::/\n"))
+    monkeypatch.setattr(container_names, "control_groups_of", lambda pid: told.get(pid, "0::/\n"))
     netlinkpy.attach(Endpoint(container.pid, "br0", "10.1.0.2/24"))
     with listening(tmp_path / "sock", saying(plain(200, [{"Id": identity, "Names": ["/web"]}]))):
         found = ends()[inode(container)].container
@@ -217,7 +217,7 @@ def test_an_engine_that_hangs_does_not_hold_us_up(monkeypatch: pytest.MonkeyPatc
         raise TimeoutError
 
     monkeypatch.setattr(Engine, "ask", hang)
-    assert titles._engine_names(["docker"]) == {} and asked == [2.0]
+    assert container_names._engine_names(["docker"]) == {} and asked == [2.0]
 
 
 def test_networks_of_netlinkpy(container: Started) -> None:

@@ -14,9 +14,9 @@ from ..rtnl.values import parse_ip
 from ..wire.rtnetlink.link import IFF_LOOPBACK
 from ..wiring.bridge import PORT_STATES
 from . import namespaces
-from .inside import interfaces, wired
+from .container_interfaces import interfaces, wired
+from .container_names import containers
 from .model import End, Host, Network, Port
-from .titles import containers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
