@@ -9,7 +9,7 @@ from .options import Command, Option, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..bench.run import Bench
+    from ..bench.phases import Bench
 
 COMMAND = Command(
     usage="netlinkpy bench [--containers N] [--keep] [--json]",
@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
     if parsed is None:
         return 0
     values, _ = parsed
-    from ..bench.ground import enter_own_host
-    from ..bench.run import Bench
+    from ..bench.phases import Bench
+    from ..bench.testbed import enter_own_host
     from .progress import Progress
     from .signals import interrupt_on_terminate
 

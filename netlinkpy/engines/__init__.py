@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from .container import names as names
-from .container import resolve as resolve
+from .container_pid import names as names
+from .container_pid import resolve as resolve

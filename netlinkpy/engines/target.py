@@ -26,7 +26,7 @@ def read_target(text: str) -> Target:
     if colon and scheme == "pid":
         return _pid(rest)
     if colon and "/" not in scheme and scheme in ("docker", "podman"):
-        from .container import resolve
+        from .container_pid import resolve
 
         return resolve(scheme, rest)
     if "/" in text:

@@ -360,7 +360,7 @@ class Nat:
         """What a function gives when the calling thread is in our namespace."""
         if self._netns is None:
             return function()
-        from ..netns.inside import call
+        from ..netns.processes import call
 
         return call(self._netns, function)
 

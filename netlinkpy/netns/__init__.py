@@ -8,11 +8,6 @@ if TYPE_CHECKING:
     import builtins
 
     from .handle import Netns as Netns
-    from .inside import call as call
-    from .inside import identify as identify
-    from .inside import pids as pids
-    from .inside import popen as popen
-    from .inside import run as run
     from .named import bind as bind
     from .named import create as create
     from .named import create_many as create_many
@@ -20,10 +15,15 @@ if TYPE_CHECKING:
     from .named import delete_many as delete_many
     from .named import list as list
     from .named import prune as prune
+    from .processes import call as call
+    from .processes import identify as identify
+    from .processes import pids as pids
+    from .processes import popen as popen
+    from .processes import run as run
 
 _PLACES = {
     **dict.fromkeys(("bind", "create", "create_many", "delete", "delete_many", "prune", "list"), "named"),
-    **dict.fromkeys(("call", "identify", "pids", "popen", "run"), "inside"),
+    **dict.fromkeys(("call", "identify", "pids", "popen", "run"), "processes"),
     "Netns": "handle",
 }
 

@@ -226,7 +226,7 @@ def pids(session: Session, words: Words) -> None:
         raise CommandError("No netns name specified")
     if len(given) > 1:
         raise CommandError("extra arguments specified")
-    from ...netns.inside import pids as find
+    from ...netns.processes import pids as find
 
     try:
         found = find(check(given[0]))

@@ -263,6 +263,6 @@ def _flush_cache(session: Session) -> None:
     if session.netns is None:
         forget()
     else:
-        from ...netns.inside import call
+        from ...netns.processes import call
 
         call(session.netns, forget)

@@ -9,8 +9,8 @@ from ..rtnl.netlink import RTNetlink
 from ..wiring.attach import attach_many
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import Endpoint
-from .ground import PORTS_PER_BRIDGE, address_of, gateway_of, make_bridges, make_containers
 from .proof import SAFE_NEIGHBOURS, Wired, make_neighbours_permanent, prove
+from .testbed import PORTS_PER_BRIDGE, address_of, gateway_of, make_bridges, make_containers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
