@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from ..engines.target import HELP, read_target
-from .options import Command, Option, misused, number
-from .signals import interrupt_on_terminate
+from .command import Command, Option, misused, number
+from .interrupt import interrupt_on_terminate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

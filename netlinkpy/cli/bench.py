@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from .options import Command, Option, number
+from .command import Command, Option, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def main(arguments: list[str]) -> int:
     values, _ = parsed
     from ..bench.phases import Bench
     from ..bench.testbed import enter_own_host
+    from .interrupt import interrupt_on_terminate
     from .progress import Progress
-    from .signals import interrupt_on_terminate
 
     interrupt_on_terminate()
     enter_own_host()

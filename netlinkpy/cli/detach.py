@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from ..engines.target import HELP, read_target
-from .options import Command, Option, misused
+from .command import Command, Option, misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

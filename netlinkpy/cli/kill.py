@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import Command, Option, misused
+from .command import Command, Option, misused
 
 COMMAND = Command(
     usage="netlinkpy kill [-s SIGNAL] NAME...",

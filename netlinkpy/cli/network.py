@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from ..engines.target import HELP, read_target
+from .command import Command, Option, misused, number
 from .errors import complain
-from .options import Command, Option, misused, number
-from .signals import interrupt_on_terminate
+from .interrupt import interrupt_on_terminate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

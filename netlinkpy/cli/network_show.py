@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import Command, Option
+from .command import Command, Option
 from .output import dump
 
 TYPE_CHECKING = False

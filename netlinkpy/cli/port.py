@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import Command, misused
+from .command import Command, misused
 
 COMMAND = Command(
     usage="netlinkpy port NAME [PORT[/PROTOCOL]]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .options import Command, Option
+from .command import Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

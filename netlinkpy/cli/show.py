@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .options import Command, Option, misused
+from .command import Command, Option, misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import Command, Option, number
+from .command import Command, Option, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
