@@ -43,7 +43,7 @@ def name_of(row: dict[str, Any], line: dict[str, Any]) -> str:
 def colour(name: str) -> str:
     if name.startswith("floor"):
         return FLOOR_COLOUR
-    return OUR_COLOUR if name.startswith("netlinkpy") else PEER_COLOUR
+    return OUR_COLOUR if name.startswith(("netlinkpy", "replayed")) else PEER_COLOUR
 
 
 def draw(report: dict[str, Any], target: str) -> None:

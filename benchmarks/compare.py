@@ -28,19 +28,18 @@ from contenders import CONTENDERS, FLOOR
 from rows import Check, Figure, Result, Row, Run, Samples, ratio
 
 UNSHARE = ["unshare", "--net", "--mount", "--propagation", "private"]
-SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "MiB": 1.0}
+SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "MiB": 1.0, "": 1.0}
 TIMEOUT = 900
 
 
-def find(names: list[str]) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """The contenders that can be had: how their command begins, and their environment. Says why of the
-    others."""
+def find(wanted: set[str]) -> dict[str, list[str]]:
+    """How the command of each wanted contender begins, as far as they can be had. Says why of the others."""
     found = {}
     for contender in CONTENDERS:
-        if names and contender.name != FLOOR and not any(name in contender.name for name in names):
+        if contender.name not in wanted:
             continue
         try:
-            found[contender.name] = (contender.command(), {**os.environ, **contender.environment})
+            found[contender.name] = contender.command()
         except provide.MissingError as missing:
             if contender.name == FLOOR:
                 sys.exit(f"the floor cannot be built: {missing}")
@@ -72,13 +71,11 @@ class Failed(Exception):  # noqa: N818 - a result, not an error of ours
     """A run that gave no figures, and why."""
 
 
-def measure(command: list[str], environment: dict[str, str], run: Run) -> Result:
-    before = namespaces()
+def measure(command: list[str], run: Run) -> Result:
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     try:
         done = subprocess.run(
             [*UNSHARE, *user, *command, *run.words],
-            env=environment,
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -86,7 +83,6 @@ def measure(command: list[str], environment: dict[str, str], run: Run) -> Result
         )
     except subprocess.TimeoutExpired:
         raise Failed(f"not done after {TIMEOUT} s") from None
-    settle(before, run.count)
     if done.returncode:
         raise Failed((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
     result: Result = json.loads(done.stdout)
@@ -108,7 +104,7 @@ class Progress:
 
 
 def sample(
-    row: Row, rounds: int, found: dict[str, tuple[list[str], dict[str, str]]], progress: Progress
+    row: Row, rounds: int, found: dict[str, list[str]], progress: Progress
 ) -> tuple[Samples, dict[Run, str]]:
     """All runs of a row, in turns; and those that failed, each with its reason, which are not tried again."""
     samples: Samples = {}
@@ -120,8 +116,11 @@ def sample(
             progress.say(
                 f"{row.title}: round {number + 1} of {wanted}: {run.contender} {' '.join(run.words)}"
             )
+            before = namespaces()
             try:
-                samples.setdefault(run, []).append(measure(*found[run.contender], run))
+                samples.setdefault(run, []).append(measure(found[run.contender], run))
+                if row.asks_kernel:
+                    settle(before, run.count)
             except Failed as failure:
                 failed[run] = str(failure)
                 runs.remove(run)
@@ -140,9 +139,10 @@ def figure_of(results: list[Result], figure: Figure) -> float | None:
         return None
 
 
-def floor_ratio(samples: Samples, run: Run, figure: Figure) -> float | None:
-    """By the floor's run of the same task and size; for routes, any size (the figures are for one)."""
-    same = [to for to in samples if to.contender == FLOOR and to.task == run.task]
+def reference_ratio(row: Row, samples: Samples, run: Run, figure: Figure) -> float | None:
+    """By the reference's run of the same task and size; for routes, any size (the figures are for one)."""
+    reference = row.reference(run.contender)
+    same = [to for to in samples if to.contender == reference and to.task == run.task]
     same.sort(key=lambda to: (to.count != run.count, to.bridges != run.bridges))
     try:
         return ratio(samples, run, same[0], figure.value) if same else None
@@ -155,14 +155,14 @@ def describe(row: Row, samples: Samples) -> dict[str, Any]:
     lines = []
     for run, results in samples.items():
         figures = {figure.title: figure_of(results, figure) for figure in row.figures}
-        ratios = {figure.title: floor_ratio(samples, run, figure) for figure in row.figures}
+        ratios = {figure.title: reference_ratio(row, samples, run, figure) for figure in row.figures}
         line: dict[str, Any] = {
             "contender": run.contender,
             "task": run.task,
             "count": run.count,
             "bridges": run.bridges,
             "figures": {title: value for title, value in figures.items() if value is not None},
-            "by the floor": {title: value for title, value in ratios.items() if value is not None},
+            row.by: {title: value for title, value in ratios.items() if value is not None},
             "samples": results,
         }
         if all("ready" in result for result in results):
@@ -189,7 +189,7 @@ def cells(row: Row, line: dict[str, Any]) -> list[str]:
     made = [name]
     for figure in row.figures:
         value = line["figures"].get(figure.title)
-        by_floor = line["by the floor"].get(figure.title) if figure.unit in ("ms", "us") else None
+        by_floor = line[row.by].get(figure.title) if figure.unit in ("ms", "us", "") else None
         made.append("" if value is None else f"{value * SCALES[figure.unit]:.3g} {figure.unit}")
         made.append("" if by_floor is None else f"{by_floor:.2f} x")
     if "ready" in line:
@@ -207,7 +207,7 @@ def check_line(check: Check) -> str:
 
 def show(row: Row, samples: Samples, failed: dict[Run, str]) -> None:
     lines = describe(row, samples)["lines"]
-    head = [row.title, *[word for figure in row.figures for word in (figure.title, "by floor")], ""]
+    head = [row.title, *[word for figure in row.figures for word in (figure.title, row.by)], ""]
     grid = [head, *[cells(row, line) for line in lines]]
     columns = [list(column) for column in zip_longest(*grid, fillvalue="")]
     columns = [column for column in columns if any(column[1:])]  # a row without the floor has no ratios
@@ -250,7 +250,16 @@ def main(words: list[str] | None = None) -> int:
     unknown = set(keys) - {row.key for row in every}
     if unknown:
         sys.exit(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.key for row in every)}")
-    found = find(options.names.split(",") if options.names else [])
+    chosen = [row for row in every if row.key in keys]
+    names = options.names.split(",") if options.names else [""]
+    found = find(
+        {
+            run.contender
+            for row in chosen
+            for run in row.runs
+            if run.contender == FLOOR or any(name in run.contender for name in names)
+        }
+    )
     progress = Progress()
     report: dict[str, Any] = {
         "machine": {
@@ -262,9 +271,7 @@ def main(words: list[str] | None = None) -> int:
         "rows": [],
     }
     missed = failures = 0
-    for row in every:
-        if row.key not in keys:
-            continue
+    for row in chosen:
         samples, failed = sample(row, rounds, found, progress)
         show(row, samples, failed)
         report["rows"].append(describe(row, samples))

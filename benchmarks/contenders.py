@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import provide
 
@@ -17,30 +18,34 @@ BACKENDS = ("cffi", "native", "python")
 
 @dataclass(frozen=True)
 class Contender:
-    """`command()` gives the beginning of its command line, or raises provide.MissingError."""
+    """`command()` returns the beginning of its command line, or raises provide.MissingError."""
 
     name: str
     command: Callable[[], list[str]]
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def _script(path: str, *words: str) -> list[str]:
     return [PYTHON, str(provide.HERE / path), *words]
 
 
-def _ours(backend: str) -> Contender:
-    environment = {"NETLINKPY_BACKEND": backend}
+def ours(backend: str, script: str = "ours.py", tree: Path = provide.HERE.parent) -> list[str]:
+    """The command of netlinkpy by that backend, from that tree."""
+    environment = {"NETLINKPY_BACKEND": backend, "NETLINKPY_ROOT": str(tree)}
+    ask = [PYTHON, "-c", "import netlinkpy; netlinkpy.backend()"]
+    answer = subprocess.run(ask, env={**os.environ, **environment}, cwd=tree, capture_output=True, text=True)
+    if answer.returncode:
+        raise provide.MissingError(answer.stderr.strip().splitlines()[-1])
+    if script == "replayed.py":
+        environment["LD_PRELOAD"] = str(provide.recorder())
+    return ["env", *[f"{name}={value}" for name, value in environment.items()], *_script(script)]
 
-    def command() -> list[str]:
-        ask = [PYTHON, "-c", "import netlinkpy; netlinkpy.backend()"]
-        answer = subprocess.run(
-            ask, env={**os.environ, **environment}, cwd=provide.HERE.parent, capture_output=True, text=True
-        )
-        if answer.returncode:
-            raise provide.MissingError(answer.stderr.strip().splitlines()[-1])
-        return _script("ours.py")
 
-    return Contender(f"netlinkpy {backend}", command, environment)
+def _of_both_trees(name: str, script: str, backend: str) -> list[Contender]:
+    """netlinkpy as it is, and as it was."""
+    return [
+        Contender(f"{name} {backend}", lambda: ours(backend, script)),
+        Contender(f"{name} {backend}{BEFORE}", lambda: ours(backend, script, provide.before())),
+    ]
 
 
 def _iproute2(variant: str) -> list[str]:
@@ -63,10 +68,13 @@ def _engine(program: str, package: str, variant: str) -> list[str]:
 
 
 FLOOR = "floor"
+BEFORE = f", {provide.BEFORE}"  # how the name of a contender ends that is this project as it was
 OURS = [f"netlinkpy {backend}" for backend in BACKENDS]
+REPLAYED = [f"replayed {backend}" for backend in BACKENDS]
 CONTENDERS = [
     Contender(FLOOR, lambda: [str(provide.floor())]),
-    *[_ours(backend) for backend in BACKENDS],
+    *[one for backend in BACKENDS for one in _of_both_trees("netlinkpy", "ours.py", backend)],
+    *[one for backend in BACKENDS for one in _of_both_trees("replayed", "replayed.py", backend)],
     Contender("vishvananda (Go)", _vishvananda),
     Contender("ip -batch, one-line", lambda: _iproute2("one-line")),
     Contender("ip -batch, usual", lambda: _iproute2("usual")),

@@ -1,4 +1,5 @@
-"""netlinkpy as a contender, by the backend that NETLINKPY_BACKEND names."""
+"""netlinkpy as a contender: by the backend that NETLINKPY_BACKEND names, of the tree that NETLINKPY_ROOT
+names (this one)."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from array import array
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, os.environ.get("NETLINKPY_ROOT") or str(Path(__file__).resolve().parent.parent))
 
 from ground import Contender, Place, enter, make_namespaces, on_a_throwaway_thread, prepare, run, seconds
 
 import netlinkpy as nl
 
 ROOT = sys.path[0]
+assert str(nl.__file__).startswith(ROOT), nl.__file__
 made: dict[int, nl.Attachment] = {}
 
 

@@ -1,5 +1,5 @@
-"""What the benchmarks are built of, in benchmarks/bin: the floor, the Go peer, a virtualenv with pyroute2 and
-matplotlib.
+"""What the benchmarks are built of, in benchmarks/bin: the floor, the recorder of replays, this project as it
+was at a tag, the Go peer, a virtualenv with pyroute2 and matplotlib.
 
 Each is made once, and again when its source is newer. Missing tools are no error: the contender is then left
 out, and why is said.
@@ -17,6 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BIN = HERE / "bin"
 FLOOR = BIN / "floor"
+RECORDER = BIN / "replay.so"
+BEFORE = "before-house"  # the tag whose figures later ones are compared with
 VISHVANANDA = BIN / "vishvananda"
 PEERS_PYTHON = BIN / "venv" / "bin" / "python"
 PEERS_PACKAGES = ["pyroute2==0.9.7", "matplotlib>=3.7"]
@@ -31,23 +33,46 @@ def _stale(target: Path, source: Path) -> bool:
     return not target.exists() or target.stat().st_mtime < source.stat().st_mtime
 
 
-def _run(*command: str | Path, **environment: str) -> None:
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, cwd=HERE
-    )
+def _run(*command: str | Path, cwd: Path = HERE, **environment: str) -> str:
+    """What it prints. MissingError where it fails."""
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, cwd=cwd)
     if done.returncode:
-        raise MissingError(f"{command[0]}: {done.stderr.strip().splitlines()[-1]}")
+        raise MissingError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['it failed'])[-1]}")
+    return done.stdout
+
+
+def _compile(target: Path, source: Path, *options: str) -> Path:
+    if _stale(target, source):
+        BIN.mkdir(exist_ok=True)
+        warnings = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]
+        _run(os.environ.get("CC", "cc"), *warnings, *options, "-o", target, source)
+    return target
 
 
 def floor() -> Path:
     """The yardstick: without it nothing can be compared."""
-    source = HERE / "floor.c"
-    if _stale(FLOOR, source):
-        BIN.mkdir(exist_ok=True)
-        _run(
-            os.environ.get("CC", "cc"), "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", FLOOR, source
-        )
-    return FLOOR
+    return _compile(FLOOR, HERE / "floor.c")
+
+
+def recorder() -> Path:
+    """The library that records and replays what the kernel answers."""
+    return _compile(RECORDER, HERE / "replay.c", "-shared", "-fPIC")
+
+
+def before() -> Path:
+    """This project's tree at the tag `before-house`, with its shim built."""
+    tree, built = BIN / BEFORE, BIN / BEFORE / "built"
+    commit = _run("git", "rev-parse", f"{BEFORE}^{{commit}}")
+    if not built.exists() or built.read_text() != commit:
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir(parents=True)
+        archive = tree / "tree.tar"
+        _run("git", "archive", "--output", archive, BEFORE, cwd=HERE.parent)
+        shutil.unpack_archive(archive, tree)
+        archive.unlink()
+        _run(sys.executable, "setup.py", "-q", "build_ext", "--inplace", cwd=tree)
+        built.write_text(commit)
+    return tree
 
 
 def vishvananda() -> Path:
@@ -99,7 +124,7 @@ def command(name: str, package: str) -> Path:
 
 
 if __name__ == "__main__":
-    for make in (floor, vishvananda, peers_python):
+    for make in (floor, recorder, before, vishvananda, peers_python):
         try:
             print(make())
         except MissingError as missing:

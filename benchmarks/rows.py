@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from contenders import FLOOR, OURS
+from contenders import BEFORE, FLOOR, OURS, REPLAYED
 
 Result: TypeAlias = dict[str, Any]
 Value: TypeAlias = Callable[[Result], float]
@@ -73,6 +73,16 @@ class Row:
     figures: list[Figure]
     checks: Callable[[Samples], list[Check]] = field(default=lambda samples: [])
     rounds: int | None = None
+    reference: Callable[[str], str] = field(
+        default=lambda contender: FLOOR
+    )  # whose figures others are given by
+    by: str = "by floor"
+    asks_kernel: bool = True  # which is left to tidy up, then, before the next run
+
+
+def as_it_was(contender: str) -> str:
+    """The name of the same contender from the tree before-house."""
+    return contender.removesuffix(BEFORE) + BEFORE
 
 
 def each(value: Value) -> Value:
@@ -285,6 +295,50 @@ def routes(count: int) -> Row:
     return Row("routes", f"{count} routes", [floor, cffi, native, python, ip, pyroute2], figures, checks)
 
 
+def replayed(task: str, count: int) -> Row:
+    """What netlinkpy's own part of an attach costs, by what it cost before (see replayed.py)."""
+    runs = [Run(name, task, count) for now in REPLAYED for name in (now, as_it_was(now))]
+    one = task == "one"
+
+    def took(result: Result) -> float:
+        return float(result["replayed"])
+
+    def checks(samples: Samples) -> list[Check]:
+        found = []
+        for run in runs[:4]:  # the twin of the shim in Python weighs more than what uses it
+            before = Run(as_it_was(run.contender), task, count)
+            measured = None if run == before else ratio(samples, run, before, took)
+            if measured is None:
+                continue
+            found.append(Check(f"{run.contender}: {task}{BEFORE} = 1", measured, 0.45 if one else 0.5))
+            if one:
+                calls = statistics.median(float(result["python calls"]) for result in samples[run])
+                found.append(Check(f"{run.contender}: calls of Python functions", calls, 120, unit=""))
+        return found
+
+    def figure(title: str, unit: str = "") -> Figure:
+        return Figure(title, lambda result: float(result[title]), unit)
+
+    figures = [
+        figure("replayed", "us"),
+        figure("cold", "us"),
+        figure("python calls"),
+        figure("c calls"),
+        figure("sends"),
+    ]
+    title = "one attach, replayed" if one else f"attach_many of {count}, replayed: each"
+    return Row(
+        f"replayed-{task}",
+        title,
+        runs,
+        figures,
+        checks,
+        reference=as_it_was,
+        by="by before",
+        asks_kernel=False,
+    )
+
+
 def links(count: int) -> Row:
     runs = [Run(name, "links", count) for name in [*OURS, IP_USUAL, PYROUTE2_USUAL]]
 
@@ -319,7 +373,14 @@ def process() -> Row:
 
 
 def all_rows(containers: int, *, quick: bool) -> list[Row]:
-    rows = [one_container(), attach(containers), detach(containers), growth(100, 1000, 1)]
+    rows = [
+        replayed("one", 50),
+        replayed("many", containers),
+        one_container(),
+        attach(containers),
+        detach(containers),
+        growth(100, 1000, 1),
+    ]
     if quick:
-        return [*rows[:3], routes(20_000), links(200), process()]
+        return [*rows[:5], routes(20_000), links(200), process()]
     return [*rows, growth(1000, 10_000, 10), prove(10_000, 10), routes(1_000_000), links(1000), process()]

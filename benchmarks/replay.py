@@ -1,0 +1,83 @@
+"""What netlinkpy itself takes in an attach, the kernel replayed, and its calls; in seconds. replayed.py says
+what is measured.
+
+    python benchmarks/replay.py [--backend NAME,...] [--many] [--before] [--tree DIR] [--profile]
+
+    --backend NAME,...  cffi, native, python (cffi)
+    --many              attach_many of 100 instead of one attach after the other
+    --before            the tree before-house as well, in turns, and the ratio to it
+    --tree DIR          the tree to measure (this one), with its shim built
+    --profile           the functions of an attach, by their own time: calls and microseconds
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import provide
+from compare import UNSHARE, Failed, measure
+from contenders import BACKENDS, ours
+from rows import Result, Run
+
+ROUNDS = 3
+
+
+def show(name: str, results: list[Result]) -> None:
+    middle = {
+        key: statistics.median(float(result[key]) for result in results)
+        for key in ("replayed", "cold", "python calls", "c calls", "sends", "receives")
+    }
+    print(
+        f"{name:22}{middle['replayed'] * 1e6:7.1f} us ({middle['cold'] * 1e6:.0f} with cold caches)"
+        f"{middle['python calls']:8.1f} Python calls{middle['c calls']:8.1f} C calls"
+        f"{middle['sends']:6.1f} sent{middle['receives']:6.1f} received"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--backend", default="cffi")
+    parser.add_argument("--many", action="store_true")
+    parser.add_argument("--before", action="store_true")
+    parser.add_argument("--tree", type=Path, default=provide.HERE.parent)
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    task, count = ("many", 100) if options.many else ("one", 30)
+    for backend in options.backend.split(","):
+        if backend not in BACKENDS:
+            sys.exit(f"no backend {backend}; there are {', '.join(BACKENDS)}")
+        try:
+            commands = {backend: ours(backend, "replayed.py", options.tree.resolve())}
+            if options.before:
+                commands[f"{backend}, before"] = ours(backend, "replayed.py", provide.before())
+        except provide.MissingError as missing:
+            sys.exit(str(missing))
+        if options.profile:
+            for name, command in commands.items():
+                print(name, flush=True)
+                done = subprocess.run([*UNSHARE, *command, f"profile-{task}", str(count)], cwd=provide.HERE)
+                if done.returncode:
+                    return done.returncode
+            continue
+        results: dict[str, list[Result]] = {name: [] for name in commands}
+        for _ in range(ROUNDS):
+            for name, command in commands.items():
+                try:
+                    results[name].append(measure(command, Run(name, task, count)))
+                except Failed as failure:
+                    sys.exit(f"{name}: {failure}")
+        for name in commands:
+            show(name, results[name])
+        if options.before:
+            now, then = results.values()
+            ratios = [float(a["replayed"]) / float(b["replayed"]) for a, b in zip(now, then, strict=True)]
+            print(f"{'':22}{statistics.median(ratios):7.2f} x before")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""netlinkpy's own part of an attach: the kernel's answers are recorded once and played back (replay.c).
+
+    LD_PRELOAD=replay.so python replayed.py [profile-]one|many N
+                                            (in network and mount namespaces of its own: replay.py starts it)
+
+The figure is CPU time of the whole process, which the kernel counts exactly (its user part alone it samples
+at 250 Hz), less the time spent in replay.c. So it holds the interpreter, the shim, and the system calls that
+are not netlink: a namespace opened, looked at and closed. It does not hold what the kernel does for netlink,
+nor the thread that enters a namespace to open a socket; but for the backend python, whose thread is the
+interpreter's own and stays.
+
+It is the least of several plays, with warm caches: what else the machine does can only add. In real life the
+kernel's work in between leaves the caches cold, and the same calls take two to three times as long; `cold` is
+the figure after 16 MiB of memory were written, and moves with the machine. Compare it with another tree's of
+the same run, not with another machine's.
+
+Calls are those that sys.setprofile sees on the calling thread: of functions in Python, and of ones in C.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import ctypes
+import json
+import os
+import pstats
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+
+from ground import Place, prepare
+from ours import attach
+
+WARM_UP = 5  # attaches, before any is recorded
+PASSES = {"one": 20, "many": 10}  # how often a recording is played
+COLD_PASSES = 5
+CACHES = 16 << 20  # bytes that are written to chill them
+
+Work = Callable[[], object]
+
+
+class Recorder:
+    """The functions of the library that is preloaded."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(None)
+        self._library.replay_spent.restype = ctypes.c_uint64
+        self._library.replay_trouble.restype = ctypes.c_char_p
+
+    def record(self, number: int, work: Work) -> None:
+        self._library.replay_record(number)
+        try:
+            work()
+        finally:
+            self._library.replay_stop()
+
+    def play(self, number: int, work: Work) -> None:
+        """Do it again without the kernel. RuntimeError where it asks the kernel for something else."""
+        self._library.replay_play(number)
+        try:
+            work()
+        except OSError as error:
+            self._library.replay_stop()
+            raise RuntimeError(f"{self.trouble() or 'it failed when it was played'} ({error})") from None
+        self._library.replay_stop()
+        if self.trouble():
+            raise RuntimeError(self.trouble())
+
+    def seconds(self, number: int, work: Work, chill: int = 0) -> float:
+        """Seconds of CPU that playing it takes, without those of the library. chill: how many bytes of the
+        caches are taken away first."""
+        taken = 0
+
+        def timed() -> None:
+            nonlocal taken
+            start = time.process_time_ns()
+            work()
+            taken = time.process_time_ns() - start
+
+        if chill:
+            self._library.replay_chill(chill)
+        self.play(number, timed)
+        return float(taken - self._library.replay_spent()) / 1e9
+
+    def trouble(self) -> str:
+        text: bytes = self._library.replay_trouble()
+        return text.decode()
+
+    @property
+    def datagrams(self) -> tuple[int, int]:
+        """How many were sent and received when it was last played."""
+        return self._library.replay_sends(), self._library.replay_receives()
+
+
+def count_calls(work: Work) -> Counter[str]:
+    """How many calls of Python functions ("call") and of C ones ("c_call"), without the benchmark's own."""
+    counted: Counter[str] = Counter()
+    own = {count_calls.__code__.co_filename, attach.__code__.co_filename}
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        if frame.f_code.co_filename not in own:
+            counted[event] += 1
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def recorded(task: str, count: int, recorder: Recorder) -> list[Work]:
+    """The work that is on each tape: an attach each, or one of all."""
+    places = prepare(count + WARM_UP)
+    for place in places[:WARM_UP]:
+        attach([place])
+    groups: list[list[Place]] = [[place] for place in places[WARM_UP:]]
+    if task == "many":
+        groups = [places[WARM_UP:]]
+    works = [partial(attach, group) for group in groups]
+    for number, work in enumerate(works):
+        recorder.record(number, work)
+    return list(works)
+
+
+def measure(task: str, count: int) -> dict[str, object]:
+    recorder = Recorder()
+    works = recorded(task, count, recorder)
+    each = count // len(works)
+
+    def quietest(passes: int, chill: int = 0) -> float:
+        """The median over the recordings of the least that each took: what else the machine does can only
+        add."""
+        taken = [
+            [recorder.seconds(tape, work, chill) / each for tape, work in enumerate(works)]
+            for _ in range(passes)
+        ]
+        return float(statistics.median([min(some) for some in zip(*taken, strict=True)]))
+
+    warm, cold = quietest(PASSES[task]), quietest(COLD_PASSES, CACHES)
+    counts = []
+    for tape, work in enumerate(works[:10]):
+        recorder.play(tape, lambda work=work: counts.append(count_calls(work)))  # type: ignore[misc]
+    sends, receives = recorder.datagrams
+    return {
+        "replayed": warm,
+        "cold": cold,
+        "python calls": statistics.median(counted["call"] for counted in counts) / each,
+        "c calls": statistics.median(counted["c_call"] for counted in counts) / each,
+        "sends": sends / each,
+        "receives": receives / each,
+    }
+
+
+def profile(task: str, count: int) -> None:
+    """Print the functions of an attach, by their own time: how often each is called, and its microseconds (a
+    profiler's: what calls much appears slower than it is)."""
+    recorder = Recorder()
+    works = recorded(task, count, recorder)
+    profiler = cProfile.Profile()
+    for _ in range(PASSES[task]):
+        for number, work in enumerate(works):
+            recorder.play(number, partial(profiler.runcall, work))
+    attaches = PASSES[task] * count
+    root = os.path.dirname(os.path.abspath(sys.modules["netlinkpy"].__file__ or ""))
+    rows = []
+    for (path, line, name), (_, calls, own, whole, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
+        place = "" if path == "~" else f"{os.path.relpath(path, root)}:{line} "
+        rows.append((own, whole, calls, place + name))
+    print(f"{'calls':>8}{'own us':>9}{'all us':>9}   of each attach")
+    for own, whole, calls, name in sorted(rows, reverse=True):
+        if calls / attaches >= 0.005:
+            print(f"{calls / attaches:8.2f}{own / attaches * 1e6:9.2f}{whole / attaches * 1e6:9.2f}   {name}")
+
+
+if __name__ == "__main__":
+    task, count = sys.argv[1], int(sys.argv[2])
+    if task.startswith("profile-"):
+        profile(task.removeprefix("profile-"), count)
+    else:
+        print(json.dumps({"what": task, "n": count, **measure(task, count)}))
