@@ -6,6 +6,7 @@ from __future__ import annotations
 from struct import Struct
 
 from netlinkpy.backends.shared import MAX_COLUMNS, MAX_TYPE, check_plan
+from netlinkpy.uapi.netlink import NLMSG_DONE, NLMSG_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 HEADER = Struct("=IHH")  # nlmsghdr up to nlmsg_flags
 ATTRIBUTE = Struct("=HH")
 WORD = Struct("=H")
-NLMSG_ERROR, NLMSG_DONE = 2, 3
 
 
 def flat(buffer: Buffer, writable: bool = False) -> memoryview:

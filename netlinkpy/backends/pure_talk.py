@@ -8,9 +8,24 @@ from _socket import socket
 from struct import Struct
 from sys import byteorder
 
-from netlinkpy.backends.pure_bytes import ATTRIBUTE, NLMSG_DONE, NLMSG_ERROR, flat, gather
+from netlinkpy.backends.pure_bytes import flat, gather
 from netlinkpy.backends.pure_netns import CLONE_NEWNET, elsewhere, setns
 from netlinkpy.backends.shared import ExchangeError, check_script
+from netlinkpy.framing import messages, refusal
+from netlinkpy.uapi.netlink import (
+    AF_NETLINK,
+    NETLINK_CAP_ACK,
+    NETLINK_EXT_ACK,
+    NETLINK_GET_STRICT_CHK,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_MIN_TYPE,
+    NLMSG_OVERRUN,
+    SOL_NETLINK,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,61 +35,11 @@ if TYPE_CHECKING:
 
     from netlinkpy.backends.interface import Failure, Plan, Step, Visited
 
-HEADER = Struct("=IHHII")  # nlmsghdr
 FLAGS = Struct("=H")
-ERROR = Struct("=i")
-U32 = Struct("=I")
-AF_NETLINK, SOCK_RAW, SOL_NETLINK = 16, 3, 270
-NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 10, 11, 12
-NLM_F_MULTI, NLM_F_ACK, NLM_F_DUMP = 0x2, 0x4, 0x300
-NLMSG_OVERRUN, NLMSG_MIN_TYPE = 4, 16
-MAX_ERRNO = 4095  # linux/err.h
-NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200  # in an error
+SOCK_RAW = 3
 MSG_DONTWAIT, MSG_NOSIGNAL = 0x40, 0x4000
 POLLIN, POLLOUT = 1, 4
 RECEIVE = 65536
-
-
-def _messages(data: bytes | memoryview, at: int, end: int) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """(position, length, type, flags, sequence, port id) of each message in `data[at:end]`. ValueError when a
-    length does not fit."""
-    while at < end:
-        if end - at < 16:
-            raise ValueError("a message is cut off")
-        length, kind, flags, sequence, port = HEADER.unpack_from(data, at)
-        if length < 16 or length > end - at:
-            raise ValueError("a message's length does not fit")
-        yield at, length, kind, flags, sequence, port
-        at += (length + 3) & ~3
-
-
-def _refusal(data: memoryview, at: int, length: int, kind: int, flags: int, limit: int) -> tuple[int, bytes]:
-    """The errno of the NLMSG_ERROR or NLMSG_DONE at `at` (0: none; a DONE may bear a length in its place)
-    and as many whole extended-ack attributes as `limit` holds. ValueError where there can be none such."""
-    if kind == NLMSG_ERROR and length < 36:
-        raise ValueError("an error is cut off")
-    if length < 20:
-        return 0, b""
-    number: int = ERROR.unpack_from(data, at + 16)[0]
-    if number < -MAX_ERRNO or (number > 0 and kind == NLMSG_ERROR):
-        raise ValueError("no error of the kernel's")
-    if number >= 0:
-        return 0, b""
-    if not flags & NLM_F_ACK_TLVS:
-        return -number, b""
-    first = at + 20
-    if kind == NLMSG_ERROR:
-        # A capped error echoes only the nlmsghdr of the request, another one the whole of it.
-        echoed = 16 if flags & NLM_F_CAPPED else U32.unpack_from(data, at + 20)[0]
-        first += (echoed + 3) & ~3
-    position, end = first, at + length
-    while end - position >= 4:
-        size = ATTRIBUTE.unpack_from(data, position)[0]
-        following = position + ((size + 3) & ~3)
-        if size < 4 or following > end or following - first > limit:
-            break
-        position = following
-    return -number, bytes(data[first:position])
 
 
 class _Line:
@@ -154,7 +119,7 @@ def exchange(
     try:
         line = _Line(sock, timeout_ns)
         for start, last, end, count in chunks:
-            for position, _, _, flags, *_ in _messages(data, start, end):
+            for position, _, _, flags, *_ in messages(data, start, end):
                 wanted = flags | NLM_F_ACK if position == last else flags & ~NLM_F_ACK
                 if wanted != flags:
                     FLAGS.pack_into(data, position + 6, wanted)
@@ -178,10 +143,10 @@ def _chunks(
         raise ValueError("the buffer is shorter than its length, or a number of rows is out of range")
     chunks = []
     start = last = end = count = seen = 0
-    for position, size, _, _, sequence, _ in _messages(data, 0, length):
+    for position, end_of_it, _, _, sequence, _ in messages(data, 0, length):
         if sequence != (first_sequence + seen) & 0xFFFFFFFF:
             raise ValueError(f"the sequence number of message {seen} is not first_sequence + {seen}")
-        following = min(position + ((size + 3) & ~3), length)
+        following = min((end_of_it + 3) & ~3, length)
         if following - position > chunk_bytes:
             raise ValueError(f"message {seen} is longer than a datagram may be")
         if count and (following - start > chunk_bytes or count == chunk_rows):
@@ -202,7 +167,7 @@ def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failu
     while True:
         got = line.receive()
         try:
-            for at, length, kind, flags, sequence, port in _messages(line.room, 0, got):
+            for at, end, kind, flags, sequence, port in messages(line.room, 0, got):
                 number = (sequence - first) & 0xFFFFFFFF
                 if number >= count or port != own:
                     continue
@@ -210,7 +175,7 @@ def _answers(line: _Line, first: int, row: int, count: int, failures: list[Failu
                     raise OSError(errno.ENOBUFS, "answers were lost")
                 if kind not in (NLMSG_ERROR, NLMSG_DONE):
                     continue
-                code, tlvs = _refusal(line.room, at, length, kind, flags, 512)
+                code, tlvs = refusal(line.room, at, end, kind, flags, 512)
                 if code and number not in refused:
                     refused.add(number)
                     failures.append((row + number, code, tlvs))
@@ -270,7 +235,7 @@ def visit(
         raise ValueError("the datagrams are not those of the rows")
     for start in range(0, len(data), script.row_length):
         for length, *_ in script.steps:
-            for _ in _messages(data, start, start + length):
+            for _ in messages(data, start, start + length):
                 pass
             start += length
     given = [-1] * len(descriptors) if kept is None else kept.cast("i").tolist()
@@ -375,7 +340,7 @@ def _row(own: _Line, aside: _Line | int, script: Script, datagrams: memoryview) 
         try:
             sent = {
                 sequence: (place, flags)
-                for place, (*_, flags, sequence, _) in enumerate(_messages(datagram, 0, length))
+                for place, (*_, flags, sequence, _) in enumerate(messages(datagram, 0, length))
             }
             line.send(datagram)
             code, message, tlvs = _converse(line, sent, plan, values)
@@ -400,38 +365,38 @@ def _converse(
     """Read until the last message of `sent` is answered: (errno, refused message, TLVs). The fields of the
     first reply that has all of the plan's go to `values`."""
     last, (_, last_flags) = list(sent.items())[-1]
-    refusal = (0, -1, b"")
+    refused = (0, -1, b"")
     kept = False
     own = line.port()
     try:
         while True:
             got = line.receive()
-            for at, length, kind, flags, sequence, port in _messages(line.room, 0, got):
+            for at, end, kind, flags, sequence, port in messages(line.room, 0, got):
                 if sequence not in sent or port != own:
                     continue
                 if kind == NLMSG_OVERRUN:
                     raise OSError(errno.ENOBUFS, "answers were lost")
                 done = sequence == last
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
-                    code, tlvs = _refusal(line.room, at, length, kind, flags, 256)
-                    if code and not refusal[0]:
-                        refusal = (code, sent[sequence][0], tlvs)
+                    code, tlvs = refusal(line.room, at, end, kind, flags, 256)
+                    if code and not refused[0]:
+                        refused = (code, sent[sequence][0], tlvs)
                 elif kind < NLMSG_MIN_TYPE:
                     done = False
                 else:
                     single = not last_flags & NLM_F_ACK and last_flags & NLM_F_DUMP != NLM_F_DUMP
                     done = done and single and not flags & NLM_F_MULTI
                     if not kept and plan is not None and kind == plan[0]:
-                        found = _values(line.room[at : at + length], plan)
+                        found = _values(line.room[at:end], plan)
                         values += found
                         kept = bool(found)
                 if done:
-                    return refusal
+                    return refused
     except (OSError, ValueError):
         # The first refusal says more than what came of waiting for the rest.
-        if not refusal[0]:
+        if not refused[0]:
             raise
-        return refusal
+        return refused
 
 
 def _values(message: memoryview, plan: Plan) -> list[bytes]:

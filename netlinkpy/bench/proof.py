@@ -13,8 +13,8 @@ from ..backends import load
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip, parse_mac
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
 from ..wire.rtnetlink.neighbour import NEIGHBOUR, NUD_PERMANENT, RTM_NEWNEIGH
 from ..wire.script import Script, Step
 from ..wire.template import Template

@@ -6,7 +6,7 @@ from errno import EBUSY, ELOOP, ENODEV, EOPNOTSUPP
 from os import strerror
 
 from ..transport.socket import Socket
-from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import (
     IFF_UP,

@@ -7,8 +7,8 @@ import errno
 import os
 from time import monotonic, sleep
 
-from ..transport.socket import NETLINK_NETFILTER, Socket
-from ..wire.conversation import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
+from ..transport.socket import Socket
+from ..uapi.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.netfilter.elements import (
     LONGEST_LIST,

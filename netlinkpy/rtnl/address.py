@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 
 from ..record import Record
-from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..wire.rtnetlink.address import (
     ADDRESS,
     IFA_F_NODAD,

@@ -10,12 +10,12 @@ from __future__ import annotations
 from sys import byteorder
 
 from ..backends import load
+from ..framing import NLMSG_HDRLEN
 from ..record import Record
+from ..uapi.netlink import NLM_F_REQUEST
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_REQUEST
 from ..wire.errors import NetlinkError, meaning
 from ..wire.extack import decode
-from ..wire.message import NLMSG_HDRLEN
 from ..wire.template import Template
 from .values import format_ip, format_mac, parse_ip, parse_mac
 

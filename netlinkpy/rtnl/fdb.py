@@ -4,7 +4,7 @@ verbs."""
 from __future__ import annotations
 
 from ..record import Record
-from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..wire.rtnetlink.link import AF_BRIDGE
 from ..wire.rtnetlink.neighbour import (
     NEIGHBOUR,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..framing import frame
 from ..record import Record
-from ..wire.message import frame
 from ..wire.rtnetlink.link import IFF_UP, IFNAMSIZ, LINK, RTM_NEWLINK
 from ..wire.table import Field, Plan, Table, number
 from .values import format_mac

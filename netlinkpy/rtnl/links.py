@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
+from ..uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.bridge import BRIDGE
 from ..wire.rtnetlink.link import (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..transport.socket import NETLINK_ROUTE, Socket
+from ..transport.socket import Socket
+from ..uapi.netlink import NETLINK_ROUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from _socket import AF_INET, AF_INET6
 from sys import byteorder
 
 from ..record import Quietly
-from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.route import (
     ROUTE,

@@ -9,19 +9,21 @@ import os
 from time import monotonic
 
 from ..backends import load
-from ..wire.conversation import (
+from ..framing import NLMSG_HDRLEN, NLMSGHDR
+from ..uapi.netlink import (
+    AF_NETLINK,
+    NETLINK_CAP_ACK,
+    NETLINK_EXT_ACK,
+    NETLINK_GET_STRICT_CHK,
+    NETLINK_ROUTE,
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_DUMP_INTR,
-    Ack,
-    Conversation,
-    Done,
-    Overrun,
-    Reply,
+    SOL_NETLINK,
 )
+from ..wire.conversation import Ack, Conversation, Done, Overrun, Reply
 from ..wire.errors import DeadlineError, DumpInterruptedError, MalformedError, NetlinkError, OverrunError
 from ..wire.extack import decode
-from ..wire.message import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +38,8 @@ if TYPE_CHECKING:
     #: (verb, message, type, flags, values): one of several that are asked at once.
     Request: TypeAlias = tuple[str, Message, int, int, Values]
 
-AF_NETLINK = 16
-NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
-SOL_NETLINK = 270
 SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
-NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
 
 _KIND = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
 _READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT

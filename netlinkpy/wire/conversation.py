@@ -6,24 +6,21 @@ Documentation/userspace-api/netlink/intro.rst."""
 
 from __future__ import annotations
 
-from struct import Struct
-
+from ..framing import NLMSG_HDRLEN, frame, messages, refusal
 from ..record import Record
+from ..uapi.netlink import (
+    NLM_F_DUMP_INTR,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_MIN_TYPE,
+    NLMSG_OVERRUN,
+)
 from .errors import MalformedError
-from .message import NLMSG_HDRLEN, NLMSGHDR, frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-NLMSG_NOOP, NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 1, 2, 3, 4
-NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP_INTR = 0x1, 0x2, 0x4, 0x8, 0x10
-NLM_F_ROOT, NLM_F_MATCH, NLM_F_DUMP = 0x100, 0x200, 0x300  # on GET requests
-NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 0x100, 0x200, 0x400, 0x800  # on NEW requests
-NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200  # on acks
-
-_ERRNO = Struct("=i")
-_MAX_ERRNO = 4095  # linux/err.h
 
 
 class Reply(Record):
@@ -85,50 +82,27 @@ class Conversation:
 
     def receive(self, data: bytes) -> Iterator[Reply | Ack | Done | Overrun]:
         """The events of one received datagram, in order. MalformedError where a length lies."""
-        at, end = 0, len(data)
-        while at < end:
-            if end - at < NLMSG_HDRLEN:
-                raise MalformedError(f"{end - at} bytes are too short for a message")
-            length, type, flags, sequence, _port = NLMSGHDR.unpack_from(data, at)
-            if length < NLMSG_HDRLEN or length > end - at:
-                raise MalformedError(f"a message says it is {length} bytes of {end - at}")
-            body = data[at + NLMSG_HDRLEN : at + length]
-            at += (length + 3) & ~3
+        try:
+            yield from self._events(data)
+        except ValueError as error:
+            raise MalformedError(str(error)) from None
+
+    def _events(self, data: bytes) -> Iterator[Reply | Ack | Done | Overrun]:
+        for at, end, type, flags, sequence, _ in messages(data, 0, len(data)):
             if sequence not in self._open:
                 self.strays += 1
-            elif type >= 16:  # NLMSG_MIN_TYPE
+            elif type >= NLMSG_MIN_TYPE:
                 if flags & NLM_F_DUMP_INTR:
                     self._interrupted.add(sequence)
-                yield Reply(sequence, type, flags, body)
+                yield Reply(sequence, type, flags, data[at + NLMSG_HDRLEN : end])
             elif type == NLMSG_ERROR:
-                errno, tlvs = _acknowledgement(flags, body)
+                errno, tlvs = refusal(data, at, end, type, flags)
                 self.forget(sequence)
                 yield Ack(sequence, errno, tlvs)
             elif type == NLMSG_DONE:
                 interrupted = sequence in self._interrupted or bool(flags & NLM_F_DUMP_INTR)
                 self.forget(sequence)
-                # some dumps end with a length here, which is no error
-                errno = _errno(min(_ERRNO.unpack_from(body)[0], 0)) if len(body) >= 4 else 0
-                yield Done(sequence, errno, interrupted, body[4:])
+                errno, tlvs = refusal(data, at, end, type, flags)
+                yield Done(sequence, errno, interrupted, tlvs)
             elif type == NLMSG_OVERRUN:
                 yield Overrun(sequence)
-
-
-def _acknowledgement(flags: int, body: bytes) -> tuple[int, bytes]:
-    """(errno, TLVs) of the body of an NLMSG_ERROR: s32 error, the request's nlmsghdr, its body unless capped,
-    TLVs."""
-    if len(body) < 4 + NLMSG_HDRLEN:
-        raise MalformedError(f"an ack of {len(body)} bytes is too short")
-    errno = _errno(_ERRNO.unpack_from(body)[0])
-    if not flags & NLM_F_ACK_TLVS:
-        return errno, b""
-    echoed = NLMSGHDR.unpack_from(body, 4)[0]
-    start = 4 + (NLMSG_HDRLEN if flags & NLM_F_CAPPED or not errno else echoed)
-    return errno, body[(start + 3) & ~3 :]
-
-
-def _errno(number: int) -> int:
-    """The errno of the negative number that the kernel sends."""
-    if not 0 <= -number <= _MAX_ERRNO:
-        raise MalformedError(f"{number} is no error of the kernel's")
-    return -number

@@ -6,10 +6,10 @@ error (NETLINK_CAP_ACK), and 4 + the echoed message into an uncapped one."""
 
 from __future__ import annotations
 
+from ..framing import NLMSG_HDRLEN
 from ..record import Record
 from .attributes import RAW, S64, STRING, U32, U64, Attributes
 from .errors import MalformedError
-from .message import NLMSG_HDRLEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from .attributes import Values
 
-NLMSGHDR = Struct("=IHHII")  # length, type, flags, sequence, port id (linux/netlink.h)
-NLMSG_HDRLEN = NLMSGHDR.size
-
 
 class Header:
     """The fixed C struct in front of the attributes; its members keep the kernel's names."""
@@ -146,13 +143,6 @@ class Message(Codec):
         if isinstance(codec, (Repeated, Select)):
             raise ValueError(f"{path!r} of {self.name} has no single value")
         return tuple(types), 0, codec.width
-
-
-def frame(type: int, flags: int, sequence: int, body: bytes) -> bytes:
-    """A whole message: nlmsghdr and body (port id 0: the kernel fills in the sender's), padded to four
-    bytes."""
-    length = NLMSG_HDRLEN + len(body)
-    return NLMSGHDR.pack(length, type, flags, sequence, 0) + body + bytes(-length & 3)
 
 
 def _member_offsets(form: str) -> tuple[int, ...]:

@@ -4,10 +4,10 @@ reply to earlier ones."""
 from __future__ import annotations
 
 from ..backends import load
+from ..framing import NLMSG_HDRLEN, NLMSGHDR
 from ..record import Record
+from ..uapi.netlink import NLM_F_ACK
 from .attributes import Placed
-from .conversation import NLM_F_ACK
-from .message import NLMSG_HDRLEN, NLMSGHDR
 from .template import stamp
 
 TYPE_CHECKING = False

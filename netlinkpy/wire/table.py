@@ -10,8 +10,8 @@ from struct import Struct
 from sys import byteorder
 
 from ..backends import load
+from ..framing import NLMSG_HDRLEN, frame
 from ..record import Record
-from .message import NLMSG_HDRLEN, frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from ..backends import load
-from .message import NLMSG_HDRLEN, NLMSGHDR
+from ..framing import NLMSG_HDRLEN, NLMSGHDR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

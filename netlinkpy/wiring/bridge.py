@@ -11,8 +11,8 @@ import os
 from sys import byteorder
 
 from ..transport.socket import Socket
+from ..uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR

@@ -11,8 +11,8 @@ from sys import byteorder
 
 from ..rtnl.claims import claim_name
 from ..rtnl.values import format_ip
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
 from ..wire.rtnetlink.link import LINK, RTM_NEWLINKPROP
 from ..wire.template import Template
 

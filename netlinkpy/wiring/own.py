@@ -12,8 +12,8 @@ from struct import Struct
 from time import monotonic, sleep
 
 from ..rtnl.values import format_ip
+from ..uapi.netlink import NLM_F_REQUEST
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_REQUEST
 from ..wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTN_LOCAL
 from ..wire.script import Script, Step
 from ..wire.table import Plan, number

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from ..wire.attributes import Slot
-from ..wire.conversation import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from ..wire.rtnetlink.address import ADDRESS, IFA_F_NODAD, RTM_NEWADDR
 from ..wire.rtnetlink.link import (
     IFF_UP,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from netlinkpy.framing import frame
 from netlinkpy.wire import extack
 from netlinkpy.wire.conversation import Ack, Conversation, Done
-from netlinkpy.wire.message import Message, frame
+from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink.address import ADDRESS
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.neighbour import NEIGHBOUR

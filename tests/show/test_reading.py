@@ -24,7 +24,7 @@ from netlinkpy.show import container_interfaces as looking
 from netlinkpy.show import container_names, namespaces, tree
 from netlinkpy.show.model import Container, End, Host, read
 from netlinkpy.show.model import Network as Seen
-from netlinkpy.wire.conversation import NLM_F_CREATE, NLM_F_EXCL
+from netlinkpy.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from tests.support.fake_engine import listening, plain, saying
 from tests.support.namespaces import BareNamespace, inside

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from netlinkpy.framing import NLMSGHDR, frame
 from netlinkpy.transport.socket import Socket
-from netlinkpy.wire.conversation import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR
-from netlinkpy.wire.message import NLMSGHDR, frame
+from netlinkpy.uapi.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR
 from netlinkpy.wire.rtnetlink.link import LINK
 
 RTM_NEWLINK, RTM_GETLINK = 16, 18

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.framing import frame
 from netlinkpy.transport.socket import DUMP_TRIES, Socket
-from netlinkpy.wire.conversation import NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_OVERRUN
-from netlinkpy.wire.message import frame
+from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_OVERRUN
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.table import Plan, Table, number
 from tests.transport.fake import (

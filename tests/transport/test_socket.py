@@ -16,16 +16,19 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy import backends
-from netlinkpy.transport.socket import (
+from netlinkpy.framing import frame
+from netlinkpy.transport.socket import Socket
+from netlinkpy.uapi.netlink import (
     NETLINK_CAP_ACK,
     NETLINK_EXT_ACK,
     NETLINK_GET_STRICT_CHK,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REQUEST,
     SOL_NETLINK,
-    Socket,
 )
 from netlinkpy.wire.attributes import Slot
-from netlinkpy.wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
-from netlinkpy.wire.message import frame
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE
 from netlinkpy.wire.template import Template

@@ -11,10 +11,11 @@ from types import ModuleType
 
 import pytest
 
-from netlinkpy.wire import conversation
+from netlinkpy.framing import NLMSGHDR
+from netlinkpy.uapi import netlink
 from netlinkpy.wire.attributes import Attributes, Fields
 from netlinkpy.wire.extack import EXTACK, POLICY
-from netlinkpy.wire.message import NLMSGHDR, Header
+from netlinkpy.wire.message import Header
 from netlinkpy.wire.rtnetlink import address, bridge, link, neighbour, nsid, route, rule
 
 HEADERS = (
@@ -59,12 +60,12 @@ STRUCTS: dict[str, Header | Fields] = {
     "nda_cacheinfo": neighbour.CACHEINFO,
     "fib_rule_hdr": rule.FIB_RULE_HDR,
 }
-MODULES = (address, bridge, conversation, link, neighbour, nsid, route, rule)
+MODULES = (address, bridge, netlink, link, neighbour, nsid, route, rule)
 NOT_THE_KERNELS = {  # ours, or in no header that user space gets
     "TYPE_CHECKING",
-    "NLMSG_HDRLEN",
     "BR_MAX_PORTS",  # net/bridge/br_private.h
     "INFINITY",
+    "MAX_ERRNO",  # linux/err.h
     "IFALIASZ",
 }
 

@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from netlinkpy.wire.conversation import (
+from netlinkpy.framing import NLMSGHDR, frame
+from netlinkpy.uapi.netlink import (
     NLM_F_ACK,
     NLM_F_ACK_TLVS,
     NLM_F_CAPPED,
@@ -18,14 +19,9 @@ from netlinkpy.wire.conversation import (
     NLMSG_ERROR,
     NLMSG_NOOP,
     NLMSG_OVERRUN,
-    Ack,
-    Conversation,
-    Done,
-    Overrun,
-    Reply,
 )
+from netlinkpy.wire.conversation import Ack, Conversation, Done, Overrun, Reply
 from netlinkpy.wire.errors import MalformedError
-from netlinkpy.wire.message import NLMSGHDR, frame
 
 RTM_GETLINK, RTM_NEWLINK = 18, 16
 TEXT = struct.pack("=HH8s", 12, 1, b"because\0")  # NLMSGERR_ATTR_MSG

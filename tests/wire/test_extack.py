@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.framing import NLMSG_HDRLEN
 from netlinkpy.wire.errors import meaning
 from netlinkpy.wire.extack import EXTACK, NOTHING, decode
-from netlinkpy.wire.message import NLMSG_HDRLEN, Message
+from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink.address import ADDRESS, RTM_NEWADDR
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_NEWROUTE

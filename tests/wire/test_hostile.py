@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from netlinkpy.framing import frame
 from netlinkpy.wire.conversation import Conversation
 from netlinkpy.wire.errors import MalformedError, NetlinkError
 from netlinkpy.wire.extack import ExtendedAck, decode
-from netlinkpy.wire.message import Message, frame
+from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.route import ROUTE
 from tests.support import strategies

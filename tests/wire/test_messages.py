@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netlinkpy.framing import NLMSGHDR, frame
 from netlinkpy.wire.attributes import NLA_F_NESTED, NLA_TYPE_MASK, RAW, U32, Attributes, Fields, Slot
 from netlinkpy.wire.extack import EXTACK, POLICY
-from netlinkpy.wire.message import NLMSGHDR, Message, frame
+from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink.address import ADDRESS
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.neighbour import NEIGHBOUR

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netlinkpy import backends
+from netlinkpy.framing import NLMSG_HDRLEN, NLMSGHDR
+from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from netlinkpy.wire import script as script_module
 from netlinkpy.wire.attributes import Slot
-from netlinkpy.wire.conversation import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from netlinkpy.wire.extack import EXTACK, ExtendedAck, decode
-from netlinkpy.wire.message import NLMSG_HDRLEN, NLMSGHDR
 from netlinkpy.wire.rtnetlink.address import ADDRESS, RTM_NEWADDR
 from netlinkpy.wire.rtnetlink.link import IFF_UP, LINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.script import Script, Step

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netlinkpy.framing import NLMSGHDR
+from netlinkpy.uapi.netlink import NLM_F_CREATE, NLM_F_REQUEST
 from netlinkpy.wire.attributes import Slot
-from netlinkpy.wire.conversation import NLM_F_CREATE, NLM_F_REQUEST
-from netlinkpy.wire.message import NLMSGHDR
 from netlinkpy.wire.rtnetlink.address import ADDRESS, RTM_NEWADDR
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from netlinkpy.wire.template import Template

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from errno import EADDRNOTAVAIL, ENODEV
 
-from ...wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...wire.rtnetlink.address import ADDRESS, IFA_F_MCAUTOJOIN, INFINITY, RTM_DELADDR, RTM_NEWADDR
 from ..errors import CommandError, HelpError, complain
 from .address_show import address_fields, addresses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EEXIST
 
-from ...wire.conversation import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...wire.errors import NetlinkError
 from ...wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP
 from ..errors import CommandError, HelpError

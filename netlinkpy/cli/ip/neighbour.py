@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import ENODEV, ENOENT
 
-from ...wire.conversation import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...wire.rtnetlink.neighbour import (
     NEIGHBOUR,
     NTF_EXT_LEARNED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...wire.conversation import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...wire.rtnetlink.route import ROUTE, RTM_DELROUTE, RTM_NEWROUTE
 from .route_words import RouteWords
 
