@@ -6,8 +6,9 @@ import errno
 import os
 
 from ..backends import load
-from ..netns.handle import CLONE_NEWNET, Netns
+from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
+from ..uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from ..wire.rtnetlink.bridge import BR_MAX_PORTS
 from ..wiring.inside import AT_A_TIME, MAX_SOCKETS
 
@@ -15,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CLONE_NEWUSER = 0x10000000  # linux/sched.h
 PORTS_PER_BRIDGE = 1000  # of the 1023 a bridge takes
 _SPARE_DESCRIPTORS = 64
 

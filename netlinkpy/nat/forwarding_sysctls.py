@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 
 from ..record import Record
+from ..uapi.ipv6_route import RTF_ADDRCONF, RTF_DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ROOT = "/proc/sys/"
-_RTF_DEFAULT, _RTF_ADDRCONF = 0x10000, 0x40000  # linux/ipv6_route.h
 
 
 class Setting(Record):
@@ -102,7 +102,7 @@ def _advertised() -> list[str]:
     the last but one)."""
     with open("/proc/thread-self/net/ipv6_route") as file:
         rows = [line.split() for line in file]
-    wanted = _RTF_DEFAULT | _RTF_ADDRCONF
+    wanted = RTF_DEFAULT | RTF_ADDRCONF
     return sorted({row[-1] for row in rows if int(row[-2], 16) & wanted == wanted})
 
 

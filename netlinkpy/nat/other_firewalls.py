@@ -6,9 +6,8 @@ another's. What is in other tables is the administrator's; so it is named, never
 from __future__ import annotations
 
 from ..record import Record
-from ..wire.netfilter.expressions import NF_ACCEPT, NF_DROP, NFT_META_IIFNAME, NFT_META_OIFNAME
-from ..wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
-from ..wire.netfilter.tables import NF_INET_FORWARD
+from ..uapi.netfilter import NF_ACCEPT, NF_DROP, NF_INET_FORWARD, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
+from ..uapi.nf_tables import NFT_META_IIFNAME, NFT_META_OIFNAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from ..record import Record
 from ..rtnl.values import check_ifname, check_number, format_ip, network, parse_ip, parse_prefix
-from ..wire.netfilter.elements import NFT_SET_ELEM_INTERVAL_END, Element
+from ..uapi.nf_tables import NFT_SET_ELEM_INTERVAL_END
+from ..wire.netfilter.elements import Element
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -147,7 +147,18 @@ from ..nft.rules import (
     payload,
 )
 from ..nft.tables import add_rule, flush_chain, new_chain, new_set, new_table
-from ..wire.netfilter.expressions import (
+from ..uapi.netfilter import (
+    NF_INET_FORWARD,
+    NF_INET_LOCAL_OUT,
+    NF_INET_POST_ROUTING,
+    NF_INET_PRE_ROUTING,
+    NFPROTO_INET,
+    NFPROTO_IPV4,
+    NFPROTO_IPV6,
+)
+from ..uapi.netfilter_ipv4 import NF_IP_PRI_FILTER, NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC, NF_IP_PRI_RAW
+from ..uapi.nf_conntrack_common import IP_CT_ESTABLISHED, IP_CT_RELATED, IPS_DST_NAT
+from ..uapi.nf_tables import (
     NFT_CMP_NEQ,
     NFT_CT_STATE,
     NFT_CT_STATUS,
@@ -158,20 +169,9 @@ from ..wire.netfilter.expressions import (
     NFT_META_OIFNAME,
     NFT_PAYLOAD_NETWORK_HEADER,
     NFT_PAYLOAD_TRANSPORT_HEADER,
-    NFTA_FIB_F_DADDR,
-)
-from ..wire.netfilter.nfnetlink import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
-from ..wire.netfilter.tables import (
-    NF_INET_FORWARD,
-    NF_INET_LOCAL_OUT,
-    NF_INET_POST_ROUTING,
-    NF_INET_PRE_ROUTING,
-    NF_IP_PRI_FILTER,
-    NF_IP_PRI_NAT_DST,
-    NF_IP_PRI_NAT_SRC,
-    NF_IP_PRI_RAW,
     NFT_SET_INTERVAL,
     NFT_SET_MAP,
+    NFTA_FIB_F_DADDR,
 )
 
 TYPE_CHECKING = False
@@ -282,8 +282,8 @@ def _byte_order(parts: tuple[int, ...]) -> int:
 _NUMBERS = {name: number for number, name in enumerate(SETS, 1)}
 _LO = _U32.pack(1)  # LOOPBACK_IFINDEX: lo has this index in every namespace
 _RTN_LOCAL = _U32.pack(2)
-_ESTABLISHED_OR_RELATED = _U32.pack(0x2 | 0x4)  # bits of NFT_CT_STATE
-_DNAT = _U32.pack(0x20)  # IPS_DST_NAT of NFT_CT_STATUS
+_ESTABLISHED_OR_RELATED = _U32.pack(2 << IP_CT_ESTABLISHED | 2 << IP_CT_RELATED)  # NF_CT_STATE_BIT()
+_DNAT = _U32.pack(IPS_DST_NAT)
 _DESTINATION = {NFPROTO_IPV4: (16, 4), NFPROTO_IPV6: (24, 16)}  # offset in the IP header, length
 _SOURCE = {NFPROTO_IPV4: (12, 4), NFPROTO_IPV6: (8, 16)}
 

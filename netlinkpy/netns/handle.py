@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+from ..uapi.nsfs import NS_GET_NSTYPE
+from ..uapi.sched import CLONE_NEWNET
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -13,8 +16,6 @@ if TYPE_CHECKING:
     #: A namespace as callers name it: a name in /run/netns or a path, a process id, or an open one.
     Target: TypeAlias = "str | int | Netns"
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h
-NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 _OWN = "/proc/thread-self/ns/net"
 RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/netns)
 

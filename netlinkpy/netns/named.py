@@ -7,6 +7,7 @@ import errno
 import os
 from time import time
 
+from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
 from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path
 
 TYPE_CHECKING = False
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import builtins
     from collections.abc import Callable, Sequence
 
-MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x100000  # linux/mount.h
-MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 _AT_A_TIME = 64  # namespaces made in one call of the shim: signals are served in between
 _ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is what a killed maker left
 

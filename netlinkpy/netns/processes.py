@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from .handle import CLONE_NEWNET, RUN_DIRECTORY, Netns
+from ..uapi.sched import CLONE_NEWNET
+from .handle import RUN_DIRECTORY, Netns
 from .named import list as names
 
 TYPE_CHECKING = False

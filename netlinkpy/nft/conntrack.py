@@ -6,16 +6,16 @@ import errno
 
 from ..record import Record
 from ..rtnl.values import FAMILY_OF_LENGTH
-from ..wire.errors import NetlinkError
-from ..wire.netfilter.conntrack import (
+from ..uapi.nfnetlink import NFNL_SUBSYS_CTNETLINK
+from ..uapi.nfnetlink_conntrack import (
     CTA_FILTER_F_IP_SRC,
-    FLOW,
     IPCTNL_MSG_CT_DELETE,
     IPCTNL_MSG_CT_GET,
     IPCTNL_MSG_CT_GET_STATS,
-    STATISTICS,
 )
-from ..wire.netfilter.nfnetlink import NFNL_SUBSYS_CTNETLINK, message_type
+from ..wire.errors import NetlinkError
+from ..wire.netfilter.conntrack import FLOW, STATISTICS
+from ..wire.netfilter.nfnetlink import message_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

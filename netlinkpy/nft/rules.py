@@ -5,9 +5,8 @@ after word, is the concatenation that a look-up takes as its key."""
 
 from __future__ import annotations
 
-from ..wire.netfilter.expressions import (
-    NF_ACCEPT,
-    NF_DROP,
+from ..uapi.netfilter import NF_ACCEPT, NF_DROP
+from ..uapi.nf_tables import (
     NFT_CMP_EQ,
     NFT_FIB_RESULT_ADDRTYPE,
     NFT_GOTO,

@@ -8,41 +8,28 @@ import os
 from time import monotonic, sleep
 
 from ..transport.socket import Socket
+from ..uapi.netfilter import NFPROTO_UNSPEC
 from ..uapi.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
-from ..wire.errors import DumpInterruptedError, NetlinkError
-from ..wire.netfilter.elements import (
-    LONGEST_LIST,
-    NFT_MSG_DELSETELEM,
-    NFT_MSG_GETSETELEM,
-    NFT_MSG_NEWSETELEM,
-    SET_ELEMENTS,
-    Element,
-)
-from ..wire.netfilter.nfnetlink import (
-    BATCH,
-    NFNL_MSG_BATCH_BEGIN,
-    NFNL_MSG_BATCH_END,
-    NFNL_SUBSYS_NFTABLES,
-    NFPROTO_UNSPEC,
-    message_type,
-)
-from ..wire.netfilter.tables import (
-    CHAIN,
-    GENERATION,
+from ..uapi.nf_tables import (
     NFT_MSG_DELRULE,
+    NFT_MSG_DELSETELEM,
     NFT_MSG_DELTABLE,
     NFT_MSG_GETCHAIN,
     NFT_MSG_GETGEN,
     NFT_MSG_GETRULE,
+    NFT_MSG_GETSETELEM,
     NFT_MSG_GETTABLE,
     NFT_MSG_NEWCHAIN,
     NFT_MSG_NEWRULE,
     NFT_MSG_NEWSET,
+    NFT_MSG_NEWSETELEM,
     NFT_MSG_NEWTABLE,
-    RULE,
-    SET,
-    TABLE,
 )
+from ..uapi.nfnetlink import NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES
+from ..wire.errors import DumpInterruptedError, NetlinkError
+from ..wire.netfilter.elements import LONGEST_LIST, SET_ELEMENTS, Element
+from ..wire.netfilter.nfnetlink import BATCH, message_type
+from ..wire.netfilter.tables import CHAIN, GENERATION, RULE, SET, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

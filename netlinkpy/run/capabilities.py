@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..backends import load
-
-# linux/prctl.h
-PR_CAPBSET_DROP = 24
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+from ..uapi.prctl import PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAPBSET_DROP
 
 #: What Docker leaves a container by default (linux/capability.h): neither CAP_NET_ADMIN (12) nor
 #: CAP_SYS_ADMIN (21) nor one that gives them back (CAP_SYS_PTRACE, CAP_SYS_MODULE, CAP_SYS_RAWIO ...).

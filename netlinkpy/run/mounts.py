@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 
 from ..backends import load
+from ..uapi.mount import (
+    MNT_DETACH,
+    MS_BIND,
+    MS_MOVE,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    MS_SLAVE,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# linux/mount.h
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_SLAVE = 0x20, 0x1000, 0x2000, 0x4000, 1 << 19
-MNT_DETACH = 2
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")  # below /proc, as Docker has them
 _BENCH = "/proc"  # a directory that is surely there; what is mounted on it while we work is gone afterwards

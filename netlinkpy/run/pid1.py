@@ -8,6 +8,7 @@ import os
 from fcntl import ioctl
 
 from ..record import Record
+from ..uapi.sockios import SIOCSIFFLAGS
 from . import signals
 from .signals import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIGCHLD, exit_code
 from .spawn import die_with_parent
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from .sync_pipe import Line
 
-SIOCSIFFLAGS, TIOCSCTTY = 0x8914, 0x540E  # linux/sockios.h, asm-generic/ioctls.h
 IFF_UP, IFF_RUNNING = 0x1, 0x40  # linux/if.h
 
 
@@ -135,6 +135,8 @@ def _dress(line: Line, command: Command) -> None:
     """A session of its own, streams, signals and descriptors as a program expects them."""
     os.setsid()
     if command.terminal is not None:
+        from termios import TIOCSCTTY
+
         ioctl(command.terminal, TIOCSCTTY, 0)
         for stream in (0, 1, 2):
             os.dup2(command.terminal, stream)

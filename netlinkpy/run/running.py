@@ -18,6 +18,7 @@ from _socket import (
 from struct import pack, unpack
 
 from ..record import Record
+from ..uapi.net import SO_ACCEPTCON
 from .signals import SIGKILL, SIGTERM
 
 TYPE_CHECKING = False
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 PREFIX = "netlinkpy/run/"
 LONGEST = 63  # of a name, so that it may be a host name as well
-SO_ACCEPTCON = 0x10000  # the flag of a listener in /proc/net/unix (linux/net.h)
 MOST = 65536  # bytes of an answer
 TIMEOUT = 5.0  # seconds that a holder has to answer
 

@@ -10,6 +10,7 @@ import errno
 import os
 
 from ..backends import load
+from ..uapi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from .signals import SIG_DFL, SIGCHLD, SIGKILL, signal
 from .sync_pipe import Line, start_error
 
@@ -17,8 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
-
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 class Child:

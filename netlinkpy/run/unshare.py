@@ -7,12 +7,8 @@ import os
 from fcntl import ioctl
 
 from ..backends import load
-from ..netns.handle import CLONE_NEWNET
-
-# linux/sched.h
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
-NS_GET_USERNS = 0xB701  # linux/nsfs.h
+from ..uapi.nsfs import NS_GET_USERNS
+from ..uapi.sched import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
 
 
 def make_own(*, network: bool) -> None:

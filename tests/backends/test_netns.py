@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUTS
 from tests.backends.messages import namespaces
 
 if TYPE_CHECKING:
     from netlinkpy.backends.interface import Backend
 
-CLONE_NEWNET, CLONE_NEWUTS = 0x40000000, 0x04000000
 NETNS = Path("/run/netns")
 
 

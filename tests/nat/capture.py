@@ -12,10 +12,10 @@ import struct
 import tempfile
 
 from netlinkpy.nat import table
+from netlinkpy.uapi.nfnetlink import NFNL_SUBSYS_NFTABLES
 from tests.golden.capture import trace
 
 HERE = pathlib.Path(__file__).parent
-NFNL_SUBSYS_NFTABLES = 10
 NLM_F_DUMP = 0x300
 NAMES = {0: "NEWTABLE", 2: "DELTABLE", 3: "NEWCHAIN", 6: "NEWRULE", 8: "DELRULE", 9: "NEWSET"}
 NAMES |= {12: "NEWSETELEM", 14: "DELSETELEM"}

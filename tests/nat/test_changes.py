@@ -12,8 +12,9 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, NatNetwork, Port
+from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.errors import NetlinkError
-from tests.support.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, setns
+from tests.support.namespaces import Container, inside, setns
 from tests.support.nat_testbed import Testbed
 
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"

@@ -12,10 +12,10 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port, Setting
+from netlinkpy.uapi.mount import MS_BIND, MS_RDONLY, MS_REMOUNT
 from tests.support.namespaces import entered, mount, unmount
 from tests.support.nat_testbed import Testbed
 
-MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096  # linux/mount.h
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"
 IP_FORWARD = Setting("net.ipv4.ip_forward", "0", "1")
 IPV6_FORWARDING = Setting("net.ipv6.conf.all.forwarding", "0", "1")

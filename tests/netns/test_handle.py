@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from tests.support.namespaces import CLONE_NEWUSER, BareNamespace, Container, inside, mount, unshare
+from netlinkpy.uapi.sched import CLONE_NEWUSER
+from tests.support.namespaces import BareNamespace, Container, inside, mount, unshare
 
 
 def inode(path: str) -> int:

@@ -14,7 +14,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.netns import named
-from tests.support.namespaces import CLONE_NEWNS, CLONE_NEWUSER, Container, inside, mount, unshare
+from netlinkpy.uapi.sched import CLONE_NEWNS, CLONE_NEWUSER
+from tests.support.namespaces import Container, inside, mount, unshare
 
 RUN = "/run/netns"
 Containers = Callable[..., list[Container]]

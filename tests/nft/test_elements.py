@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlinkpy.wire.netfilter.elements import ELEMENT, NFT_SET_ELEM_INTERVAL_END, SET_ELEMENTS, Element
+from netlinkpy.uapi.nf_tables import NFT_SET_ELEM_INTERVAL_END
+from netlinkpy.wire.netfilter.elements import ELEMENT, SET_ELEMENTS, Element
 from netlinkpy.wire.netfilter.expressions import EXPRESSIONS
 
 COMMENTS = st.text("br0 -.ä", max_size=20)

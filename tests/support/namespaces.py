@@ -16,14 +16,13 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from netlinkpy.uapi.prctl import PR_SET_PDEATHSIG
+from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER
+
 T = TypeVar("T")
 
 # linux/sched.h, linux/mount.h, linux/prctl.h, linux/sockios.h
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 1 << 18, 2
-PR_SET_PDEATHSIG = 1
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)

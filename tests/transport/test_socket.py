@@ -28,11 +28,12 @@ from netlinkpy.uapi.netlink import (
     NLM_F_REQUEST,
     SOL_NETLINK,
 )
+from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE
 from netlinkpy.wire.template import Template
-from tests.support.namespaces import CLONE_NEWNET, CLONE_NEWUSER, Container, inside, map_root, unshare
+from tests.support.namespaces import Container, inside, map_root, unshare
 
 LO = {"ifname": "lo"}
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.uapi.sched import CLONE_NEWUSER
 from tests.support.links import links_of
-from tests.support.namespaces import CLONE_NEWUSER, BareNamespace, Container, entered, inside, ping, unshare
+from tests.support.namespaces import BareNamespace, Container, entered, inside, ping, unshare
 from tests.support.refusals import unchanged
 from tests.support.wiring_testbed import BRIDGE, GATEWAY, endpoint, endpoints, make_bridge
 

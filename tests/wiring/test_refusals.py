@@ -11,18 +11,11 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy import backends
+from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.script import Script
 from tests.support.crash import run_step_by_step
 from tests.support.links import add_ipv6, addresses_of, links_of
-from tests.support.namespaces import (
-    CLONE_NEWNET,
-    CLONE_NEWUSER,
-    BareNamespace,
-    Container,
-    inside,
-    map_root,
-    unshare,
-)
+from tests.support.namespaces import BareNamespace, Container, inside, map_root, unshare
 from tests.support.refusals import unchanged
 from tests.support.wiring_testbed import ADDRESS, BRIDGE, GATEWAY, endpoint, make_bridge, refused
 

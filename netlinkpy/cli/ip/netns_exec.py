@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 import os
 
-from ...netns.handle import CLONE_NEWNET
+from ...uapi.mount import MNT_DETACH, MS_BIND, MS_RDONLY, MS_REC, MS_SLAVE
+from ...uapi.sched import CLONE_NEWNET, CLONE_NEWNS
 from ..errors import CommandError, complain
 from .netns import check, names, open_named
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from .grammar import Words
     from .session import Session
 
-CLONE_NEWNS = 0x00020000  # linux/sched.h
-MS_REC, MS_SLAVE, MS_BIND, MS_RDONLY = 0x4000, 0x80000, 0x1000, 1  # linux/mount.h
-MNT_DETACH = 2
 ETC = "/etc/netns"  # files in a directory of the namespace's name here stand in for those in /etc
 
 

@@ -6,11 +6,6 @@ from ..attributes import BE16, BE32, RAW, U8, U32, Attributes
 from ..message import Message
 from .nfnetlink import NFGENMSG
 
-IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET_STATS = 1, 2, 5
-
-# In orig_flags and reply_flags: what of the tuple must be equal (net/netfilter/nf_conntrack_netlink.c).
-CTA_FILTER_F_IP_SRC = 0x1
-
 IP = Attributes(flagged=True, v4_src=(1, RAW), v4_dst=(2, RAW), v6_src=(3, RAW), v6_dst=(4, RAW))
 PROTO = Attributes(
     flagged=True,

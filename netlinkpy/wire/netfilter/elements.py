@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ..attributes import Placed, Values
 
-NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
-NFT_SET_ELEM_INTERVAL_END = 0x1
 
 _LENGTH = Struct("=H")
 LONGEST_LIST = 0xFFFF - 4  # bytes of elements in one message: the length of an attribute has 16 bits

@@ -5,18 +5,6 @@ from __future__ import annotations
 
 from ..attributes import BE32, RAW, STRING, Attributes, Integer, Repeated, Select
 
-NFT_META_IIF, NFT_META_OIF, NFT_META_IIFNAME, NFT_META_OIFNAME = 4, 5, 6, 7
-NFT_META_NFPROTO, NFT_META_L4PROTO = 15, 16
-NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER = 1, 2
-NFT_CMP_EQ, NFT_CMP_NEQ = 0, 1
-NFT_CT_STATE, NFT_CT_STATUS = 0, 2
-NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, NFTA_FIB_F_DADDR = 3, 1, 2
-NFT_NAT_SNAT, NFT_NAT_DNAT = 0, 1
-NFT_REG_VERDICT, NFT_REG_1, NFT_REG32_00 = 0, 1, 8
-
-NF_DROP, NF_ACCEPT = 0, 1
-NFT_RETURN, NFT_GOTO, NFT_JUMP = -5, -4, -3
-
 VERDICT = Attributes(flagged=True, code=(1, Integer(">i")), chain=(2, STRING), chain_id=(3, BE32))
 DATA = Attributes(flagged=True, value=(1, RAW), verdict=(2, VERDICT))
 

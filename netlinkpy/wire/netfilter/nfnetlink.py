@@ -9,12 +9,6 @@ from __future__ import annotations
 from ..attributes import BE32, Attributes, Integer
 from ..message import Header, Message
 
-NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_ARP = 0, 1, 2, 3  # nfgen_family, linux/netfilter.h
-NFPROTO_NETDEV, NFPROTO_BRIDGE, NFPROTO_IPV6 = 5, 7, 10
-
-NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_NFTABLES = 1, 10
-NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 16, 17
-
 BE64 = Integer(">Q")
 NFGENMSG = Header(">BBH", "nfgen_family version res_id")
 

@@ -1,0 +1,5 @@
+"""linux/nsfs.h: what a namespace's descriptor tells (ioctl_ns(2))."""
+
+from __future__ import annotations
+
+NS_GET_USERNS, NS_GET_NSTYPE = 0xB701, 0xB703
