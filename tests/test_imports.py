@@ -85,7 +85,7 @@ def test_a_name_brings_no_heavy_module(name: str) -> None:
 def modules() -> list[str]:
     """All modules of the core."""
     folders = ("wire", "transport", "netns", "rtnl", "wiring")
-    files = [ROOT / "netlinkpy" / "record.py", ROOT / "netlinkpy" / "_lazy.py"]
+    files = [ROOT / "netlinkpy" / f"{name}.py" for name in ("record", "_lazy", "closing")]
     for folder in folders:
         files += sorted((ROOT / "netlinkpy" / folder).rglob("*.py"))
     return [

@@ -8,7 +8,7 @@ import errno
 import os
 
 from ..record import Record
-from .http import Connection
+from .http import HttpConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ class Engine(Record):
             return [*own, *self.system]
         return [*self.system, *own]
 
-    def _connect(self, timeout: float) -> tuple[str, Connection]:
+    def _connect(self, timeout: float) -> tuple[str, HttpConnection]:
         """A connection to the first of its sockets that takes one; else the first refusal that tells more
         than that there is no such file."""
         paths = self._paths()
         refusals = []
         for path in paths:
             try:
-                return path, Connection(path, timeout)
+                return path, HttpConnection(path, timeout)
             except OSError as error:
                 refusals.append((path, error))
         for path, refusal in refusals:

@@ -11,17 +11,14 @@ import os
 from sys import byteorder
 from time import monotonic
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
+from ..closing import Closing
 
 _HEAD_LIMIT = 1 << 16  # bytes of status line and header fields
 _BODY_LIMIT = 1 << 24  # bytes of body: a list of some ten thousand containers
 _HEX = b"0123456789abcdefABCDEF"
 
 
-class Connection:
+class HttpConnection(Closing):
     """A connection to an engine's unix socket. Every call ends by the deadline that it was opened with."""
 
     __slots__ = ("_buffer", "_deadline", "_socket")
@@ -67,14 +64,6 @@ class Connection:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _head(self) -> tuple[int, dict[bytes, bytes]]:
         """The status, and the header fields by their names in small letters."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 
+from ..closing import Closing
 from ..nft.conntrack import Conntrack
 from ..nft.tables import Nftables, add_elements, delete_elements, delete_table
 from ..rtnl.values import format_ip, parse_ip
@@ -18,8 +19,7 @@ from .table import FAMILY, TABLE, ensure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from types import TracebackType
-    from typing import Self, TypeVar
+    from typing import TypeVar
 
     from ..netns.handle import Target
     from ..nft.tables import Change
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Nat:
+class Nat(Closing):
     """What the packet filter of one network namespace does for its networks. Needs Linux 5.7 or newer.
 
     netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb.
@@ -53,14 +53,6 @@ class Nat:
     def close(self) -> None:
         """Close the socket; a second time does nothing."""
         self._tables.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- networks --------------------------------------------------------------------------------------
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 
+from ..closing import Closing
 from ..uapi.nsfs import NS_GET_NSTYPE
 from ..uapi.sched import CLONE_NEWNET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import TypeAlias
 
     #: A namespace as callers name it: a name in /run/netns or a path, a process id, or an open one.
     Target: TypeAlias = "str | int | Netns"
@@ -20,7 +20,7 @@ _OWN = "/proc/thread-self/ns/net"
 RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/netns)
 
 
-class Netns:
+class Netns(Closing):
     """An open network namespace. It lives at least as long as the descriptor does; close it, or use
     `with`."""
 
@@ -115,14 +115,6 @@ class Netns:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Netns {self.label}{'' if self._fd >= 0 else ', closed'}>"

@@ -7,7 +7,8 @@ import errno
 import os
 from time import monotonic, sleep
 
-from ..transport.socket import Socket
+from ..closing import Closing
+from ..netns.sockets import open_socket
 from ..uapi.netfilter import NFPROTO_UNSPEC
 from ..uapi.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
 from ..uapi.nf_tables import (
@@ -34,8 +35,7 @@ from ..wire.netfilter.tables import CHAIN, GENERATION, RULE, SET, TABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-    from types import TracebackType
-    from typing import Self, TypeVar
+    from typing import TypeVar
 
     from ..netns.handle import Target
     from ..wire.attributes import Values
@@ -56,7 +56,7 @@ _MEANINGS = {  # what an errno without text means here
 }
 
 
-class Nftables:
+class Nftables(Closing):
     """The tables of one network namespace.
 
     netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb. Families are NFPROTO_
@@ -64,19 +64,11 @@ class Nftables:
     `with`."""
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
-        self.socket = open_netfilter(netns, timeout)
+        self.socket = open_socket(NETLINK_NETFILTER, netns, timeout)
 
     def close(self) -> None:
         """Close the socket; a second time does nothing."""
         self.socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- what is there ---------------------------------------------------------------------------------
 
@@ -172,16 +164,6 @@ class Nftables:
             if generation == self.generation():
                 return found
         raise DumpInterruptedError(errno.EINTR, verb, where=self.socket.where)
-
-
-def open_netfilter(netns: Target | None, timeout: float) -> Socket:
-    """A NETLINK_NETFILTER socket in a namespace (None: the caller's)."""
-    if netns is None:
-        return Socket(NETLINK_NETFILTER, timeout=timeout)
-    from ..netns.handle import Netns
-
-    with Netns.open(netns) as handle:
-        return Socket(NETLINK_NETFILTER, netns_fd=handle.fileno(), where=handle.label, timeout=timeout)
 
 
 def explained(error: NetlinkError) -> NetlinkError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ..transport.socket import Socket
+from ..closing import Closing
+from ..netns.sockets import open_socket
 from ..uapi.netlink import NETLINK_ROUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from ..netns.handle import Target
     from .address import Addresses
     from .fdb import ForwardingEntries
@@ -28,7 +26,7 @@ _PLACES = {
 }
 
 
-class RTNetlink:
+class RTNetlink(Closing):
     """The links, addresses, routes, neighbours, forwarding entries and namespace ids of one network
     namespace.
 
@@ -47,15 +45,7 @@ class RTNetlink:
     nsids: NamespaceIds
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
-        if netns is None:
-            self.socket = Socket(NETLINK_ROUTE, timeout=timeout)
-        else:
-            from ..netns.handle import Netns
-
-            with Netns.open(netns) as handle:
-                self.socket = Socket(
-                    NETLINK_ROUTE, netns_fd=handle.fileno(), where=handle.label, timeout=timeout
-                )
+        self.socket = open_socket(NETLINK_ROUTE, netns, timeout)
 
     def __getattr__(self, name: str) -> object:
         place = _PLACES.get(name)
@@ -78,11 +68,3 @@ class RTNetlink:
     def close(self) -> None:
         """Close the socket; a second time does nothing."""
         self.socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -17,6 +17,7 @@ from _socket import (
 )
 from struct import pack, unpack
 
+from ..closing import Closing
 from ..record import Record
 from ..uapi.net import SO_ACCEPTCON
 from .signals import SIGKILL, SIGTERM
@@ -103,7 +104,7 @@ def claim(name: str) -> socket:
     return claimed
 
 
-class Call:
+class Call(Closing):
     """A connection to the holder of a running container. It ends when the container has ended: until then its
     pid is its own."""
 
@@ -193,10 +194,8 @@ class Call:
     def _gone(self) -> ProcessLookupError:
         return ProcessLookupError(errno.ESRCH, f"no container named {self.name} runs here")
 
-    def __enter__(self) -> Call:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the connection; a second time does nothing."""
         self._socket.close()
 
 

@@ -211,7 +211,7 @@ def test_an_engine_in_another_pid_namespace(docker: Path, monkeypatch: pytest.Mo
         with monkeypatch.context() as patched:  # one below ours
             patched.setattr(engine, "_pid_namespace", str)
             assert_refused()
-        monkeypatch.setattr(http.Connection, "peer_pid", lambda _: 0)  # one above ours: not to be seen
+        monkeypatch.setattr(http.HttpConnection, "peer_pid", lambda _: 0)  # one above ours: not to be seen
         assert_refused()
 
 
@@ -332,7 +332,7 @@ def test_any_bytes_give_a_process_or_one_sentence(data: bytes) -> None:
     with ours, theirs:
         theirs.sendall(data)
         theirs.shutdown(socket.SHUT_WR)
-        connection = object.__new__(http.Connection)
+        connection = object.__new__(http.HttpConnection)
         connection._socket = ours
         connection._buffer, connection._deadline = bytearray(), time.monotonic() + 5
         try:
@@ -348,7 +348,7 @@ def test_the_listener_is_known_by_its_process(docker: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(docker))
         listener.listen()
-        with http.Connection(str(docker), 1) as connection:
+        with http.HttpConnection(str(docker), 1) as connection:
             assert connection.peer_pid() == os.getpid()
 
 
