@@ -155,7 +155,11 @@ def describe(row: Row, samples: Samples) -> dict[str, Any]:
     lines = []
     for run, results in samples.items():
         figures = {figure.title: figure_of(results, figure) for figure in row.figures}
-        ratios = {figure.title: reference_ratio(row, samples, run, figure) for figure in row.figures}
+        ratios = {
+            figure.title: reference_ratio(row, samples, run, figure)
+            for figure in row.figures
+            if figure.compared
+        }
         line: dict[str, Any] = {
             "contender": run.contender,
             "task": run.task,
@@ -189,7 +193,7 @@ def cells(row: Row, line: dict[str, Any]) -> list[str]:
     made = [name]
     for figure in row.figures:
         value = line["figures"].get(figure.title)
-        by_floor = line[row.by].get(figure.title) if figure.unit in ("ms", "us", "") else None
+        by_floor = line[row.by].get(figure.title)
         made.append("" if value is None else f"{value * SCALES[figure.unit]:.3g} {figure.unit}")
         made.append("" if by_floor is None else f"{by_floor:.2f} x")
     if "ready" in line:

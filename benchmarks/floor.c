@@ -804,19 +804,40 @@ static long peak_memory(void)
     return peak;
 }
 
-static void say(const char *what, int n, double seconds)
+/* Seconds of the processor; a kernel may sample them at its clock's ticks. */
+struct cpu {
+    double user, system;
+};
+
+static struct cpu cpu_since(struct cpu start)
 {
-    printf("{\"what\": \"%s\", \"n\": %d, \"seconds\": %.6f, \"peak_kib\": %ld", what, n, seconds, peak_memory());
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (struct cpu){usage.ru_utime.tv_sec + usage.ru_utime.tv_usec * 1e-6 - start.user,
+                        usage.ru_stime.tv_sec + usage.ru_stime.tv_usec * 1e-6 - start.system};
+}
+
+static struct cpu cpu_now(void)
+{
+    return cpu_since((struct cpu){0, 0});
+}
+
+static void say(const char *what, int n, double seconds, struct cpu cpu)
+{
+    printf("{\"what\": \"%s\", \"n\": %d, \"seconds\": %.6f, \"user\": %.6f, \"system\": %.6f, \"peak_kib\": %ld",
+           what, n, seconds, cpu.user, cpu.system, peak_memory());
 }
 
 static void attach(bool keep)
 {
     double spent[PHASES], all = 0;
+    struct cpu cpu = cpu_now();
     attach_all(spent);
+    cpu = cpu_since(cpu);
     int ready = ready_ports();
     for (int i = 0; i < PHASES; i++)
         all += spent[i];
-    say("attach", container_count, all);
+    say("attach", container_count, all, cpu);
     printf(", \"ready\": %d, \"late\": %d, \"phases\": {", ready, late_ports);
     for (int i = 0; i < PHASES; i++)
         printf("%s\"%s\": %.6f", i ? ", " : "", phase_names[i], spent[i]);
@@ -833,6 +854,7 @@ static void detach(void)
     double spent[PHASES];
     uint32_t group;
     attach_all(spent);
+    struct cpu cpu = cpu_now();
     double start = now();
     int fd = open_private(&group);
     regroup(fd, group);
@@ -844,7 +866,7 @@ static void detach(void)
     expect(fd, &batch, NULL, NULL, "delete of a group");
     close(fd);
     double end = now();
-    say("detach", container_count, end - start);
+    say("detach", container_count, end - start, cpu_since(cpu));
     printf(", \"phases\": {\"regroup\": %.6f, \"delete\": %.6f}}\n", regrouped - start, end - regrouped);
 }
 
@@ -919,18 +941,25 @@ static void one_by_one(const char *what)
 {
     static double attached[MAX_CONTAINERS], detached[MAX_CONTAINERS];
     double attaching = 0, detaching = 0;
+    struct cpu to_attach = cpu_now();
     for (int i = 0; i < container_count; i++) {
         double start = now();
         attach_single(&containers[i]);
         attaching += attached[i] = now() - start;
     }
+    to_attach = cpu_since(to_attach);
     int ready = ready_ports();
+    struct cpu to_detach = cpu_now();
     for (int i = 0; i < container_count; i++) {
         double start = now();
         detach_single(&containers[i]);
         detaching += detached[i] = now() - start;
     }
-    say(what, container_count, strcmp(what, "attach-one") ? detaching : attaching);
+    to_detach = cpu_since(to_detach);
+    if (strcmp(what, "attach-one"))
+        say(what, container_count, detaching, to_detach);
+    else
+        say(what, container_count, attaching, to_attach);
     printf(", \"ready\": %d, \"median\": {\"attach\": %.6f, \"detach\": %.6f}", ready,
            median(attached, container_count), median(detached, container_count));
     printf(", \"midmean\": {\"detach\": %.6f}}\n", midmean(detached, container_count));
@@ -962,6 +991,7 @@ static void routes(int count)
     host_fd = open_socket();
     set_option(host_fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);                   /* room for the refusals of a whole chunk */
     make_bridge(0);
+    struct cpu cpu = cpu_now();
     double start = now();
     for (int first = 0; first < count; first += ROUTE_CHUNK) {
         int end = first + ROUTE_CHUNK < count ? first + ROUTE_CHUNK : count;
@@ -971,6 +1001,7 @@ static void routes(int count)
         expect(host_fd, &batch, NULL, NULL, "routes");
     }
     double added = now();
+    cpu = cpu_since(cpu);
     int seen = 0;
     struct rtmsg wanted = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
     batch_clear(&batch);
@@ -979,7 +1010,7 @@ static void routes(int count)
     double asked = now();
     expect(host_fd, &batch, see_route, &seen, "dump of the routes");
     double dumped = now();
-    say("routes", count, added - start);
+    say("routes", count, added - start, cpu);
     printf(", \"seen\": %d, \"phases\": {\"add\": %.6f, \"dump\": %.6f}}\n", seen, added - start, dumped - asked);
     if (seen < count)
         die("%d of %d routes were dumped", seen, count);

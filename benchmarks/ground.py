@@ -314,6 +314,20 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def cost(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds of it: by the wall clock, and of the processor in user and system mode, children's as well. A
+    kernel may sample the latter at its clock's ticks (CONFIG_TICK_CPU_ACCOUNTING): for sums, not for one."""
+
+    def processor() -> tuple[float, float]:
+        every = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(usage.ru_utime for usage in every), sum(usage.ru_stime for usage in every)
+
+    user, system = processor()
+    took = seconds(work)
+    user_then, system_then = processor()
+    return {"seconds": took, "user": user_then - user, "system": system_then - system}
+
+
 def midmean(values: list[float]) -> float:
     """The mean of the middle half: for waits that come in steps of a clock tick."""
     quarter = len(values) // 4
@@ -321,11 +335,12 @@ def midmean(values: list[float]) -> float:
 
 
 def _one_by_one(attach: Wiring, detach: Wiring, places: list[Place]) -> dict[str, object]:
-    attached = [seconds(partial(attach, [place])) for place in places]
+    attached: list[float] = []
+    spent = cost(lambda: attached.extend(seconds(partial(attach, [place])) for place in places))
     found = ready(places)
     detached = [seconds(partial(detach, [place])) for place in places]
     return {
-        "seconds": sum(attached),
+        **spent,
         "ready": found,
         "median": {"attach": statistics.median(attached), "detach": statistics.median(detached)},
         "midmean": {"detach": midmean(detached)},
@@ -336,14 +351,14 @@ def _wire(contender: Contender, task: str, places: list[Place]) -> dict[str, obj
     attach, detach = contender.attach, contender.detach
     if task == "attach-one":
         return _one_by_one(attach, detach, places)
-    phases = {"attach": seconds(partial(attach, places))}
+    attaching = cost(partial(attach, places))
     if task == "attach":
-        return {"seconds": phases["attach"], "ready": ready(places)}
+        return {**attaching, "ready": ready(places)}
     if task == "prove":
-        result: dict[str, object] = {"answered": answered(places)}
-        phases["detach"] = seconds(partial(detach, places))
-        return {"seconds": sum(phases.values()), "phases": phases, **result}
-    return {"seconds": seconds(partial(detach, places))}
+        found = answered(places)
+        phases = {"attach": attaching["seconds"], "detach": seconds(partial(detach, places))}
+        return {"seconds": sum(phases.values()), "phases": phases, "answered": found}
+    return dict(cost(partial(detach, places)))
 
 
 def run(contender: Contender, arguments: list[str]) -> None:

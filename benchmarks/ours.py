@@ -132,14 +132,23 @@ def process_seconds(code: str, *words: str) -> float:
     return seconds(spawn_and_wait)
 
 
+def import_seconds() -> float:
+    """Of `import netlinkpy` alone, in an interpreter that has done nothing else."""
+    code = f"import sys, time; sys.path.insert(0, {ROOT!r}); start = time.perf_counter(); import netlinkpy"
+    code += "; print(time.perf_counter() - start)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
 def whole_process(count: int) -> None:
-    """One container a process. In turns with the bare interpreter."""
-    bare, attached = [], []
+    """One container a process. In turns with the bare interpreter, and with the import alone."""
+    bare, imported, attached = [], [], []
     for place in prepare(count, named=True):
         bare.append(process_seconds("pass"))
+        imported.append(import_seconds())
         words = ["attach", place.name, "--quiet", "--bridge", place.bridge, "--ip", f"{place.address}/16"]
         attached.append(process_seconds(COMMAND, *words))
-    medians = {"bare": median(bare), "attach": median(attached)}
+    medians = {"bare": median(bare), "import": median(imported), "attach": median(attached)}
     print(json.dumps({"what": "process", "n": count, "median": medians}))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import provide
 from contenders import BEFORE, FLOOR, OURS, REPLAYED
 
 Result: TypeAlias = dict[str, Any]
@@ -57,12 +58,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Figure:
-    """One column of figures in a row: how it is read from a result, and its unit (seconds are given for each
-    item)."""
+    """One column of figures in a row: how it is read from a result, its unit (seconds are given for each
+    item), and whether its ratio to the reference's is told."""
 
     title: str
     value: Value
     unit: str = "ms"
+    compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,24 @@ def total(result: Result) -> float:
     return float(result["seconds"])
 
 
+def user(result: Result) -> float:
+    return float(result["user"])
+
+
+def system(result: Result) -> float:
+    return float(result["system"])
+
+
 def phase(name: str) -> Value:
     return lambda result: float(result["phases"][name])
 
 
 def median_of(name: str) -> Value:
     return lambda result: float(result["median"][name])
+
+
+#: The processor's part, beside the wall clock's.
+PROCESSOR = [Figure("user", each(user), compared=False), Figure("system", each(system), compared=False)]
 
 
 def ratio(samples: Samples, run: Run, to: Run, value: Value, to_value: Value | None = None) -> float | None:
@@ -136,7 +150,7 @@ def _faster(
 
 
 def one_container() -> Row:
-    runs = [Run(name, "attach-one", ONE_BY_ONE) for name in [FLOOR, *OURS, *PEERS]]
+    runs = [Run(name, "attach-one", ONE_BY_ONE) for name in [FLOOR, *OURS, *map(as_it_was, OURS), *PEERS]]
 
     def checks(samples: Samples) -> list[Check]:
         found = []
@@ -145,13 +159,13 @@ def one_container() -> Row:
             attach = ratio(samples, ours, floor, median_of("attach"))
             if attach is None:
                 continue
-            found.append(Check(f"{name}: attach, by the floor", attach, 1.5))
+            found.append(Check(f"{name}: attach, by the floor", attach, 1.40))
             waits = [statistics.median(r["midmean"]["detach"] for r in samples[run]) for run in (ours, floor)]
             what = f"{name}: detach, beyond the floor's (the kernel's wait, in steps of 4 ms: midmeans)"
             found.append(Check(what, (waits[0] - waits[1]) * 1e3, 1.0, unit="ms"))
         return found
 
-    figures = [Figure("attach", median_of("attach")), Figure("detach", median_of("detach"))]
+    figures = [Figure("attach", median_of("attach")), *PROCESSOR, Figure("detach", median_of("detach"))]
     return Row("one", "one container after the other", runs, figures, checks)
 
 
@@ -166,14 +180,14 @@ def attach(count: int) -> Row:
             task(PYROUTE2_USUAL): 40,
             task(PYROUTE2_ONE_CALL): 12,
         }
-        found = _limits(samples, "attach", {CFFI: 1.10, NATIVE: 1.10, PYTHON: 1.35}, task, each(total))
+        found = _limits(samples, "attach", {CFFI: 1.15, NATIVE: 1.15, PYTHON: 1.55}, task, each(total))
         for name in SHIM:
             found += _faster(samples, task(name), rivals, each(total))
         return found
 
-    runs = [task(name) for name in [FLOOR, *OURS, *PEERS]]
+    runs = [task(name) for name in [FLOOR, *OURS, *map(as_it_was, OURS), *PEERS]]
     title = f"attach {count} ready-made namespaces to one bridge"
-    return Row("attach", title, runs, [Figure("attach", each(total))], checks)
+    return Row("attach", title, runs, [Figure("attach", each(total)), *PROCESSOR], checks)
 
 
 def detach(count: int) -> Row:
@@ -189,7 +203,7 @@ def detach(count: int) -> Row:
         return found
 
     runs = [*[task(name) for name in [FLOOR, *OURS]], one_by_one, *[task(name) for name in PEERS]]
-    return Row("detach", f"detach {count}", runs, [Figure("detach", each(total))], checks)
+    return Row("detach", f"detach {count}", runs, [Figure("detach", each(total)), *PROCESSOR], checks)
 
 
 def growth(small: int, large: int, bridges: int) -> Row:
@@ -213,8 +227,8 @@ def growth(small: int, large: int, bridges: int) -> Row:
     runs = [Run(name, "attach", n, bridges) for n in (small, large) for name in names]
     figures = [
         Figure("attach", each(total)),
-        Figure("in all", total, "s"),
-        Figure("memory", lambda result: result["peak_kib"] / 1024, "MiB"),
+        Figure("in all", total, "s", compared=False),
+        Figure("memory", lambda result: result["peak_kib"] / 1024, "MiB", compared=False),
     ]
     where = "one bridge" if bridges == 1 else f"{bridges} bridges"
     rounds = 1 if large > 2000 else None
@@ -241,7 +255,7 @@ def prove(count: int, bridges: int) -> Row:
         Figure("made", lambda result: result["prepared"], "s"),
         Figure("attach", phase("attach"), "s"),
         Figure("detach", phase("detach"), "s"),
-        Figure("memory", lambda result: result["peak_kib"] / 1024, "MiB"),
+        Figure("memory", lambda result: result["peak_kib"] / 1024, "MiB", compared=False),
     ]
     title = f"{count} containers on {bridges} bridges: made, wired, proved by packets, removed"
     return Row("prove", title, [run], figures, checks, rounds=1)
@@ -310,21 +324,25 @@ def replayed(task: str, count: int) -> Row:
             measured = None if run == before else ratio(samples, run, before, took)
             if measured is None:
                 continue
-            found.append(Check(f"{run.contender}: {task}{BEFORE} = 1", measured, 0.45 if one else 0.5))
+            found.append(
+                Check(
+                    f"{run.contender}: {task} replayed, by {provide.BEFORE}", measured, 0.45 if one else 0.5
+                )
+            )
             if one:
                 calls = statistics.median(float(result["python calls"]) for result in samples[run])
                 found.append(Check(f"{run.contender}: calls of Python functions", calls, 120, unit=""))
         return found
 
-    def figure(title: str, unit: str = "") -> Figure:
-        return Figure(title, lambda result: float(result[title]), unit)
+    def figure(title: str, unit: str = "", *, compared: bool = True) -> Figure:
+        return Figure(title, lambda result: float(result[title]), unit, compared)
 
     figures = [
         figure("replayed", "us"),
         figure("cold", "us"),
         figure("python calls"),
         figure("c calls"),
-        figure("sends"),
+        figure("sends", compared=False),
     ]
     title = "one attach, replayed" if one else f"attach_many of {count}, replayed: each"
     return Row(
@@ -354,22 +372,36 @@ def links(count: int) -> Row:
 
 
 def process() -> Row:
-    runs = [Run(name, "process", 20) for name in OURS]
+    runs = [Run(name, "process", 20) for now in OURS for name in (now, as_it_was(now))]
+    imported, attached = median_of("import"), median_of("attach")
+
+    def beyond(result: Result) -> float:
+        return attached(result) - median_of("bare")(result)
 
     def checks(samples: Samples) -> list[Check]:
-        return [
-            Check(
-                f"{run.contender}: one attach, whole process, beyond a bare interpreter",
-                statistics.median(r["median"]["attach"] - r["median"]["bare"] for r in samples[run]) * 1e3,
-                15,
-                unit="ms",
+        found = []
+        for run in runs[::2]:
+            if run not in samples:
+                continue
+            name = run.contender
+            took = statistics.median(map(beyond, samples[run])) * 1e3
+            found.append(
+                Check(f"{name}: one attach, whole process, beyond a bare interpreter", took, 15, unit="ms")
             )
-            for run in runs
-            if run in samples
-        ]
+            measured = ratio(samples, run, Run(as_it_was(name), run.task, run.count), beyond)
+            if measured is not None:  # no worse, and processes differ by some percent
+                found.append(Check(f"{name}: the same, by {provide.BEFORE}", measured, 1.05))
+            took = statistics.median(map(imported, samples[run])) * 1e3
+            found.append(Check(f"{name}: import netlinkpy", took, 1, unit="ms"))
+        return found
 
-    figures = [Figure("bare", median_of("bare")), Figure("attach", median_of("attach"))]
-    return Row("process", "`netlinkpy attach` of one container, whole process", runs, figures, checks)
+    figures = [
+        Figure("bare", median_of("bare"), compared=False),
+        Figure("import", imported),
+        Figure("attach", attached),
+    ]
+    title = "`netlinkpy attach` of one container, whole process"
+    return Row("process", title, runs, figures, checks, reference=as_it_was, by="by before")
 
 
 def all_rows(containers: int, *, quick: bool) -> list[Row]:
