@@ -37,6 +37,7 @@ enum {
     TAPES = 4096,
     DATAGRAM = 65536,
     BUFFER_ROOM = 212992,      /* net.core.rmem_default */
+    PIPELINE = 4,              /* datagrams sent on one socket before the first is answered */
 };
 
 enum mode { OFF, RECORD, PLAY };
@@ -56,7 +57,7 @@ struct request {
 };
 
 struct sent {
-    struct sent *next;
+    struct sent *next, *earlier; /* earlier: on the same socket, when it was last played */
     struct answer *answers, **end;
     size_t count;
     struct request requests[];
@@ -218,6 +219,7 @@ static ssize_t play_send(struct line *line, const uint8_t *data, size_t length)
         at += NLMSG_ALIGN(header->nlmsg_len);
     }
     next_sent = sent->next;
+    sent->earlier = line->sent;
     line->sent = sent;
     line->next = sent->answers;
     return (ssize_t)length;
@@ -225,12 +227,14 @@ static ssize_t play_send(struct line *line, const uint8_t *data, size_t length)
 
 static const struct request *request_of(const struct sent *sent, uint32_t sequence)
 {
-    size_t guess = sent->count ? sequence - sent->requests[0].sequence : 0;
-    if (guess < sent->count && sent->requests[guess].sequence == sequence)
-        return &sent->requests[guess];
-    for (size_t i = 0; i < sent->count; i++)
-        if (sent->requests[i].sequence == sequence)
-            return &sent->requests[i];
+    for (int back = 0; sent && back < PIPELINE; back++, sent = sent->earlier) {
+        size_t guess = sent->count ? sequence - sent->requests[0].sequence : 0;
+        if (guess < sent->count && sent->requests[guess].sequence == sequence)
+            return &sent->requests[guess];
+        for (size_t i = 0; i < sent->count; i++)
+            if (sent->requests[i].sequence == sequence)
+                return &sent->requests[i];
+    }
     return NULL;
 }
 

@@ -22,8 +22,8 @@ from __future__ import annotations
 import cProfile
 import ctypes
 import json
-import os
 import pstats
+import signal
 import statistics
 import sys
 import time
@@ -31,9 +31,10 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
+from typing import Any
 
 from ground import Place, prepare
-from ours import attach
+from ours import ROOT, attach
 
 WARM_UP = 5  # attaches, before any is recorded
 PASSES = {"one": 20, "many": 30}  # how often a recording is played
@@ -162,6 +163,7 @@ def measure(task: str, count: int) -> dict[str, object]:
 def profile(task: str, count: int) -> None:
     """Print the functions of an attach, by their own time: how often each is called, and its microseconds (a
     profiler's: what calls much appears slower than it is)."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as others who print tables, into `head` say
     recorder = Recorder()
     works = recorded(task, count, recorder)
     profiler = cProfile.Profile()
@@ -169,11 +171,12 @@ def profile(task: str, count: int) -> None:
         for number, work in enumerate(works):
             recorder.play(number, partial(profiler.runcall, work))
     attaches = PASSES[task] * count
-    root = os.path.dirname(os.path.abspath(sys.modules["netlinkpy"].__file__ or ""))
+    package = f"{ROOT}/netlinkpy/"
+    found: dict[tuple[str, int, str], Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
     rows = []
-    for (path, line, name), (_, calls, own, whole, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
-        place = "" if path == "~" else f"{os.path.relpath(path, root)}:{line} "
-        rows.append((own, whole, calls, place + name))
+    for (path, line, name), (_, calls, own, whole, _) in found.items():
+        where = "" if path == "~" else f"{path.removeprefix(package)}:{line} "
+        rows.append((own, whole, calls, where + name))
     print(f"{'calls':>8}{'own us':>9}{'all us':>9}   of each attach")
     for own, whole, calls, name in sorted(rows, reverse=True):
         if calls / attaches >= 0.005:
