@@ -8,8 +8,8 @@ import os
 from ..backends import load
 from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
+from ..uapi.if_bridge import BR_MAX_PORTS
 from ..uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
-from ..wire.rtnetlink.bridge import BR_MAX_PORTS
 from ..wiring.inside import AT_A_TIME, MAX_SOCKETS
 
 TYPE_CHECKING = False

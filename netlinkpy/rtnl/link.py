@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..framing import frame
 from ..record import Record
+from ..wire.rtnetlink.kinds import find
 from ..wire.rtnetlink.link import IFF_UP, IFNAMSIZ, LINK, RTM_NEWLINK
 from ..wire.table import Field, Plan, Table, number
 from .values import format_mac
@@ -31,8 +32,9 @@ _KIND_ROOM = 32  # no kind of the kernel has a longer name
 class Link(Record):
     """What the kernel tells of an interface (RTM_NEWLINK).
 
-    kind: "veth", "bridge" ..., empty for hardware and lo; address, broadcast: hardware addresses; master and
-    peer: indices, None without; peer_nsid: the id of the namespace that the peer is in, None where it is this
+    kind: "veth", "bridge" ..., empty for hardware and lo; address, broadcast: hardware addresses; master: the
+    index of its bridge, None without; link: that of the link it belongs to (IFLA_LINK: a vlan's parent, a
+    veth's other end), None without; link_nsid: the id of the namespace that link is in, None where it is this
     one; mtu and the rest: as `ip -d link` shows; body: the message."""
 
     index: int
@@ -43,8 +45,8 @@ class Link(Record):
     address: str
     broadcast: str
     master: int | None
-    peer: int | None
-    peer_nsid: int | None
+    link: int | None
+    link_nsid: int | None
     operstate: str
     group: int
     txqueuelen: int
@@ -54,6 +56,16 @@ class Link(Record):
     def up(self) -> bool:
         """Whether it is administratively up (IFF_UP)."""
         return bool(self.flags & IFF_UP)
+
+    @property
+    def peer(self) -> int | None:
+        """The index of the other end, of a kind that comes in pairs (veth); else None."""
+        return self.link if _is_paired(self.kind) else None
+
+    @property
+    def peer_nsid(self) -> int | None:
+        """The id of the namespace that its peer is in, None where it is this one or there is none."""
+        return self.link_nsid if _is_paired(self.kind) else None
 
     @property
     def attributes(self) -> dict[Any, Any]:
@@ -105,6 +117,11 @@ class Peer(Record):
     index: int | None = None
 
 
+def _is_paired(name: str) -> bool:
+    kind = find(name)
+    return kind is not None and "peer" in kind.takes
+
+
 def columns() -> Plan:
     """The columns of links."""
     return _plans.get("columns") or _plans.setdefault("columns", Plan(LINK, RTM_NEWLINK, _fields()))
@@ -122,8 +139,8 @@ def plan() -> Plan:
 
 
 _plans: dict[str, Plan] = {}
-_NAMES = ("index", "name", "kind", "flags", "mtu", "address", "broadcast", "master", "peer", "peer_nsid")
-_MASTER, _PEER, _PEER_NSID = (1 << _NAMES.index(name) for name in ("master", "peer", "peer_nsid"))
+_NAMES = ("index", "name", "kind", "flags", "mtu", "address", "broadcast", "master", "link", "link_nsid")
+_MASTER, _LINK, _LINK_NSID = (1 << _NAMES.index(name) for name in ("master", "link", "link_nsid"))
 
 
 def _fields() -> dict[str, Field]:
@@ -136,8 +153,8 @@ def _fields() -> dict[str, Field]:
         "address": Field("address", _ADDRESS_ROOM),
         "broadcast": Field("broadcast", _ADDRESS_ROOM),
         "master": number(LINK, "master"),
-        "peer": number(LINK, "link"),
-        "peer_nsid": Field("link_netnsid", 4, "i"),
+        "link": number(LINK, "link"),
+        "link_nsid": Field("link_netnsid", 4, "i"),
         "operstate": number(LINK, "operstate"),
         "group": number(LINK, "group"),
         "txqueuelen": number(LINK, "txqlen"),
@@ -151,7 +168,7 @@ def read(table: Table) -> builtins.list[Link]:
     names = (*_NAMES, "operstate", "group", "txqueuelen", "address_length", "broadcast_length")
     columns = [table.values(name) for name in names]
     for bits, body, *row in zip(table.presence(), table.bodies, *columns, strict=True):
-        index, name, kind, flags, mtu, address, broadcast, master, peer, peer_nsid = row[:10]
+        index, name, kind, flags, mtu, address, broadcast, master, link, link_nsid = row[:10]
         operstate, group, txqueuelen, address_length, broadcast_length = row[10:]
         links.append(
             new(
@@ -164,8 +181,8 @@ def read(table: Table) -> builtins.list[Link]:
                     format_mac(address[:address_length]),
                     format_mac(broadcast[:broadcast_length]),
                     master if bits & _MASTER else None,
-                    peer if bits & _PEER else None,
-                    peer_nsid if bits & _PEER_NSID else None,
+                    link if bits & _LINK else None,
+                    link_nsid if bits & _LINK_NSID else None,
                     OPERSTATES[operstate] if operstate < len(OPERSTATES) else str(operstate),
                     group,
                     txqueuelen,

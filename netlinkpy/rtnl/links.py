@@ -7,7 +7,6 @@ import os
 
 from ..uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
 from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.bridge import BRIDGE
 from ..wire.rtnetlink.link import (
     IFF_UP,
     IFNAMSIZ,
@@ -20,6 +19,7 @@ from ..wire.rtnetlink.link import (
     RTM_NEWLINKPROP,
 )
 from ..wire.table import Table
+from .kind import check_parts, has_parent, read_options
 from .link import Link, Peer, columns, plan, read
 from .values import check_altname, check_ifname, check_number, parse_mac
 
@@ -53,7 +53,7 @@ class Links:
 
     def columns(self, *, master: str | int | None = None, kind: str | None = None) -> dict[str, memoryview]:
         """Links as columns of plain buffers, which numpy wraps without a copy: index, flags, mtu, master,
-        peer, peer_nsid, operstate, group, txqueuelen; name (16 bytes a row, padded with NUL), kind, address,
+        link, link_nsid, operstate, group, txqueuelen; name (16 bytes a row, padded with NUL), kind, address,
         broadcast (32 bytes a row); and present: for each row a number whose bit i says that column i was
         there (the others are zero). Filters as in list()."""
         return self._gather(Table(columns()), master, kind).columns()
@@ -78,6 +78,7 @@ class Links:
         address: str | None = None,
         mtu: int | None = None,
         master: str | int | None = None,
+        link: str | int | None = None,
         peer: Peer | str | None = None,
         index: int | None = None,
         group: int | None = None,
@@ -88,13 +89,14 @@ class Links:
         altnames: Iterable[str] = (),
         **options: Any,
     ) -> Link:
-        """Make a link and give it as the kernel has it.
+        """Make a link and return it as the kernel has it.
 
         kind: "bridge", "veth" (with `peer`), or any kind that needs no options. address: hardware address;
-        mtu: bytes; master: a bridge by name or index. options: those of the kind, by the kernel's names
-        without prefix and in its units (bridge: ageing_time=30000 hundredths of a second, stp_state=1,
-        mcast_snooping=0 ...). Alias and alternative names, which the kernel ignores in a create, are set in
-        messages of their own; when they are refused the link is removed again.
+        mtu: bytes; master: a bridge by name or index; link: the parent of a kind that stands on another link,
+        by name or index. options: those of the kind, by the kernel's names without prefix and in its units
+        (bridge: ageing_time=30000 hundredths of a second, stp_state=1, mcast_snooping=False ...; they stand
+        in wire/rtnetlink/kinds/). Alias and alternative names, which the kernel ignores in a create, are set
+        in messages of their own; when they are refused the link is removed again.
 
         NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
         zero address ..."""
@@ -110,11 +112,19 @@ class Links:
         if master is not None:
             values["master"] = self._rt.index(master)
         altnames = [check_altname(altname) for altname in altnames]
+        parts = {"link": link, "peer": peer, **options}
+        check_parts(kind, [part for part, value in parts.items() if value is not None])
+        if link is not None and has_parent(kind):
+            values["link"] = self._rt.index(link)
+        elif link is not None:
+            options["link"] = link
+        data = read_options(self._rt, kind, options)
         opened: Netns | None = None
         try:
-            data, opened = _kind_data(kind, peer, options)
-            if data.get("peer", {}).get("ifi_index") and index is None:
-                raise ValueError("the kernel heeds an index of the peer only beside one of the link itself")
+            if peer is not None:
+                data["peer"], opened = _peer_data(peer)
+                if data["peer"]["ifi_index"] and index is None:
+                    raise ValueError("the kernel heeds an index of the peer only beside one of its own")
             values["linkinfo"] = {"kind": kind, **({"data": data} if data else {})}
             made = self._create(values, f"add link {name}")
         finally:
@@ -174,11 +184,12 @@ class Links:
         txqueuelen: int | None = None,
         alias: str | None = None,
         addrgenmode: int | None = None,
+        kind: str | None = None,
         **options: Any,
     ) -> None:
         """Change a link; what is None stays. master: 0 takes it out of its bridge; netns moves it (about 20
         ms: better create it where it belongs); addrgenmode: IN6_ADDR_GEN_MODE_ of linux/if_link.h; options:
-        those of a bridge, as in add()."""
+        those of its kind, as in add(): where kind does not say it, the kernel is asked."""
         verb = f"set link {dev}"
         values = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
         if up is not None:
@@ -193,7 +204,8 @@ class Links:
         if master is not None:
             values["master"] = master and self._rt.index(master)
         if options:
-            values["linkinfo"] = {"kind": "bridge", "data": _bridge_options(options)}
+            kind = kind or self.get(dev).kind
+            values["linkinfo"] = {"kind": kind, "data": read_options(self._rt, kind, options)}
         if netns is None:
             self._set(values, addrgenmode, verb)
         else:
@@ -253,24 +265,9 @@ def _settings(address: str | None, mtu: int | None, group: int | None, txqueuele
     return values
 
 
-def _kind_data(kind: str, peer: Peer | str | None, options: dict[str, Any]) -> tuple[Values, Netns | None]:
-    """The kind's part of a create, and the namespace to be closed once it is sent."""
-    if kind == "veth":
-        if options:
-            raise TypeError(f"a veth has no option {next(iter(options))!r}")
-        if peer is None:
-            raise TypeError("a veth needs a peer")
-        return _peer_data(Peer(peer) if isinstance(peer, str) else peer)
-    if peer is not None:
-        raise TypeError(f"a {kind} has no peer")
-    if kind == "bridge":
-        return _bridge_options(options), None
-    if options:
-        raise TypeError(f"the options of kind {kind!r} are not known here: {', '.join(options)}")
-    return {}, None
-
-
-def _peer_data(peer: Peer) -> tuple[Values, Netns | None]:
+def _peer_data(peer: Peer | str) -> tuple[Values, Netns | None]:
+    """The message of a veth's other end, and the namespace to be closed once it is sent."""
+    peer = Peer(peer) if isinstance(peer, str) else peer
     if not isinstance(peer, Peer):
         raise TypeError(f"a peer is a Peer or a name, not {peer!r}")
     index = 0 if peer.index is None else check_number(peer.index, 1, 0x7FFFFFFF, "index")
@@ -282,13 +279,4 @@ def _peer_data(peer: Peer) -> tuple[Values, Netns | None]:
 
         opened = Netns.open(peer.netns)
         values["net_ns_fd"] = opened.fileno()
-    return {"peer": values}, opened
-
-
-def _bridge_options(options: dict[str, Any]) -> Values:
-    for name in options:
-        try:
-            BRIDGE.type_of(name)
-        except KeyError:
-            raise TypeError(f"a bridge has no option {name!r}") from None
-    return {name: int(value) if isinstance(value, bool) else value for name, value in options.items()}
+    return values, opened

@@ -119,14 +119,14 @@ class _View:
             state = PORT_STATES[number] if 0 <= number < len(PORT_STATES) else ""
             names = message.get("prop_list", {}).get("alt_ifname", ())
             claims = tuple(text for name in names if (text := claimed_address(name, link.master)))
-        near = self.links.get(link.peer) if link.peer and link.peer_nsid is None else None
+        near = self.links.get(link.link) if link.link and link.link_nsid is None else None
         return Port(
             interface=self.interfaces[link.index],
             state=state,
             claims=claims,
             peer=near.name if near else "",
             ends=ends,
-            hidden=link.peer_nsid is not None and not ends,
+            hidden=link.link_nsid is not None and not ends,
         )
 
 

@@ -25,13 +25,13 @@ def wired(netns: Netns, host: Netns) -> list[tuple[int, Interface]]:
     """(index of the host's interface, the container's) for each that is a wire to the host: a veth whose
     other end is there, or a macvlan that stands on one there. OSError where the container goes meanwhile."""
     with RTNetlink(netns) as inside:
-        links = [link for link in inside.links.list() if link.peer and link.peer_nsid is not None]
+        links = [link for link in inside.links.list() if link.link and link.link_nsid is not None]
         if not links:
             return []
         number = inside.nsids.get(host)
-        links = [link for link in links if link.peer_nsid == number]
+        links = [link for link in links if link.link_nsid == number]
         seen = interfaces(inside, links) if links else []
-    return [(link.peer or 0, interface) for link, interface in zip(links, seen, strict=True)]
+    return [(link.link or 0, interface) for link, interface in zip(links, seen, strict=True)]
 
 
 def interfaces(rt: RTNetlink, links: Iterable[Link]) -> list[Interface]:

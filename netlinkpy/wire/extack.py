@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ..framing import NLMSG_HDRLEN
 from ..record import Record
-from .attributes import RAW, S64, STRING, U32, U64, Attributes
+from .attributes import Attributes
+from .codecs import RAW, S64, STRING, U32, U64
 from .errors import MalformedError
 
 TYPE_CHECKING = False

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from struct import Struct
 
-from .attributes import Attributes, Codec, Placed, Repeated, Select, Slot
+from .attributes import Attributes, Placed, Repeated, Slot
+from .codecs import RAW, Codec, Select
 from .errors import MalformedError
 
 TYPE_CHECKING = False
@@ -138,7 +139,7 @@ class Message(Codec):
                 raise ValueError(f"{self.name} has no attribute {path!r} with one place")
             number, codec = codec.type_of(name)
             if isinstance(codec, Select) and case:
-                codec = codec.cases[int(case) if case.isdigit() else case]
+                codec = codec.find(int(case) if case.isdigit() else case) or RAW
             types.append(number)
         if isinstance(codec, (Repeated, Select)):
             raise ValueError(f"{path!r} of {self.name} has no single value")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 
 from ..rtnl.values import format_ip, format_mac
+from ..uapi.if_bridge import BR_MAX_PORTS
 from ..wire.errors import NetlinkError, meaning
-from ..wire.rtnetlink.bridge import BR_MAX_PORTS
 from .attachment import Attachment
 from .bridge import Bridge, regroup, remove
 from .endpoint import Endpoint, Wanted, label

@@ -11,12 +11,12 @@ import os
 from sys import byteorder
 
 from ..transport.socket import Socket
+from ..uapi.if_bridge import BR_STATE_FORWARDING
 from ..uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from ..wire.attributes import Slot
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
-from ..wire.rtnetlink.bridge import BR_STATE_FORWARDING
 from ..wire.rtnetlink.link import (
     AF_BRIDGE,
     IFF_RUNNING,

@@ -184,6 +184,8 @@ class Writer:
             text = data.rstrip(b"\0").decode()
             self.put(data, repr(text) + ("" if data.endswith(b"\0") else ", no NUL"), depth)
             return text
+        if kind == "bits":
+            return self.layout((("optval", "I"), ("optmask", "I")), data, depth)
         if kind == "lifetimes":
             layout = (("ifa_prefered", "I"), ("ifa_valid", "I"), ("cstamp", "I"), ("tstamp", "I"))
             return self.layout(layout, data, depth)

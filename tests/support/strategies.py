@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
-from netlinkpy.wire.attributes import (
-    NLA_TYPE_MASK,
-    Attributes,
-    Codec,
-    Fields,
-    Flag,
-    Integer,
-    Raw,
-    Repeated,
-    Select,
-    String,
-)
+from netlinkpy.wire.attributes import NLA_TYPE_MASK, Attributes, Repeated
+from netlinkpy.wire.codecs import Codec, Fields, Flag, Integer, Raw, Select, Sized, String
 from netlinkpy.wire.message import Message
+from netlinkpy.wire.rtnetlink import kinds
+from netlinkpy.wire.rtnetlink.link import AF_BRIDGE, AF_INET6
 from netlinkpy.wire.rtnetlink.route import ROUTE, Nexthops
 
 Values = dict[Any, Any]
+KINDS = {file.stem for file in Path(kinds.__file__).parent.glob("[a-z]*.py")}
 MOST = 4  # attributes on one level
 DEEPEST = 3  # levels of nesting
 UNKNOWN = st.integers(1, NLA_TYPE_MASK)
@@ -69,8 +63,20 @@ def of(codec: Codec, depth: int, around: Mapping[Any, Any]) -> st.SearchStrategy
         return message(codec, depth + 1)
     if isinstance(codec, Attributes):
         return attributes(codec, depth + 1, {})
+    if isinstance(codec, Sized):
+        return st.sampled_from(codec.lengths).flatmap(
+            lambda length: st.binary(min_size=length, max_size=length)
+        )
     assert isinstance(codec, Raw), codec
     return st.binary(max_size=20)
+
+
+def cases(codec: Codec) -> dict[Any, Codec]:
+    """What a Select knows: the values of its key, with their codecs. Nothing for other codecs."""
+    if not isinstance(codec, Select):
+        return {}
+    names = getattr(codec.find, "__self__", None) or (*KINDS, AF_BRIDGE, AF_INET6)  # of a dict's get
+    return {name: found for name in names if (found := codec.find(name)) is not None}
 
 
 @st.composite
@@ -82,17 +88,15 @@ def attributes(draw: st.DrawFn, table: Attributes, depth: int, around: Values) -
         if table._by_name
         else []
     )
-    keys = [codec._key for _, codec in map(table.type_of, names) if isinstance(codec, Select)]
+    keys = [codec.key for _, codec in map(table.type_of, names) if isinstance(codec, Select)]
     names = [name for name in dict.fromkeys([*keys, *names]) if name in table._by_name]
     for name in names:
         codec = table.type_of(name)[1]
         if depth >= DEEPEST and not isinstance(codec, (Integer, String, Raw, Flag)):
             continue
         if name in keys and isinstance(codec, String):
-            cases = [
-                case for _, one in table._by_name.values() if isinstance(one, Select) for case in one.cases
-            ]
-            values[name] = draw(st.sampled_from([*cases, "unheard-of"]))
+            of_key = {case for _, one in table._by_name.values() for case in cases(one)}
+            values[name] = draw(st.sampled_from(sorted([*of_key, "unheard-of"])))
         else:
             values[name] = draw(of(codec, depth, {**around, **values}))
     known = {kind for kind, _ in table._by_name.values()}

@@ -12,11 +12,12 @@ from types import ModuleType
 import pytest
 
 from netlinkpy.framing import NLMSGHDR
-from netlinkpy.uapi import netlink
-from netlinkpy.wire.attributes import Attributes, Fields
+from netlinkpy.wire.attributes import Attributes
+from netlinkpy.wire.codecs import Fields
 from netlinkpy.wire.extack import EXTACK, POLICY
 from netlinkpy.wire.message import Header
-from netlinkpy.wire.rtnetlink import address, bridge, link, neighbour, nsid, route, rule
+from netlinkpy.wire.rtnetlink import address, link, neighbour, nsid, route, rule
+from netlinkpy.wire.rtnetlink.kinds import bridge, veth
 
 HEADERS = (
     "stddef.h",
@@ -36,9 +37,9 @@ HEADERS = (
 TABLES: dict[str, Attributes] = {
     "IFLA_": link.LINK_ATTRIBUTES,
     "IFLA_INFO_": link.LINKINFO,
-    "VETH_INFO_": link.VETH,
-    "IFLA_BR_": bridge.BRIDGE,
-    "IFLA_BRPORT_": bridge.BRIDGE_PORT,
+    "VETH_INFO_": veth.KIND.attributes,
+    "IFLA_BR_": bridge.KIND.attributes,
+    "IFLA_BRPORT_": bridge.PORT.attributes,
     "IFLA_INET_": link.INET,
     "IFLA_INET6_": link.INET6,
     "IFA_": address.ADDRESS.attributes,
@@ -60,7 +61,7 @@ STRUCTS: dict[str, Header | Fields] = {
     "nda_cacheinfo": neighbour.CACHEINFO,
     "fib_rule_hdr": rule.FIB_RULE_HDR,
 }
-MODULES = (address, bridge, netlink, link, neighbour, nsid, route, rule)
+MODULES = (address, link, neighbour, nsid, route, rule)
 NOT_THE_KERNELS = {  # ours, or in no header that user space gets
     "TYPE_CHECKING",
     "BR_MAX_PORTS",  # net/bridge/br_private.h

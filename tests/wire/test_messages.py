@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netlinkpy.framing import NLMSGHDR, frame
-from netlinkpy.wire.attributes import NLA_F_NESTED, NLA_TYPE_MASK, RAW, U32, Attributes, Fields, Slot
+from netlinkpy.wire.attributes import NLA_TYPE_MASK, Attributes, Slot
+from netlinkpy.wire.codecs import NLA_F_NESTED, RAW, U32, Fields
 from netlinkpy.wire.extack import EXTACK, POLICY
 from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink.address import ADDRESS
@@ -183,7 +184,7 @@ def test_every_attribute_has_a_number_of_its_own() -> None:
         numbers = [number for number, _ in table._by_name.values()]
         assert len(numbers) == len(set(numbers)) and all(0 < number <= NLA_TYPE_MASK for number in numbers)
         for _, codec in table._by_name.values():
-            for inner in (codec, *getattr(codec, "cases", {}).values()):
+            for inner in (codec, *strategies.cases(codec).values()):
                 inner = getattr(inner, "attributes", inner)
                 if isinstance(inner, Attributes):
                     check(inner)

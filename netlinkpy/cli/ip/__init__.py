@@ -216,7 +216,7 @@ def _refuse_options(options: Options, command: tuple[str, str]) -> None:
     """What would show more than is shown so far is refused, never left out in silence."""
     if options.brief and command in (_LINK_SHOW, _ADDRESS_SHOW):
         return
-    if options.details:
+    if options.details and command not in (_LINK_SHOW, _ADDRESS_SHOW):
         raise not_built("details (-d)")
     if options.statistics:
         raise not_built("statistics (-s)")

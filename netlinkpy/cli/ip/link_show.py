@@ -15,6 +15,8 @@ from ..errors import CommandError
 from ..names import GROUPS, HARDWARE, IPV4_HARDWARE, IPV6_HARDWARE, LINK_FLAGS, LINKMODES, OPERSTATES
 from .filter import AF_PACKET, Filter
 from .inet import show as show_ip
+from .kind import kind_fields
+from .link_words import ADDRESS_MODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,10 +107,13 @@ def link_fields(session: Session, link: Values, *, alone: bool, family: int = 0)
     if length:
         length -= (length & 0x80000000) << 1  # iproute2 takes it for a signed number
         yield "txqlen", length, f"qlen {length}"
-    if family in (0, AF_PACKET):
+    details = session.options.details > 0
+    if family in (0, AF_PACKET) or details:
         yield from _hardware_fields(session, link)
     yield from _proto_down_fields(link)
-    if alone and "ifalias" in link:
+    if details:
+        yield from _detail_fields(session, link, alone=alone)
+    if (alone or details) and "ifalias" in link:
         yield "ifalias", link["ifalias"], f"{newline}    alias {link['ifalias']}"
     altnames = get("prop_list", {}).get("alt_ifname")
     if altnames:
@@ -200,12 +205,52 @@ def _proto_down_fields(link: Values) -> Iterator[Field]:
         return
     yield "proto_down", True, " protodown on "
     # IFLA_PROTO_DOWN_REASON is a nest: 1 the mask, 2 the bits that are set (linux/if_link.h)
-    from ...wire.attributes import U32, Attributes
+    from ...wire.attributes import Attributes
+    from ...wire.codecs import U32
 
     bits = Attributes(value=(2, U32)).parse(link.get("proto_down_reason", b""), {}).get("value", 0)
     reasons = [str(bit) for bit in range(32) if bits >> bit & 1]
     if reasons:
         yield "proto_down_reason", reasons, f"protodown_reason <{','.join(reasons)}>"
+
+
+DETAILS = (  # attribute, key, word; what follows the kind
+    ("num_tx_queues", "num_tx_queues", "numtxqueues"),
+    ("num_rx_queues", "num_rx_queues", "numrxqueues"),
+    ("gso_max_size", "gso_max_size", "gso_max_size"),
+    ("gso_max_segs", "gso_max_segs", "gso_max_segs"),
+    ("tso_max_size", "tso_max_size", "tso_max_size"),
+    ("tso_max_segs", "tso_max_segs", "tso_max_segs"),
+    ("gro_max_size", "gro_max_size", "gro_max_size"),
+    ("phys_port_name", "phys_port_name", "portname"),
+    ("phys_port_id", "phys_port_id", "portid"),
+    ("phys_switch_id", "phys_switch_id", "switchid"),
+    ("parent_dev_bus_name", "parentbus", "parentbus"),
+    ("parent_dev_name", "parentdev", "parentdev"),
+)
+
+
+def _detail_fields(session: Session, link: Values, *, alone: bool) -> Iterator[Field]:
+    """What -d adds."""
+    for name, text in (
+        ("promiscuity", " promiscuity {} "),
+        ("allmulti", " allmulti {} "),
+        ("min_mtu", "minmtu {} "),
+        ("max_mtu", "maxmtu {} "),
+    ):
+        if name in link:
+            yield name, link[name], text.format(link[name])
+    if "linkinfo" in link:
+        yield from kind_fields(session, link["linkinfo"])
+    spec = link.get("af_spec", {})
+    mode = spec.get("inet6", {}).get("addr_gen_mode") if alone and isinstance(spec, dict) else None
+    if mode is not None:
+        name = ADDRESS_MODES[mode] if mode < len(ADDRESS_MODES) else f"{mode:#04x}"
+        yield "inet6_addr_gen_mode", name, f"addrgenmode {name} "
+    for name, key, word in DETAILS:
+        if name in link:
+            value = link[name].hex() if isinstance(link[name], bytes) else link[name]
+            yield key, value, f"{word} {value} "
 
 
 def hardware_address(packed: bytes, kind: int) -> str:

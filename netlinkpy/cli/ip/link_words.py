@@ -49,7 +49,7 @@ NUMBERS = {  # word -> (attribute, what may be written short)
     "gro_max_size": ("gro_max_size", False),
 }
 IFLA_IFALIAS = 20
-ADDRESS_MODES = {"eui64": 0, "none": 1, "stable_secret": 2, "random": 3}  # IN6_ADDR_GEN_MODE_
+ADDRESS_MODES = ("eui64", "none", "stable_secret", "random")  # IN6_ADDR_GEN_MODE_, linux/if_link.h
 NOT_BUILT = {
     "vf": "virtual functions (vf)",
     "xdp": "XDP programs",
@@ -253,10 +253,9 @@ class LinkWords:
         )
 
     def _read_addrgenmode(self, word: str) -> None:
-        mode = ADDRESS_MODES.get(word)
-        if mode is None:
+        if word not in ADDRESS_MODES:
             raise wrong(word, "Invalid address generation mode\n")
-        self._attributes["af_spec"] = {"inet6": {"addr_gen_mode": mode}}
+        self._attributes["af_spec"] = {"inet6": {"addr_gen_mode": ADDRESS_MODES.index(word)}}
 
     # -- the whole
     # ----------------------------------------------------------------------------------------------------
@@ -304,7 +303,7 @@ class LinkWords:
             raise CommandError(f"Invalid address length {len(address)} - must be {length} bytes")
 
     def _read_kind(self, words: Words) -> None:
-        from .link_kinds import kind_info
+        from .kind import read_kind
 
         if self._peer:
             raise not_built("a type inside peer")
@@ -313,7 +312,7 @@ class LinkWords:
                 why = f'Garbage instead of arguments "{words.next()} ...". Try "ip link help".'
                 raise CommandError(why, 255)
             return
-        info, parts = kind_info(self._session, self._kind or "", words)
+        info, parts = read_kind(self._session, self._kind or "", words, creating=self._creating)
         self._parts = parts
         self._attributes["linkinfo"] = info
 

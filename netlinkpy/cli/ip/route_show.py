@@ -123,7 +123,8 @@ class RouteFilter:
     def _vrf_table(self, word: str) -> int:
         index = read_vrf(self._session, word, "Invalid VRF\n")
         data = (self._session.link(index) or {}).get("linkinfo", {}).get("data", b"")
-        from ...wire.attributes import U32, Attributes
+        from ...wire.attributes import Attributes
+        from ...wire.codecs import U32
 
         table: int = Attributes(table=(1, U32)).parse(data, {})["table"]  # IFLA_VRF_TABLE
         return table

@@ -8,18 +8,18 @@ Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
 
 OBJECT  := { link | address | route | netns | neigh | rule }
 OPTIONS := { -4 | -6 | -0 | -f[amily] FAMILY | -n[etns] NAME | -j[son] | -p[retty] | -br[ief] |
-             -o[neline] | -N[umeric] | -c[olor][=always|auto|never] | -s[tatistics] | -l[oops] COUNT |
-             -a[ll] | -V[ersion] }
+             -d[etails] | -o[neline] | -N[umeric] | -c[olor][=always|auto|never] | -s[tatistics] |
+             -l[oops] COUNT | -a[ll] | -V[ersion] }
 FILE    := a file of commands, one a line; - is standard input
 
 Objects and commands may be shortened: ip a, ip l, ip -br a, ip r l"""
 
 _LINK = """\
 Usage: ip link [ show ] [ DEVICE ] [ up ] [ master DEVICE | nomaster ] [ type TYPE ] [ group GROUP ]
-       ip link add [ name ] NAME [ SETTINGS ] type bridge [ OPTION VALUE ]...
+       ip link add [ link DEVICE ] [ name ] NAME [ SETTINGS ] type KIND [ OPTION VALUE ]...
        ip link add [ name ] NAME [ SETTINGS ] type veth [ peer [ name ] NAME [ SETTINGS ] ]
        ip link set { DEVICE | group GROUP } [ up | down ] [ name NAME ] [ SETTINGS ]
-                   [ type { bridge | bridge_slave } [ OPTION VALUE ]... ]
+                   [ type { KIND | bridge_slave } [ OPTION VALUE ]... ]
        ip link delete { DEVICE | group GROUP }
        ip link property { add | del } dev DEVICE [ altname NAME ]...
 

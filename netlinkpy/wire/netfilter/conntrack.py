@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..attributes import BE16, BE32, RAW, U8, U32, Attributes
+from ..attributes import Attributes
+from ..codecs import BE16, BE32, RAW, U8, U32
 from ..message import Message
 from .nfnetlink import NFGENMSG
 

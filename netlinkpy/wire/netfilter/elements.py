@@ -6,7 +6,8 @@ from __future__ import annotations
 from struct import Struct
 
 from ...record import Record
-from ..attributes import BE32, RAW, STRING, Attributes, Codec, Repeated
+from ..attributes import Attributes, Repeated
+from ..codecs import BE32, RAW, STRING, Codec
 from ..message import Message
 from .expressions import DATA
 from .nfnetlink import BE64, NFGENMSG

@@ -3,7 +3,8 @@ filters and NAT are made of. The data of others is kept as bytes."""
 
 from __future__ import annotations
 
-from ..attributes import BE32, RAW, STRING, Attributes, Integer, Repeated, Select
+from ..attributes import Attributes, Repeated
+from ..codecs import BE32, RAW, STRING, Integer, Select
 
 VERDICT = Attributes(flagged=True, code=(1, Integer(">i")), chain=(2, STRING), chain_id=(3, BE32))
 DATA = Attributes(flagged=True, value=(1, RAW), verdict=(2, VERDICT))
@@ -69,7 +70,7 @@ EXPRESSION = Attributes(
                 "nat": NAT,
                 "masq": MASQ,
                 "counter": COUNTER,
-            },
+            }.get,
             flagged=True,
         ),
     ),

@@ -6,7 +6,8 @@ of it or nothing. Numbers inside attributes are in network byte order throughout
 
 from __future__ import annotations
 
-from ..attributes import BE32, Attributes, Integer
+from ..attributes import Attributes
+from ..codecs import BE32, Integer
 from ..message import Header, Message
 
 BE64 = Integer(">Q")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..attributes import BE32, RAW, STRING, Attributes, Integer, Repeated
+from ..attributes import Attributes, Repeated
+from ..codecs import BE32, RAW, STRING, Integer
 from ..message import Message
 from .expressions import EXPRESSION, EXPRESSIONS
 from .nfnetlink import BE64, NFGENMSG

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..attributes import RAW, S32, STRING, U8, U32, Attributes, Fields
+from ..attributes import Attributes
+from ..codecs import RAW, S32, STRING, U8, U32, Fields
 from ..message import Header, Message
 
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..attributes import RAW, S32, STRING, U8, U32, Attributes, Repeated, Select
+from ..attributes import Attributes, Repeated
+from ..codecs import RAW, S32, STRING, U8, U32, Codec, Select
 from ..message import Header, Message
-from .bridge import BRIDGE, BRIDGE_PORT
+from .kinds import find, find_port
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
@@ -37,22 +38,36 @@ INET6 = Attributes(
     addr_gen_mode=(8, U8),
     ra_mtu=(9, U32),
 )
+
+
+def _data(kind: object) -> Codec | None:
+    found = find(kind)
+    return found.attributes if found is not None else None
+
+
+def _port(kind: object) -> Codec | None:
+    found = find_port(kind)
+    return found.attributes if found is not None else None
+
+
+def _protinfo(family: object) -> Codec | None:
+    return _port("bridge") if family == AF_BRIDGE else INET6 if family == AF_INET6 else None
+
+
 AF_SPEC = Select(  # on a bridge's own messages (AF_BRIDGE) the same number holds other things, kept as bytes
     "ifi_family",
-    {AF_UNSPEC: Attributes(inet=(AF_INET, INET), inet6=(AF_INET6, INET6))},
+    {AF_UNSPEC: Attributes(inet=(AF_INET, INET), inet6=(AF_INET6, INET6))}.get,
 )
 # flagged: without NLA_F_NESTED the kernel takes the first byte for a port state (br_setlink in br_netlink.c)
-PROTINFO = Select("ifi_family", {AF_BRIDGE: BRIDGE_PORT, AF_INET6: INET6}, flagged=True)
+PROTINFO = Select("ifi_family", _protinfo, flagged=True)
 PROPERTIES = Attributes(flagged=True, alt_ifname=(IFLA_ALT_IFNAME, Repeated(STRING)))
-
-VETH = Attributes()  # its peer is a whole link message: set below, once there is one
 
 LINKINFO = Attributes(
     kind=(1, STRING),
-    data=(2, Select("kind", {"veth": VETH, "bridge": BRIDGE})),
+    data=(2, Select("kind", _data)),
     xstats=(3, RAW),
     slave_kind=(4, STRING),
-    slave_data=(5, Select("slave_kind", {"bridge": BRIDGE_PORT})),
+    slave_data=(5, Select("slave_kind", _port)),
 )
 
 LINK_ATTRIBUTES = Attributes(
@@ -118,4 +133,3 @@ LINK_ATTRIBUTES = Attributes(
     allmulti=(61, U32),
 )
 LINK = Message("link", IFINFOMSG, LINK_ATTRIBUTES)
-VETH.declare(peer=(1, LINK))  # VETH_INFO_PEER, linux/veth.h

@@ -3,7 +3,8 @@ bridges too."""
 
 from __future__ import annotations
 
-from ..attributes import BE16, RAW, S32, U8, U16, U32, Attributes, Fields
+from ..attributes import Attributes
+from ..codecs import BE16, RAW, S32, U8, U16, U32, Fields
 from ..message import Header, Message
 
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30

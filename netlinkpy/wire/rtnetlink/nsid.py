@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..attributes import S32, U32, Attributes
+from ..attributes import Attributes
+from ..codecs import S32, U32
 from ..message import Header, Message
 
 RTM_NEWNSID, RTM_DELNSID, RTM_GETNSID = 88, 89, 90

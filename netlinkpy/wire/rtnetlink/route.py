@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from struct import Struct
 
-from ..attributes import BE16, RAW, STRING, U8, U16, U32, Attributes, Codec, Fields
+from ..attributes import Attributes
+from ..codecs import BE16, RAW, STRING, U8, U16, U32, Codec, Fields
 from ..errors import MalformedError
 from ..message import Header, Message
 

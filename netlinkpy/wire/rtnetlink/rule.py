@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..attributes import RAW, STRING, U8, U32, Attributes
+from ..attributes import Attributes
+from ..codecs import RAW, STRING, U8, U32
 from ..message import Header, Message
 
 RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
