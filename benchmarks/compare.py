@@ -27,7 +27,8 @@ import rows as table
 from contenders import CONTENDERS, FLOOR
 from rows import Check, Figure, Result, Row, Run, Samples, ratio
 
-UNSHARE = ["unshare", "--net", "--mount", "--propagation", "private"]
+AS_ROOT = [] if os.geteuid() == 0 else ["--map-root-user"]
+UNSHARE = ["unshare", *AS_ROOT, "--net", "--mount", "--propagation", "private"]
 SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "MiB": 1.0, "": 1.0}
 TIMEOUT = 900
 
@@ -72,10 +73,9 @@ class Failed(Exception):  # noqa: N818 - a result, not an error of ours
 
 
 def measure(command: list[str], run: Run) -> Result:
-    user = [] if os.geteuid() == 0 else ["--map-root-user"]
     try:
         done = subprocess.run(
-            [*UNSHARE, *user, *command, *run.words],
+            [*UNSHARE, *command, *run.words],
             capture_output=True,
             text=True,
             timeout=TIMEOUT,

@@ -1,13 +1,7 @@
-"""What netlinkpy itself takes in an attach, the kernel replayed, and its calls; in seconds. replayed.py says
-what is measured.
+"""netlinkpy's own part of an attach, the kernel replayed, and its calls; in seconds. replayed.py says what is
+measured, and what is not.
 
     python benchmarks/replay.py [--backend NAME,...] [--many] [--before] [--tree DIR] [--profile]
-
-    --backend NAME,...  cffi, native, python (cffi)
-    --many              attach_many of 100 instead of one attach after the other
-    --before            the tree before-house as well, in turns, and the ratio to it
-    --tree DIR          the tree to measure (this one), with its shim built
-    --profile           the functions of an attach, by their own time: calls and microseconds
 """
 
 from __future__ import annotations
@@ -39,12 +33,21 @@ def show(name: str, results: list[Result]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--backend", default="cffi")
-    parser.add_argument("--many", action="store_true")
-    parser.add_argument("--before", action="store_true")
-    parser.add_argument("--tree", type=Path, default=provide.HERE.parent)
-    parser.add_argument("--profile", action="store_true")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--backend", metavar="NAME,...", default="cffi", help="cffi, native, python (cffi)")
+    parser.add_argument(
+        "--many", action="store_true", help="attach_many of 100, not one attach after the other"
+    )
+    parser.add_argument("--before", action="store_true", help=f"the tree {provide.BEFORE} as well, in turns")
+    parser.add_argument(
+        "--tree",
+        type=Path,
+        default=provide.HERE.parent,
+        help="which one to measure (this one); its shim is built",
+    )
+    parser.add_argument("--profile", action="store_true", help="the functions, by their own time")
     options = parser.parse_args()
     task, count = ("many", 100) if options.many else ("one", 30)
     for backend in options.backend.split(","):

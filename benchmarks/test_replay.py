@@ -6,7 +6,6 @@ kernel.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,11 +56,11 @@ kept = open_netlink()
 def run(code: str) -> None:
     sys.path.insert(0, str(HERE))
     import provide
+    from compare import UNSHARE
 
-    unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     preload = ["env", f"LD_PRELOAD={provide.recorder()}"]
     done = subprocess.run(
-        [*unshare, *preload, sys.executable, "-c", PROGRAM + code], cwd=HERE, capture_output=True, text=True
+        [*UNSHARE, *preload, sys.executable, "-c", PROGRAM + code], cwd=HERE, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
