@@ -1,4 +1,4 @@
-"""netlinkpy ps: what runs, as its holders tell it."""
+"""netlinkpy ps: what runs, as the supervisors tell it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 def _row(one: Running) -> tuple[str, ...]:
     from time import time
 
-    command = " ".join(one.command) if one.pid else f"(its holder {one.holder} does not answer)"
+    command = " ".join(one.command) if one.pid else f"(its supervisor {one.holder} does not answer)"
     return (
         one.name,
         str(one.pid or "-"),
@@ -64,7 +64,7 @@ def _table(rows: list[tuple[str, ...]]) -> None:
 
 
 def _duration(seconds: int) -> str:
-    """In the largest unit that gives at least two: 90 seconds, 2 hours ..."""
+    """Return it in the largest unit of which there are at least two: 90 seconds, 2 hours ..."""
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length}{unit}"

@@ -52,7 +52,7 @@ docker:NAME, podman:NAME.""",
 
 
 def main(arguments: list[str]) -> int:
-    """Exit codes: the command's; 128 and the signal's number where one ended it; 127 no such command, 126 it
+    """Exit codes: the command's, or 128 and the number of the signal that ended it; 127 no such command, 126 it
     cannot be executed, 125 it was not started for another reason; 2 the words do not fit."""
     parsed = COMMAND.parse(arguments)
     if parsed is None:
@@ -63,9 +63,9 @@ def main(arguments: list[str]) -> int:
         _warn_of_host(options)
         if values["detach"]:
             return _detached(options)
-        from ..run.supervisor import hold
+        from ..run.supervisor import supervise
 
-        return hold(options, lambda _, connected: say(_notes(connected)))
+        return supervise(options, lambda _, connected: say(_notes(connected)))
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)
         say(sentence)
@@ -95,12 +95,12 @@ def _options(values: dict[str, Any], words: list[str]) -> Options:
 
 
 def _notes(connected: Connected | None) -> str:
-    """What the user should know, a line each."""
+    """Return what the user should know, a line each."""
     return "".join(f"netlinkpy: {note}\n" for note in connected.notes) if connected is not None else ""
 
 
 def _warn_of_host(options: Options) -> None:
-    """--net=host is no isolation, and the seed of this project says so."""
+    """Warn that --net=host is no isolation."""
     if options.mode == "host":
         more = " and, privileged, may reconfigure its network" if options.privileged else ""
         say(
@@ -110,44 +110,44 @@ def _warn_of_host(options: Options) -> None:
 
 
 def say(text: str) -> None:
-    """To standard error."""
+    """Write to standard error."""
     sys.stderr.write(text)
     sys.stderr.flush()
 
 
 def complaint(error: Exception) -> tuple[str, int]:
-    """One sentence, and the exit code that goes with it."""
+    """Return one sentence, and the exit code that goes with it."""
     from ..run.sync_pipe import OURS, sentence
 
     return f"netlinkpy: {sentence(error)}\n", int(getattr(error, "exit_code", OURS))
 
 
 def _detached(options: Options) -> int:
-    """Hold it in a process of its own, in a session of its own; print its name when it runs."""
+    """Supervise it in a process and a session of its own; print its name when it runs."""
     from ..run.signals import SIGTERM, exit_code
 
     told, teller = os.pipe()
-    holder = os.fork()
-    if not holder:
+    supervisor = os.fork()
+    if not supervisor:
         os.close(told)
-        _hold_in_background(options, teller)
+        _supervise_in_background(options, teller)
     os.close(teller)
     try:
         with open(told, encoding="utf-8", errors="surrogateescape") as pipe:
             running, text = pipe.read(1), pipe.read()
     except BaseException:
-        os.kill(holder, SIGTERM)
+        os.kill(supervisor, SIGTERM)
         raise
     say(text)
     if running != "+":
-        return exit_code(os.waitpid(holder, 0)[1])
+        return exit_code(os.waitpid(supervisor, 0)[1])
     print(options.name)
     return 0
 
 
-def _hold_in_background(options: Options, teller: int) -> None:
-    """The other process: never returns. It tells "+" and the warnings, or "-" and the complaint."""
-    from ..run.supervisor import hold
+def _supervise_in_background(options: Options, teller: int) -> None:
+    """Be the other process, and never return. Tell "+" and the warnings, or "-" and the complaint."""
+    from ..run.supervisor import supervise
 
     def tell(text: str) -> None:
         os.write(teller, text.encode("utf-8", "surrogateescape"))
@@ -163,7 +163,7 @@ def _hold_in_background(options: Options, teller: int) -> None:
             options = options.replace(interactive=False)  # nobody types
         elif options.interactive:
             os.dup2(os.pipe()[0], 0)  # nobody writes, and it does not end
-        code = hold(options, lambda _, connected: tell("+" + _notes(connected)))
+        code = supervise(options, lambda _, connected: tell("+" + _notes(connected)))
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)
         tell("-" + sentence)

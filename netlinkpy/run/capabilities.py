@@ -1,4 +1,4 @@
-"""Capabilities: what a container may keep. It may not reconfigure the network, unless it is privileged."""
+"""The capabilities that a container keeps: it may not reconfigure the network, unless it is privileged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def drop() -> None:
     """Leave the calling thread, and whatever it starts, no capability but the default ones: out of the
     bounding set, so that not even a set-user-ID program or a file with capabilities brings one back (which is
     why PR_SET_NO_NEW_PRIVS is not set: as in Docker, `su` and `ping` go on working), and out of the
-    effective, permitted, inheritable and ambient ones. OSError (EPERM) without CAP_SETPCAP."""
+    effective, permitted, inheritable and ambient ones. Raise OSError (EPERM) without CAP_SETPCAP."""
     backend = load()
     for number in range(_BITS):
         if number in DEFAULT:
@@ -49,7 +49,7 @@ def drop() -> None:
 
 
 def permitted() -> int:
-    """The permitted set of the calling thread, a bit for each capability (proc(5))."""
+    """Return the permitted set of the calling thread, a bit for each capability (proc(5))."""
     with open("/proc/thread-self/status", "rb") as status:
         for line in status:
             if line.startswith(b"CapPrm:"):

@@ -1,5 +1,5 @@
-"""start(): a container from a program that goes on, by a holder process of its own; and the Container it
-gives."""
+"""start(): a container from a program that goes on, by a supervisor process of its own; and the Container
+that it returns."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .networking import Connected
 
 START_TIMEOUT = 60.0  # seconds that the making of a container may take
-_OWNER_FD = 3  # where the holder finds its owner's line
-_MOST = 1 << 17  # bytes of what is said over it
+_OWNER_FD = 3  # where the supervisor finds the socket to its owner
+_MOST = 1 << 17  # bytes of one message over it
 _CODE = "import sys; sys.path.insert(0, {!r}); from netlinkpy.run.container import serve; sys.exit(serve())"
 
 
@@ -31,11 +31,11 @@ class Container:
     """A container that was started here. It ends when its command ends, when it is killed, and when the
     program that started it dies.
 
-    name; pid: of its first process; attachment: its interface, None without one of its own; notes:
-    what the user should know of the host (settings changed, packets that do not pass yet). Use `with`, or
-    wait(): both leave nothing behind."""
+    name; pid: of its first process; attachment: its interface, None without one of its own; notes: what the
+    user should know of the host (settings changed, packets that do not pass yet). Use `with`, or wait(): both
+    leave nothing behind."""
 
-    def __init__(self, holder: int, line: socket, name: str, told: dict[str, Any]) -> None:
+    def __init__(self, supervisor: int, channel: socket, name: str, told: dict[str, Any]) -> None:
         self.name = name
         self.pid: int = told["pid"]
         self.attachment: Attachment | None = None
@@ -44,35 +44,35 @@ class Container:
             from ..wiring.attachment import Attachment
 
             self.attachment = Attachment(**told["attachment"])
-        self._holder = holder
-        self._line = line
+        self._supervisor = supervisor
+        self._channel = channel
         self._code: int | None = None
 
     def wait(self) -> int:
-        """Wait for its end, and give its exit code: 128 and the signal's number where one ended it. Nothing
-        of it is left then."""
+        """Wait for its end, and return its exit code, or 128 and the number of the signal that ended it.
+        Nothing of it is left then."""
         if self._code is None:
-            self._code = exit_code(os.waitpid(self._holder, 0)[1])
-            self._line.close()
+            self._code = exit_code(os.waitpid(self._supervisor, 0)[1])
+            self._channel.close()
         return self._code
 
     def poll(self) -> int | None:
-        """Its exit code where it has ended, None while it runs."""
+        """Return its exit code if it has ended, None while it runs."""
         if self._code is None:
-            pid, status = os.waitpid(self._holder, os.WNOHANG)
+            pid, status = os.waitpid(self._supervisor, os.WNOHANG)
             if pid:
                 self._code = exit_code(status)
-                self._line.close()
+                self._channel.close()
         return self._code
 
     def kill(self, number: int = SIGKILL) -> None:
-        """Send its command a signal; SIGKILL ends all of it. Nothing where it has ended."""
+        """Send its command a signal; SIGKILL ends all of it. Do nothing if it has ended."""
         try:
-            self._line.send(f"kill {int(number)}".encode())
-            answer = self._line.recv(64)
+            self._channel.send(f"kill {int(number)}".encode())
+            answer = self._channel.recv(64)
         except TimeoutError:
             if number == SIGKILL:
-                os.kill(self._holder, SIGKILL)  # the kernel ends the rest
+                os.kill(self._supervisor, SIGKILL)  # the kernel ends the rest
             return
         except OSError:  # it has ended
             return
@@ -103,49 +103,49 @@ def start(
 
     options: those of Options, "net" first among them. stdin, stdout, stderr: descriptors for the command in
     place of the caller's own (stdin is read only with interactive=True). It works in a program of many
-    threads: a small fresh process makes and holds the container (some 30 ms).
+    threads: a small fresh process makes and supervises the container (some 30 ms).
 
-    StartError (an OSError with `exit_code`) or ValueError where it cannot be."""
+    Raise StartError (an OSError with `exit_code`) or ValueError if it cannot be."""
     wanted = checked(Options(command=command, **options))
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
     try:
-        holder = _spawn(theirs.fileno(), (stdin, stdout, stderr))
+        supervisor = _spawn_supervisor(theirs.fileno(), (stdin, stdout, stderr))
     except BaseException:
         ours.close()
         raise
     finally:
         theirs.close()
     try:
-        return _introduce(holder, ours, wanted)
+        return _introduce(supervisor, ours, wanted)
     except BaseException:
         ours.close()  # its end ends the container
-        os.waitpid(holder, 0)
+        os.waitpid(supervisor, 0)
         raise
 
 
-def _introduce(holder: int, line: socket, wanted: Options) -> Container:
-    """Tell the holder what to run, and hear what became of it."""
+def _introduce(supervisor: int, channel: socket, wanted: Options) -> Container:
+    """Tell the supervisor what to run, and hear what became of it."""
     from marshal import dumps, loads
 
-    line.settimeout(START_TIMEOUT)
+    channel.settimeout(START_TIMEOUT)
     try:
-        line.send(dumps(wanted.as_dict()))
-        answer = line.recv(_MOST)
+        channel.send(dumps(wanted.as_dict()))
+        answer = channel.recv(_MOST)
     except TimeoutError:
-        os.kill(holder, SIGKILL)
-        raise start_error(errno.ETIMEDOUT, "the container's holder did not answer in time") from None
-    line.settimeout(TIMEOUT)
+        os.kill(supervisor, SIGKILL)
+        raise start_error(errno.ETIMEDOUT, "the container's supervisor did not answer in time") from None
+    channel.settimeout(TIMEOUT)
     if not answer:
-        raise start_error(errno.EPIPE, "the container's holder died while it was made")
+        raise start_error(errno.EPIPE, "the container's supervisor died while it was made")
     told: dict[str, Any] = loads(answer)
     if "error" in told:
         kind, number, why, code = told["error"]
         raise ValueError(why) if kind == "ValueError" else start_error(number, why, code)
-    return Container(holder, line, wanted.name or "", told)
+    return Container(supervisor, channel, wanted.name or "", told)
 
 
-def _spawn(line: int, streams: tuple[int | None, ...]) -> int:
-    """A fresh interpreter that runs serve(). It needs no site packages unless cffi's door is in use."""
+def _spawn_supervisor(channel: int, streams: tuple[int | None, ...]) -> int:
+    """Start a fresh interpreter that runs serve(). It needs no site packages unless cffi's door is in use."""
     from ..backends import backend
 
     root = __file__.rsplit("/", 3)[0]
@@ -153,17 +153,17 @@ def _spawn(line: int, streams: tuple[int | None, ...]) -> int:
     actions: list[Any] = [
         (os.POSIX_SPAWN_DUP2, fd, stream) for stream, fd in enumerate(streams) if fd is not None
     ]
-    actions.append((os.POSIX_SPAWN_DUP2, line, _OWNER_FD))
+    actions.append((os.POSIX_SPAWN_DUP2, channel, _OWNER_FD))
     arguments = [sys.executable, *options, "-c", _CODE.format(root)]
     return os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions)
 
 
 def serve() -> int:
-    """The holder's side: take the options from the owner's line, hold, answer."""
+    """Be the supervisor: take the options from the owner, answer what became of them, supervise."""
     from marshal import dumps, loads
 
-    from .pid1 import close_all_but
-    from .supervisor import hold
+    from .exec_command import close_all_but
+    from .supervisor import supervise
 
     close_all_but(_OWNER_FD)  # what the program let be inherited
     owner = socket(fileno=_OWNER_FD)
@@ -179,7 +179,7 @@ def serve() -> int:
         owner.send(dumps(answer))
 
     try:
-        return hold(Options(**loads(told)), announce, owner)
+        return supervise(Options(**loads(told)), announce, owner)
     except (OSError, ValueError) as error:
         kind = "ValueError" if isinstance(error, ValueError) else "OSError"
         number = getattr(error, "errno", None) or errno.EIO

@@ -1,14 +1,14 @@
-"""Entering: a further command inside a container that runs, in all of its namespaces."""
+"""execute(): one more command in a container that runs, in all of its namespaces."""
 
 from __future__ import annotations
 
 import os
 
 from ..backends import load
-from .pid1 import Command, become, drop_unless, go_to
+from .exec_command import ExecSpec, change_directory, drop_capabilities, exec_command
 from .running import Call
 from .signals import exit_code
-from .spawn import bear, die_with_parent
+from .spawn import die_with_parent, spawn
 from .unshare import enter_user
 from .watch import Watch
 
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from .sync_pipe import Line
+    from .sync_pipe import SyncPipe
     from .terminal import Terminal
 
 _KINDS = ("net", "uts", "ipc", "pid", "mnt")  # the mounts last: the paths are the container's then
@@ -30,10 +30,10 @@ def execute(
     tty: bool = False,
     privileged: bool = False,
 ) -> int:
-    """Run one more command in a running container, to its end, and give its exit code. It dies with us, and
+    """Run one more command in a running container to its end, and return its exit code. It dies with us, and
     with the container. The process must have one thread.
 
-    ProcessLookupError where no container of that name runs; StartError where the command cannot be
+    Raise ProcessLookupError if no container of that name runs, StartError if the command cannot be
     started."""
     directory = os.readlink("/proc/self/cwd")
     descriptors: list[int] = []
@@ -50,7 +50,7 @@ def execute(
             from .terminal import Terminal
 
             terminal = Terminal(interactive)
-        command = Command(
+        command = ExecSpec(
             words, 0 if interactive else None, None if terminal is None else terminal.slave, privileged
         )
 
@@ -59,22 +59,22 @@ def execute(
             for descriptor in descriptors[1:]:
                 load().setns(descriptor, 0)
 
-        def live(line: Line) -> NoReturn:
-            die_with_parent(line)
-            go_to(directory)
-            drop_unless(privileged)
-            become(line, command)
+        def live(pipe: SyncPipe) -> NoReturn:
+            die_with_parent(pipe)
+            change_directory(directory)
+            drop_capabilities(privileged)
+            exec_command(pipe, command)
 
-        child = bear(enter, live)
+        child = spawn(enter, live)
         try:
-            child.line.hear()
+            child.pipe.hear()
             with Watch(child.pid, terminal) as watch:
                 watch.wait()
         except BaseException:
             child.kill()
             raise
         finally:
-            child.line.close()
+            child.pipe.close()
             code = exit_code(os.waitpid(child.pid, 0)[1])
         return code
     finally:

@@ -1,4 +1,4 @@
-"""Mounts: what a container sees of the kernel: its own /proc and /sys, read-only where they configure."""
+"""What a container sees of the kernel: its own /proc and /sys, read-only where they configure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")  # below /proc, as Docker has them
-_BENCH = "/proc"  # a directory that is surely there; what is mounted on it while we work is gone afterwards
+_SCRATCH = "/proc"  # a directory that is surely there; what is mounted on it meanwhile is gone afterwards
 
 
 def arrange(own_network: bool, dns: Sequence[str], privileged: bool) -> None:
@@ -52,28 +52,28 @@ def arrange(own_network: bool, dns: Sequence[str], privileged: bool) -> None:
 
 
 def _mount_sysfs(own_network: bool) -> None:
-    """/sys anew, to show the links of this network namespace; the control groups stay where they were. Of a
-    network namespace that is the caller's, a user namespace below may mount none: then the caller's stays."""
+    """Mount /sys anew, to show the links of this network namespace; the control groups stay where they were.
+    A user namespace may mount none for a network namespace above it: then the caller's stays."""
     mount = load().mount
     try:
-        mount("sysfs", _BENCH, "sysfs", _PLAIN)
+        mount("sysfs", _SCRATCH, "sysfs", _PLAIN)
     except PermissionError:
         if own_network:
             raise
         return
     if os.path.isdir("/sys/fs/cgroup"):
-        mount("/sys/fs/cgroup", f"{_BENCH}/fs/cgroup", None, MS_BIND | MS_REC)
-    mount(_BENCH, "/sys", None, MS_MOVE)
+        mount("/sys/fs/cgroup", f"{_SCRATCH}/fs/cgroup", None, MS_BIND | MS_REC)
+    mount(_SCRATCH, "/sys", None, MS_MOVE)
 
 
 def _put(path: str, content: str) -> None:
     """Lay a file over one that is there: the file lives in a mount of its own, and is nowhere else."""
     backend = load()
-    backend.mount("netlinkpy", _BENCH, "tmpfs", _PLAIN)
+    backend.mount("netlinkpy", _SCRATCH, "tmpfs", _PLAIN)
     try:
-        source = f"{_BENCH}/file"
+        source = f"{_SCRATCH}/file"
         with open(source, "w") as file:
             file.write(content)
         backend.mount(source, path, None, MS_BIND)
     finally:
-        backend.umount(_BENCH, MNT_DETACH)
+        backend.umount(_SCRATCH, MNT_DETACH)

@@ -1,5 +1,5 @@
-"""The seam to the networks: a container's first process gets its interface and its published ports, and gives
-them back."""
+"""The seam to networks/ and nat/: a container gets its interface and its published ports, and gives them
+back."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Connected(Record):
     notes: tuple[str, ...] = ()
 
     def shown_ports(self) -> tuple[str, ...]:
-        """The ports as docker shows them: "0.0.0.0:8080->80/tcp"."""
+        """Return the ports as docker shows them: "0.0.0.0:8080->80/tcp"."""
         return tuple(map(shown, self.ports))
 
 
 def connect(pid: int, options: Options) -> Connected:
-    """Wire process `pid` to the network options.net, or to options.bridge in its place. OSError or ValueError
-    says why it cannot be; then nothing of it is left."""
+    """Wire process `pid` to the network options.net, or to options.bridge in its place. Raise OSError or
+    ValueError if that cannot be; then nothing of it is left."""
     if options.bridge is not None:
         attachment = _attach(pid, options, options.bridge)
         notes: list[str] = []
@@ -51,7 +51,7 @@ def connect(pid: int, options: Options) -> Connected:
 
 
 def disconnect(connected: Connected) -> None:
-    """Give everything back. What went already is no error."""
+    """Give everything back; what went already is no error."""
     try:
         if connected.ports:
             from ..nat import Nat
@@ -107,8 +107,8 @@ def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tupl
 
 
 def _take_from_the_dead(nat: Nat, ports: tuple[Port, ...]) -> bool:
-    """Withdraw what is in the way of ports and leads to containers that are gone: a holder that was killed
-    withdraws nothing. Whether there was such a port."""
+    """Withdraw what is in the way of ports and leads to containers that are gone: a killed supervisor has
+    withdrawn nothing. Return whether there was such a port."""
     from ..networks.firewall import forget_unclaimed
     from ..rtnl.netlink import RTNetlink
 

@@ -1,11 +1,11 @@
-"""Options: what shall run and how it is wired, as the caller says it; and what contradicts itself."""
+"""Options: what to run and how to wire it, as the caller says it, and the check that it makes sense."""
 
 from __future__ import annotations
 
 import os
 
 from ..record import Record
-from .published_ports import Published
+from .published_ports import PublishedPort
 from .running import check_name
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ class Options(Record):
 
     @property
     def mode(self) -> Mode:
-        """Which of the four modes `net` is."""
+        """Which of the four modes `net` names."""
         if self.net == "host":
             return "host"
         if self.net == "none":
@@ -64,7 +64,7 @@ class Options(Record):
 
 
 def checked(options: Options) -> Options:
-    """The same with a name. ValueError where they contradict one another, or cannot be."""
+    """Return the same with a name. Raise ValueError if they contradict one another, or cannot be."""
     options = options.replace(
         command=_words(options.command),
         gateways=_words(options.gateways),
@@ -74,7 +74,7 @@ def checked(options: Options) -> Options:
     if not options.command or not options.command[0]:
         raise ValueError("a command is needed")
     for port in options.ports:
-        Published.parse(port)
+        PublishedPort.parse(port)
     if options.dns:
         from ..rtnl.values import parse_ip
 

@@ -1,42 +1,36 @@
-"""The processes inside: the first one of a container, which arranges it, waits for the word, starts the
-command and reaps; and whatever becomes a command."""
+"""The first process of a container: it sets the container up, waits for the word, starts the command, passes
+signals on and reaps.
+
+It is a process of our own because the kernel keeps from a PID namespace's first process every signal that it
+has no handler for (pid_namespaces(7))."""
 
 from __future__ import annotations
 
-import errno
 import os
 from fcntl import ioctl
 
 from ..record import Record
 from ..uapi.sockios import SIOCSIFFLAGS
 from . import signals
-from .signals import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIGCHLD, exit_code
+from .exec_command import change_directory, close_all_but, drop_capabilities, exec_command
+from .signals import SIG_BLOCK, SIGCHLD, exit_code
 from .spawn import die_with_parent
-from .sync_pipe import NOT_EXECUTABLE, NOT_FOUND, OURS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from .sync_pipe import Line
+    from .exec_command import ExecSpec
+    from .sync_pipe import SyncPipe
 
 IFF_UP, IFF_RUNNING = 0x1, 0x40  # linux/if.h
 
 
-class Command(Record):
-    """A command to be started: its words; stdin: a descriptor, or None for nothing to read; terminal: a
-    descriptor that is its controlling terminal and all three of its streams; privileged: keeps every
-    capability."""
+class Setup(Record):
+    """What the first process has to set up.
 
-    words: tuple[str, ...]
-    stdin: int | None = None
-    terminal: int | None = None
-    privileged: bool = False
-
-
-class Inside(Record):
-    """What the first process has to arrange. own_network: a network namespace that is not the caller's;
-    fresh_network: one that was just made, where lo is still down."""
+    own_network: the network namespace is not the caller's; fresh_network: it was just made, and lo is still
+    down; hostname: None for the one that is there; dns: servers, for a resolv.conf of its own."""
 
     own_network: bool
     fresh_network: bool
@@ -44,84 +38,38 @@ class Inside(Record):
     dns: tuple[str, ...]
 
 
-def be_first(line: Line, inside: Inside, command: Command) -> NoReturn:
-    """The life of a container's first process. It says "ready", starts the command at "go", ends with the
-    command, by its exit code, and the PID namespace with it. A first process of our own, since the kernel
-    keeps from a namespace's first process every signal that it has no handler for."""
+def run_pid1(pipe: SyncPipe, setup: Setup, command: ExecSpec) -> NoReturn:
+    """Live as a container's first process: say "ready", start the command at "go", and end with the command,
+    by its exit code; the PID namespace ends with it."""
     from .mounts import arrange
 
-    die_with_parent(line)
+    die_with_parent(pipe)
     os.setsid()
-    close_all_but(line.fileno(), command.stdin, command.terminal)
-    arrange(inside.own_network, inside.dns, command.privileged)
-    go_to(os.readlink("/proc/self/cwd"))  # by its path: it may lie in a /proc or /sys that is covered now
-    if inside.hostname is not None:
+    close_all_but(pipe.fileno(), command.stdin, command.terminal)
+    arrange(setup.own_network, setup.dns, command.privileged)
+    # By its path: it may lie in a /proc or /sys that is covered now.
+    change_directory(os.readlink("/proc/self/cwd"))
+    if setup.hostname is not None:
         from _socket import sethostname
 
-        sethostname(inside.hostname)
-    if inside.fresh_network:
-        raise_loopback()
-    drop_unless(command.privileged)
-    line.say("ready")
-    line.expect("go")
+        sethostname(setup.hostname)
+    if setup.fresh_network:
+        _raise_loopback()
+    drop_capabilities(command.privileged)
+    pipe.say("ready")
+    pipe.expect("go")
     signals.pthread_sigmask(SIG_BLOCK, signals.valid_signals())
     child = os.fork()
     if not child:
-        become(line, command)
-    line.close()  # the command's copy is the last one now
+        exec_command(pipe, command)
+    pipe.close()  # the command's copy is the last one now
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    _keep(child)
+    _watch(child)
 
 
-def become(line: Line, command: Command) -> NoReturn:
-    """Turn into the command; where that cannot be, say why on the line, and end as shells do."""
-    code = OURS
-    try:
-        _dress(line, command)
-        code = NOT_EXECUTABLE
-        os.execvp(command.words[0], command.words)
-    except BaseException as error:
-        told: BaseException = error
-        if code == NOT_EXECUTABLE and isinstance(error, OSError):
-            missing = isinstance(error, FileNotFoundError)
-            code = NOT_FOUND if missing else NOT_EXECUTABLE
-            why = "no such command" if missing else os.strerror(error.errno or errno.EIO)
-            told = OSError(error.errno, f"{command.words[0]}: {why}")
-        line.fail(told, code)
-    finally:
-        os._exit(code)
-
-
-def go_to(directory: str) -> None:
-    """Make it the working directory, or / where it is not seen from here."""
-    try:
-        os.chdir(directory)
-    except OSError:
-        os.chdir("/")
-
-
-def drop_unless(privileged: bool) -> None:
-    """Give up the capabilities that a container must not have."""
-    if not privileged:
-        from .capabilities import drop
-
-        drop()
-
-
-def close_all_but(*kept: int | None) -> None:
-    """Close every descriptor but the three streams and these: what our parent has open must not live on in us
-    (a name that is taken, a pipe whose end somebody awaits)."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in kept:
-            try:
-                os.close(int(name))
-            except OSError:  # it was the listing's own
-                continue
-
-
-def raise_loopback() -> None:
+def _raise_loopback() -> None:
     """Bring lo up in the caller's network namespace (netdevice(7); rtnetlink would cost 3 ms of imports)."""
     from _socket import AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, socket
     from struct import pack
@@ -131,26 +79,7 @@ def raise_loopback() -> None:
     any_socket.close()
 
 
-def _dress(line: Line, command: Command) -> None:
-    """A session of its own, streams, signals and descriptors as a program expects them."""
-    os.setsid()
-    if command.terminal is not None:
-        from termios import TIOCSCTTY
-
-        ioctl(command.terminal, TIOCSCTTY, 0)
-        for stream in (0, 1, 2):
-            os.dup2(command.terminal, stream)
-    else:
-        stdin = os.open(os.devnull, os.O_RDONLY) if command.stdin is None else command.stdin
-        os.dup2(stdin, 0)
-    for number in signals.valid_signals():
-        if signals.getsignal(number) not in (SIG_DFL, None):
-            signals.signal(number, SIG_DFL)
-    signals.pthread_sigmask(SIG_SETMASK, ())
-    close_all_but(line.fileno())
-
-
-def _keep(command: int) -> NoReturn:
+def _watch(command: int) -> NoReturn:
     """Pass signals on to the command, reap whatever ends, and end when the command has ended."""
     every = signals.valid_signals()
     while True:

@@ -1,4 +1,4 @@
-"""Loop: descriptors, and what is called when one is ready; and bytes copied between two of them."""
+"""Poller: descriptors, and what to call when one is ready. Pump: bytes copied between two of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CHUNK = 4096  # bytes copied at a time: a terminal that stands still must not block us for long
 
 
-class Loop:
+class Poller:
     """Watched descriptors, each with one call."""
 
     __slots__ = ("_calls", "_poll")
@@ -23,17 +23,17 @@ class Loop:
         self._calls: dict[int, Callable[[], None]] = {}
 
     def watch(self, fd: int, call: Callable[[], None], events: int = POLLIN) -> None:
-        """Call when it is ready (or hung up)."""
+        """Call a function whenever the descriptor is ready (or hung up)."""
         self._poll.register(fd, events)
         self._calls[fd] = call
 
     def forget(self, fd: int) -> None:
-        """Watch it no more; harmless where it is not watched."""
+        """Watch it no more; harmless if it is not watched."""
         if self._calls.pop(fd, None) is not None:
             self._poll.unregister(fd)
 
     def turn(self) -> None:
-        """Wait until something is ready, and call for it."""
+        """Wait until something is ready, and call its function."""
         for fd, _ in self._poll.poll():
             call = self._calls.get(fd)
             if call is not None:
@@ -41,23 +41,23 @@ class Loop:
 
 
 class Pump:
-    """Copies from one descriptor to another within a loop, until the source ends. It holds
-    one chunk at most, and reads no more while that cannot be written."""
+    """Copies from one descriptor to another by a poller, until the source ends. It holds one chunk at most,
+    and reads no more while that cannot be written."""
 
-    __slots__ = ("_held", "_loop", "_sink", "_source")
+    __slots__ = ("_held", "_poller", "_sink", "_source")
 
-    def __init__(self, loop: Loop, source: int, sink: int) -> None:
-        self._loop, self._source, self._sink = loop, source, sink
+    def __init__(self, poller: Poller, source: int, sink: int) -> None:
+        self._poller, self._source, self._sink = poller, source, sink
         self._held = b""
-        loop.watch(source, self._read)
+        poller.watch(source, self._read)
 
     def stop(self) -> None:
         """Copy no more."""
-        self._loop.forget(self._source)
-        self._loop.forget(self._sink)
+        self._poller.forget(self._source)
+        self._poller.forget(self._sink)
 
     def drain(self) -> None:
-        """Copy what the source holds now, waiting for nothing but the sink; and no more."""
+        """Copy what the source holds now and no more, waiting for nothing but the sink."""
         self.stop()
         os.set_blocking(self._source, False)
         while self._held or self._fill():
@@ -74,17 +74,17 @@ class Pump:
         return bool(self._held)
 
     def _read(self) -> None:
-        self._loop.forget(self._source)
+        self._poller.forget(self._source)
         if self._fill():
-            self._loop.watch(self._sink, self._write, POLLOUT)
+            self._poller.watch(self._sink, self._write, POLLOUT)
 
     def _write(self) -> None:
         try:
             self._held = self._held[os.write(self._sink, self._held) :]
-        except BlockingIOError:  # somebody made it so, and it is shared
+        except BlockingIOError:  # somebody else set the sink to non-blocking
             return
         except OSError:  # nobody takes it any more: the source must not be held up
             self._held = b""
         if not self._held:
-            self._loop.forget(self._sink)
-            self._loop.watch(self._source, self._read)
+            self._poller.forget(self._sink)
+            self._poller.watch(self._source, self._read)

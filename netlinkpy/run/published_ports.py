@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 
-class Published(Record):
-    """A port of the host (at its address `host`, or at all that it has where that is empty) that leads to
-    port `target` of the container."""
+class PublishedPort(Record):
+    """A port of the host (at its address `host`, at all that it has if that is empty) that leads to port
+    `target` of the container."""
 
     host: str
     port: int
@@ -24,8 +24,9 @@ class Published(Record):
     protocol: str = "tcp"
 
     @classmethod
-    def parse(cls, text: str) -> Published:
-        """[ADDRESS:]PORT:TARGET[/PROTOCOL], an IPv6 address in brackets; ValueError where it is none."""
+    def parse(cls, text: str) -> PublishedPort:
+        """Read [ADDRESS:]PORT:TARGET[/PROTOCOL], an IPv6 address in brackets. Raise ValueError if it is not
+        that."""
         rest, slash, protocol = text.partition("/")
         front, colon, target = rest.rpartition(":")
         host, _, port = front.rpartition(":")
@@ -41,22 +42,22 @@ class Published(Record):
 
 
 def shown(port: Port) -> str:
-    """A port as docker shows it: "0.0.0.0:8080->80/tcp"."""
+    """Return a port as docker shows it: "0.0.0.0:8080->80/tcp"."""
     host = port.host or ("::" if ":" in port.address else "0.0.0.0")
     host = f"[{host}]" if ":" in host else host
     return f"{host}:{port.port}->{port.target}/{port.protocol}"
 
 
 def leading_to(texts: Iterable[str], addresses: Iterable[str]) -> list[Port]:
-    """The ports in the words of the packet filter: each leads to every address of the container that is of
-    the family of its host address. addresses: with prefix lengths. ValueError where there is none of the
-    family."""
+    """Return the ports as records of the packet filter: each leads to every address of the container that is
+    of the family of its host address. addresses: with prefix lengths. Raise ValueError if there is none of
+    that family."""
     from ..nat import Port
 
     plain = [address.partition("/")[0] for address in addresses]
     ports = []
     for text in texts:
-        one = Published.parse(text)
+        one = PublishedPort.parse(text)
         fitting = [address for address in plain if not one.host or (":" in address) == (":" in one.host)]
         if not fitting:
             raise ValueError(f"port {text} cannot lead to the container: it has no address of that family")

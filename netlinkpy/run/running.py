@@ -1,6 +1,6 @@
-"""Names: who runs, with no file and no daemon. A name is an abstract unix socket (unix(7)) that the holder of
-the container listens at; it is taken exactly as long as the holder lives, in the network namespace that the
-holder is in, and the kernel lists it there in /proc/net/unix."""
+"""What runs, found by name, with no file and no daemon. A name is an abstract unix socket (unix(7)) that the
+supervisor of the container listens at; it is taken exactly as long as the supervisor lives, in the network
+namespace that the supervisor is in, and the kernel lists it there in /proc/net/unix."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 PREFIX = "netlinkpy/run/"
 LONGEST = 63  # of a name, so that it may be a host name as well
 MOST = 65536  # bytes of an answer
-TIMEOUT = 5.0  # seconds that a holder has to answer
+TIMEOUT = 5.0  # seconds that a supervisor has to answer
 
 
 class Running(Record):
-    """A container that runs, as its holder tells it.
+    """A container that runs, as its supervisor tells it.
 
-    pid: of its first process, whose namespaces are its own; holder: of the process that holds it, as the
-    kernel tells; net: how it is wired, as --net says it, with "--bridge BR" of a bridge; addresses: with
-    their prefix lengths; ports: the published ones, as docker shows them; command: its words (cut
-    short when they are very long); started: seconds since 1970; hostname, dns: those given, or empty."""
+    pid: of its first process, whose namespaces are its own; holder: the pid of its supervisor, as the kernel
+    tells; net: how it is wired, as --net says it, with "--bridge BR" on a bridge; addresses: with their
+    prefix lengths; ports: the published ones, as docker shows them; command: its words (cut short if they are
+    very long); started: seconds since 1970; hostname, dns: those given, or empty."""
 
     name: str
     pid: int
@@ -53,8 +53,8 @@ class Running(Record):
     holder: int = 0
 
     def pack(self) -> bytes:
-        """As it goes over the socket: key=value, each ended by a NUL; a key comes once for each of
-        several."""
+        """Return it as it goes over the socket: key=value, each ended by a NUL; a key with several values
+        comes several times."""
         fields = []
         for key, value in self.as_dict().items():
             fields += [f"{key}={one}\0" for one in (value if isinstance(value, tuple) else (value,))]
@@ -62,7 +62,7 @@ class Running(Record):
 
     @classmethod
     def parse(cls, data: bytes, holder: int) -> Running:
-        """The record of an answer; ValueError where it is none."""
+        """Return the record of an answer. Raise ValueError if it is none."""
         values: dict[str, Any] = {}
         for field in data.decode("utf-8", "surrogateescape").split("\0")[:-1]:
             key, _, value = field.partition("=")
@@ -75,11 +75,11 @@ class Running(Record):
         try:
             return cls(**values, holder=holder)
         except TypeError as error:
-            raise ValueError(f"this is no answer of a container's holder: {error}") from None
+            raise ValueError(f"this is no answer of a container's supervisor: {error}") from None
 
 
 def check_name(name: str) -> str:
-    """A name that a container may bear; ValueError where it cannot be one."""
+    """Return the name if a container may bear it. Raise ValueError if not."""
     good = (
         name.isascii() and name[:1].isalnum() and all(letter.isalnum() or letter in "_.-" for letter in name)
     )
@@ -92,7 +92,7 @@ def check_name(name: str) -> str:
 
 
 def claim(name: str) -> socket:
-    """Take a name: a socket bound to it, not listening yet. FileExistsError where it is taken."""
+    """Take a name: return a socket bound to it, not listening yet. Raise FileExistsError if it is taken."""
     claimed = _new()
     try:
         claimed.bind(_address(name))
@@ -105,11 +105,12 @@ def claim(name: str) -> socket:
 
 
 class Call(Closing):
-    """A connection to the holder of a running container. It ends when the container has ended: until then its
-    pid is its own."""
+    """A connection to the supervisor of a running container. It ends when the container has ended: until then
+    its pid is its own."""
 
     def __init__(self, name: str) -> None:
-        """ProcessLookupError where no container of that name runs, or its holder is not root's or ours."""
+        """Raise ProcessLookupError if no container of that name runs, or its supervisor is neither root's nor
+        ours."""
         self.name = name
         self._socket = _new()
         try:
@@ -136,21 +137,21 @@ class Call(Closing):
             raise self._gone()
 
     def tell(self, *, now: bool = False) -> Running:
-        """Who it is, with the addresses that it was given; now: with those that it has now, which is a
-        question to the kernel and may take as long. TimeoutError where the holder does not answer."""
+        """Return who it is, with the addresses that it was given; now: with those that it has now, for which
+        the supervisor asks the kernel. Raise TimeoutError if the supervisor does not answer."""
         self._socket.send(b"look" if now else b"tell")
         return Running.parse(self._answer(), self.holder)
 
     def kill(self, number: int) -> None:
-        """Send it a signal: SIGKILL ends all of it, another one goes to its command. PermissionError where it
-        is another user's, ValueError where the signal is none that it takes."""
+        """Send it a signal: SIGKILL ends all of it, another one goes to its command. Raise PermissionError if
+        it is another user's, ValueError if it does not take that signal."""
         self._socket.send(f"kill {number}".encode())
         answer = self._answer().decode()
         if answer == "refused":
             raise ValueError(f"{number} is no signal that a container takes")
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until it has ended and nothing of it is left; False where it still runs after so many
+        """Wait until it has ended and nothing of it is left. Return False if it still runs after so many
         seconds."""
         self._socket.settimeout(seconds)
         try:
@@ -173,7 +174,7 @@ class Call(Closing):
             self.wait(None)
 
     def check_alive(self) -> None:
-        """ProcessLookupError where it has ended."""
+        """Raise ProcessLookupError if it has ended."""
         if self.wait(0):
             raise self._gone()
 
@@ -189,7 +190,7 @@ class Call(Closing):
         return answer
 
     def _silent(self) -> TimeoutError:
-        return TimeoutError(errno.ETIMEDOUT, f"the holder of container {self.name} does not answer")
+        return TimeoutError(errno.ETIMEDOUT, f"the supervisor of container {self.name} does not answer")
 
     def _gone(self) -> ProcessLookupError:
         return ProcessLookupError(errno.ESRCH, f"no container named {self.name} runs here")
@@ -200,14 +201,14 @@ class Call(Closing):
 
 
 def find(name: str) -> Running:
-    """The running container of that name. ProcessLookupError where there is none."""
+    """Return the running container of that name. Raise ProcessLookupError if there is none."""
     with Call(name) as call:
         return call.tell(now=True)
 
 
 def listing() -> list[Running]:
-    """All that run, in the order of their names: those whose holders are in the caller's network namespace.
-    One whose holder does not answer is there, too, with nothing but its name and its holder."""
+    """Return all that run, by name: those whose supervisors are in the caller's network namespace. One whose
+    supervisor does not answer is among them, with nothing but its name and its supervisor's pid."""
     found = []
     for name in sorted(set(_listening())):
         try:
@@ -216,13 +217,13 @@ def listing() -> list[Running]:
                     found.append(call.tell(now=True))
                 except (TimeoutError, ValueError):
                     found.append(Running(name, 0, "?", 0, holder=call.holder))
-        except (ProcessLookupError, TimeoutError, ValueError):  # just ended, or not to be believed
+        except (ProcessLookupError, TimeoutError, ValueError):  # it has just ended, or is not to be believed
             continue
     return found
 
 
 def peer_of(connected: socket) -> tuple[int, int]:
-    """Process id and user id of the other side."""
+    """Return the process id and the user id of the other side."""
     pid, user, _ = unpack("3i", connected.getsockopt(SOL_SOCKET, SO_PEERCRED, 12))
     return pid, user
 

@@ -1,4 +1,4 @@
-"""The TARGET of --net=container:TARGET: whose network is to be shared."""
+"""SharedNetwork: the network of another container, which --net=container:TARGET asks for."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Shared(Record):
-    """The network namespace to be shared, open; and what else one of our own containers shares with it."""
+class SharedNetwork(Record):
+    """The network namespace to share, open; hostname, dns: what a container of ours shares with it."""
 
     netns: Netns
     hostname: str | None = None
     dns: tuple[str, ...] = ()
 
 
-def open_target(text: str) -> Shared:
-    """Find it: one of our own by name, or what `netlinkpy attach` takes for a TARGET.
+def open_target(text: str) -> SharedNetwork:
+    """Open the network of a TARGET: a container of ours by name, or what `netlinkpy attach` takes.
 
-    ProcessLookupError or FileNotFoundError where it is not there; ValueError where it cannot be."""
+    Raise ProcessLookupError or FileNotFoundError if there is none, ValueError if it cannot be one."""
     if not text:
         raise ValueError("container: needs a TARGET")
     try:
@@ -36,9 +36,9 @@ def open_target(text: str) -> Shared:
             except BaseException:
                 netns.close()
                 raise
-            return Shared(netns, told.hostname or None, told.dns)
+            return SharedNetwork(netns, told.hostname or None, told.dns)
     except (ProcessLookupError, ValueError):
-        return Shared(_open(text))
+        return SharedNetwork(_open(text))
 
 
 def _open(text: str) -> Netns:

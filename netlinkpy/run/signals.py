@@ -1,5 +1,5 @@
-"""Signals: which of them are passed on to a command, and what is left of a process as an exit code. From the
-C half of `signal`, whose other half imports enum, for 3 ms."""
+"""Signals that are passed on to a command, and the exit code of a process. From the C half of `signal`, whose
+other half imports enum, for 3 ms."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ PASSED_ON: tuple[int, ...] = (
 
 
 def exit_code(status: int) -> int:
-    """What waitpid() gives, as shells have it: 128 and the signal's number where one killed the process."""
+    """Return the exit code of what waitpid() tells, as shells have it: 128 and the signal's number if one
+    killed the process."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

@@ -1,7 +1,7 @@
-"""Birth: a child inside other namespaces, a PID namespace among them, that dies when we die.
+"""spawn(): a child inside other namespaces, a PID namespace among them, that dies when its parent dies.
 
 unshare(CLONE_NEWPID) and setns() move only the children of the caller into a PID namespace, and the caller
-could make no more threads until it went back, which a user namespace's root may not. So a process in the
+could make no more threads until it went back, which the root of a user namespace may not. So a process in the
 middle enters, forks once more and ends; its child becomes ours, since we are a subreaper (prctl(2))."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from ..backends import load
 from ..uapi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from .signals import SIG_DFL, SIGCHLD, SIGKILL, signal
-from .sync_pipe import Line, start_error
+from .sync_pipe import SyncPipe, start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,27 +21,28 @@ if TYPE_CHECKING:
 
 
 class Child:
-    """A process born elsewhere: its pid as we see it, and the line to it."""
+    """A child in other namespaces: its pid in our PID namespace, and the pipe to it."""
 
-    __slots__ = ("line", "pid")
+    __slots__ = ("pid", "pipe")
 
-    def __init__(self, pid: int, line: Line) -> None:
+    def __init__(self, pid: int, pipe: SyncPipe) -> None:
         self.pid = pid
-        self.line = line
+        self.pipe = pipe
 
     def kill(self) -> None:
-        """End it, and with it everything in the PID namespace whose first process it is; it is not reaped."""
+        """Kill it, and with it everything in the PID namespace whose first process it is; it is not
+        reaped."""
         os.kill(self.pid, SIGKILL)
 
 
-def bear(enter: Callable[[], None], live: Callable[[Line], NoReturn]) -> Child:
+def spawn(enter: Callable[[], None], live: Callable[[SyncPipe], NoReturn]) -> Child:
     """Fork a child that lives where `enter` went; the process must have one thread.
 
-    enter() runs in the process in the middle, live(line) in the child, where it must begin with
-    die_with_parent(line), and never returns. StartError where either raises before it has said anything."""
+    enter() runs in the process in the middle, live(pipe) in the child: it begins with die_with_parent(pipe),
+    and never returns. Raise StartError if either raises before it has said anything."""
     load().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal(SIGCHLD, SIG_DFL)  # where it is ignored, as it may come to us, there is nothing to wait for
-    ours, theirs = Line.pair()
+    signal(SIGCHLD, SIG_DFL)  # if it is ignored, as we may have inherited it, there is nothing to wait for
+    ours, theirs = SyncPipe.pair()
     try:
         middle = os.fork()
         if not middle:
@@ -62,22 +63,24 @@ def bear(enter: Callable[[], None], live: Callable[[Line], NoReturn]) -> Child:
     return child
 
 
-def die_with_parent(line: Line) -> None:
-    """Wait until the parent has adopted us (the signal would else come when the one in the middle ends), and
-    have the kernel kill us when it dies. Should it die just here, the line's end tells."""
-    line.expect("adopted")
+def die_with_parent(pipe: SyncPipe) -> None:
+    """Wait until the parent has adopted us (else the signal would come when the process in the middle ends),
+    and have the kernel kill us when it dies. If it dies just before that, the end of the pipe tells."""
+    pipe.expect("adopted")
     load().prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
 
 
-def _be_in_the_middle(line: Line, enter: Callable[[], None], live: Callable[[Line], NoReturn]) -> NoReturn:
+def _be_in_the_middle(
+    pipe: SyncPipe, enter: Callable[[], None], live: Callable[[SyncPipe], NoReturn]
+) -> NoReturn:
     try:
         enter()
         child = os.fork()
         if child:
-            line.say(str(child))  # as seen from here, that is from our parent's PID namespace too
+            pipe.say(str(child))  # its pid here, which is that in our parent's PID namespace too
         else:
-            live(line)
+            live(pipe)
     except BaseException as error:  # nothing may run on into the caller's code here
-        line.fail(error)
+        pipe.fail(error)
     finally:
         os._exit(0)

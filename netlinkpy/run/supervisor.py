@@ -1,17 +1,19 @@
-"""The holder: the process that a container hangs on. It makes it, bears its name, passes signals on, answers
-who it is, and takes everything down when it ends. When the holder dies, the kernel does that."""
+"""The supervisor: the process that a container hangs on. It makes the container, bears its name, passes
+signals on, answers who it is, and takes everything down when it ends. If the supervisor dies, the kernel does
+that."""
 
 from __future__ import annotations
 
 import os
 from time import time
 
+from .exec_command import ExecSpec
 from .options import checked
-from .pid1 import Command, Inside, be_first
+from .pid1 import Setup, run_pid1
 from .running import Running, claim, peer_of
 from .signals import PASSED_ON, SIG_BLOCK, SIGKILL, exit_code, pthread_sigmask
-from .spawn import Child, bear
-from .unshare import enter_network, make_own
+from .spawn import Child, spawn
+from .unshare import enter_network, unshare
 from .watch import Watch
 
 TYPE_CHECKING = False
@@ -21,35 +23,35 @@ if TYPE_CHECKING:
 
     from .networking import Connected
     from .options import Options
-    from .shared_network import Shared
+    from .shared_network import SharedNetwork
     from .terminal import Terminal
 
 BACKLOG = 64
 RT_SCOPE_LINK = 253
 
 
-def hold(
+def supervise(
     options: Options, announce: Callable[[int, Connected | None], None], owner: socket | None = None
 ) -> int:
-    """Run a container from its making to its end, and give its exit code: that of its command, 128 and the
-    signal's number where one ended it. The process must have one thread.
+    """Run a container from its making to its end, and return its exit code: that of its command, or 128 and
+    the number of the signal that ended it. The process must have one thread.
 
-    announce(pid, connected) is called when the command runs. owner: a connection that asks as every
-    other may, and whose end ends the container. StartError, another OSError or ValueError where it could not
-    be started; then nothing of it is left."""
+    announce(pid, connected) is called when the command runs. owner: a connection that asks as every other
+    may, and whose end ends the container. Raise StartError, another OSError or ValueError if it cannot be
+    started; then nothing of it is left."""
     options = checked(options)
-    holder = _Holder(options, owner)
+    supervisor = _Supervisor(options, owner)
     try:
-        holder.start()
-        announce(holder.pid, holder.connected)
-        holder.watch()
+        supervisor.start()
+        announce(supervisor.pid, supervisor.connected)
+        supervisor.watch()
     finally:
-        code = holder.end()
+        code = supervisor.end()
     return code
 
 
-class _Holder:
-    """One container: what it was asked to be, what there is of it."""
+class _Supervisor:
+    """One container: what it was asked to be, and what there is of it."""
 
     def __init__(self, options: Options, owner: socket | None) -> None:
         self._options = options
@@ -59,7 +61,7 @@ class _Holder:
         self._callers: dict[int, socket] = {}
         self._child: Child | None = None
         self._terminal: Terminal | None = None
-        self._shared: Shared | None = None
+        self._shared: SharedNetwork | None = None
         self._watch: Watch | None = None
         self.connected: Connected | None = None
         self._hostname = options.hostname or ""
@@ -67,7 +69,7 @@ class _Holder:
         self._started = int(time())
 
     def start(self) -> None:
-        """Make the namespaces, wire them, and only then let the command start."""
+        """Make the namespaces, wire them, and only then start the command."""
         options = self._options
         if options.mode == "container":
             from .shared_network import open_target
@@ -81,36 +83,36 @@ class _Holder:
 
             self._terminal = Terminal(options.interactive)
         own = options.mode != "host"
-        inside = Inside(own, options.mode == "none", self._hostname or None, self._dns)
-        command = Command(
+        setup = Setup(own, options.mode == "none", self._hostname or None, self._dns)
+        command = ExecSpec(
             options.command,
             0 if options.interactive else None,
             None if self._terminal is None else self._terminal.slave,
             options.privileged,
         )
-        child = self._child = bear(self._enter, lambda line: be_first(line, inside, command))
+        child = self._child = spawn(self._enter, lambda pipe: run_pid1(pipe, setup, command))
         if options.mode == "network":
             from .networking import connect
 
             self.connected = connect(child.pid, options)
-        child.line.expect("ready")
-        child.line.say("go")
-        child.line.hear()  # its end: the command runs
+        child.pipe.expect("ready")
+        child.pipe.say("go")
+        child.pipe.hear()  # its end: the command runs
         self._listener.listen(BACKLOG)
 
     def _enter(self) -> None:
-        """In the process in the middle: into the namespaces that the container shall have."""
+        """Enter, in the process in the middle, the namespaces that the container gets."""
         if self._shared is not None:
             enter_network(self._shared.netns.fileno())
-        make_own(network=self._options.mode in ("none", "network"))
+        unshare(network=self._options.mode in ("none", "network"))
 
     @property
     def pid(self) -> int:
-        """Of its first process, 0 before there is one."""
+        """The pid of its first process, 0 before there is one."""
         return self._child.pid if self._child is not None else 0
 
     def _running(self, now: bool) -> Running:
-        """Who it is; now: with the addresses that it has now."""
+        """Return who it is; now: with the addresses that it has now."""
         options = self._options
         net = options.net if options.bridge is None else f"{options.net} --bridge {options.bridge}"
         size = sum(map(len, options.command))
@@ -128,11 +130,11 @@ class _Holder:
         )
 
     def _given(self) -> tuple[str, ...]:
-        """The addresses that it got from us."""
+        """Return the addresses that it got from us."""
         return self.connected.attachment.addresses if self.connected is not None else ()
 
     def _addresses(self) -> tuple[str, ...]:
-        """Those that it has now, by whomever (not with --net=host, whose are the host's)."""
+        """Return those that it has now, by whomever (none with --net=host: they are the host's)."""
         if self._options.mode == "host" or self._child is None:
             return ()
         from ..rtnl.netlink import RTNetlink
@@ -140,20 +142,20 @@ class _Holder:
         try:
             with RTNetlink(self._child.pid) as rt:
                 return tuple(one.cidr for one in rt.addresses.list() if one.scope < RT_SCOPE_LINK)
-        except OSError:  # a user namespace of its own, into which its maker's process may not
+        except OSError:  # it has a user namespace of its own, which its maker may not enter
             return self._given()
 
     # -- while it runs -------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Until it has ended."""
+        """Serve callers and the terminal until it has ended."""
         if self._child is None:
             return
         with Watch(self._child.pid, self._terminal) as watch:
             self._watch = watch
-            watch.loop.watch(self._listener.fileno(), self._accept)
+            watch.poller.watch(self._listener.fileno(), self._accept)
             if self._owner is not None:
-                self._welcome(self._owner)
+                self._serve(self._owner)
             watch.wait()
         self._watch = None
 
@@ -163,18 +165,18 @@ class _Holder:
         fd, _ = self._listener._accept()  # type: ignore[attr-defined]
         caller = plain(fileno=fd)
         if len(self._callers) < BACKLOG and peer_of(caller)[1] in (0, os.geteuid()):
-            self._welcome(caller)
+            self._serve(caller)
         else:
             caller.close()
 
-    def _welcome(self, caller: socket) -> None:
+    def _serve(self, caller: socket) -> None:
         caller.setblocking(False)
         self._callers[caller.fileno()] = caller
         if self._watch is not None:
-            self._watch.loop.watch(caller.fileno(), lambda: self._answer(caller))
+            self._watch.poller.watch(caller.fileno(), lambda: self._answer(caller))
 
     def _answer(self, caller: socket) -> None:
-        """One question of one caller."""
+        """Answer one question of one caller."""
         if self._watch is None:
             return
         try:
@@ -199,7 +201,7 @@ class _Holder:
 
     def _dismiss(self, caller: socket) -> None:
         if self._watch is not None:
-            self._watch.loop.forget(caller.fileno())
+            self._watch.poller.forget(caller.fileno())
             if caller is self._owner:
                 self._watch.send(SIGKILL)
         self._callers.pop(caller.fileno(), None)
@@ -208,9 +210,9 @@ class _Holder:
     # -- the end -------------------------------------------------------------------------------------------
 
     def end(self) -> int:
-        """Take down what there is; the exit code. The name goes last, and only then the pid: whoever has
-        called knows by the end of the connection that all is gone, and until then whose pid it is."""
-        pthread_sigmask(SIG_BLOCK, PASSED_ON)  # it is ending: nothing shall end that half-way
+        """Take down what there is, and return the exit code. The name goes last, and only then the pid: a
+        caller learns by the end of the connection that all is gone, and until then the pid is its own."""
+        pthread_sigmask(SIG_BLOCK, PASSED_ON)  # nothing may end this half-way
         try:
             if self._child is not None:
                 self._child.kill()
@@ -228,6 +230,6 @@ class _Holder:
                 one.close()
             code = 0
             if self._child is not None:
-                self._child.line.close()
+                self._child.pipe.close()
                 code = exit_code(os.waitpid(self._child.pid, 0)[1])
         return code

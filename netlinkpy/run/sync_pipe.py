@@ -1,4 +1,4 @@
-"""The line between the two sides of a birth: words one way and the other, and why something failed."""
+"""SyncPipe: words between the two sides of a spawn, and why one of them failed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class StartError(OSError):
 
 
 def start_error(code: int, why: str, exit_code: int = OURS) -> StartError:
-    """A StartError with errno, sentence and exit code."""
+    """Return a StartError with errno, sentence and exit code."""
     error = StartError(code, why)
     error.exit_code = exit_code
     return error
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says, in a line, without its number."""
+    """Return what an error says, in one line, without its number."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error) or type(error).__name__
     about = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
     return error.strerror if not about or about in error.strerror else f"{about}: {error.strerror}"
 
 
-class Line:
-    """One end of the line. It is closed by exec, so that its end tells that the command runs."""
+class SyncPipe:
+    """One end of a pipe in both directions. exec closes it: so its end tells that the command runs."""
 
     __slots__ = ("_socket",)
 
@@ -43,21 +43,21 @@ class Line:
         self._socket = end
 
     @classmethod
-    def pair(cls) -> tuple[Line, Line]:
-        """Both ends."""
+    def pair(cls) -> tuple[SyncPipe, SyncPipe]:
+        """Return both ends."""
         one, other = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
         return cls(one), cls(other)
 
     def fileno(self) -> int:
-        """The descriptor, -1 once closed."""
+        """Return the descriptor, -1 once closed."""
         return self._socket.fileno()
 
     def say(self, word: str) -> None:
-        """Send a word. BrokenPipeError where nobody is at the other end any more."""
+        """Send a word. Raise BrokenPipeError if the other end is closed."""
         self._socket.send(word.encode("utf-8", "surrogateescape")[:_MOST])
 
     def fail(self, error: BaseException, exit_code: int = OURS) -> None:
-        """Tell the other end why this one gives up; harmless where it is gone."""
+        """Tell the other end why this one gives up; harmless if that is closed."""
         number = (isinstance(error, OSError) and error.errno) or errno.EIO
         try:
             self.say(f"!{exit_code} {number} {sentence(error)}")
@@ -65,7 +65,7 @@ class Line:
             return
 
     def hear(self) -> str:
-        """The next word, empty where the other end is closed. StartError where it says that it failed."""
+        """Return the next word, "" if the other end is closed. Raise StartError if it says that it failed."""
         word = self._socket.recv(_MOST).decode("utf-8", "surrogateescape")
         if word.startswith("!"):
             exit_code, number, why = word[1:].split(" ", 2)
@@ -73,7 +73,7 @@ class Line:
         return word
 
     def expect(self, wanted: str) -> None:
-        """Wait for a word. StartError (EPIPE) where the other end went without it."""
+        """Wait for a word. Raise StartError (EPIPE) if the other end closes without it."""
         if self.hear() != wanted:
             raise start_error(errno.EPIPE, "the first process of the container died while it was made")
 

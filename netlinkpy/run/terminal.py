@@ -14,13 +14,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .poller import Loop
+    from .poller import Poller
 
 
 class Terminal:
     """The pseudo-terminal: `slave` is the command's end, until begin() closes our copy.
 
-    interactive: what is typed goes to the command, and our own terminal is raw meanwhile; StartError where
+    interactive: what is typed goes to the command, and our own terminal is raw meanwhile. Raise StartError if
     standard input is no terminal then."""
 
     def __init__(self, interactive: bool) -> None:
@@ -30,10 +30,10 @@ class Terminal:
         self._saved: list[Any] | None = None
         self._pumps: list[Pump] = []
         self._master, self.slave = os.openpty()
-        self._inlet = os.dup(self._master)  # the same for writing: a loop knows a descriptor once
+        self._inlet = os.dup(self._master)  # the same for writing: a poller knows a descriptor once
         self.resize()
 
-    def begin(self, loop: Loop) -> None:
+    def begin(self, poller: Poller) -> None:
         """Copy both ways from here on."""
         os.close(self.slave)
         self.slave = -1
@@ -42,8 +42,8 @@ class Terminal:
 
             self._saved = tcgetattr(0)
             tty.setraw(0, TCSADRAIN)
-            self._pumps.append(Pump(loop, 0, self._inlet))
-        self._pumps.insert(0, Pump(loop, self._master, 1))
+            self._pumps.append(Pump(poller, 0, self._inlet))
+        self._pumps.insert(0, Pump(poller, self._master, 1))
 
     def resize(self) -> None:
         """Give the command's terminal the size of ours, if that is one (SIGWINCH says when it has
@@ -57,8 +57,8 @@ class Terminal:
             return
 
     def finish(self) -> None:
-        """The command has ended: write out what it still had to say (others may have the terminal open, so
-        its end need not come)."""
+        """Write out what the ended command still had to say. (Others may have the terminal open, so its end
+        need not come.)"""
         for pump in self._pumps[1:]:
             pump.stop()
         self._pumps[0].drain()

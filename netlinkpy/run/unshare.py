@@ -1,4 +1,4 @@
-"""Namespaces: those of a container made, or another's entered, as root or as somebody who may not."""
+"""The namespaces of a container: made, or another's entered, as root or as an ordinary user."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..uapi.nsfs import NS_GET_USERNS
 from ..uapi.sched import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
 
 
-def make_own(*, network: bool) -> None:
+def unshare(*, network: bool) -> None:
     """Give the caller a mount, UTS and IPC namespace, a PID namespace for its children, and a network
-    namespace where it is wanted. Who may not gets a user namespace as well, in which he is root
+    namespace if it is wanted; an ordinary user gets a user namespace as well, in which he is root
     (user_namespaces(7))."""
     flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | (CLONE_NEWNET if network else 0)
     try:
@@ -27,7 +27,7 @@ def make_own(*, network: bool) -> None:
 
 
 def enter_user(fd: int) -> None:
-    """Into a user namespace, as its root; nothing where we are in it already."""
+    """Enter a user namespace, as its root; do nothing if we are in it already."""
     own = os.stat("/proc/self/ns/user")
     if os.path.samestat(own, os.fstat(fd)):
         return
@@ -37,7 +37,7 @@ def enter_user(fd: int) -> None:
 
 
 def enter_network(fd: int) -> None:
-    """Into a network namespace; where that is not for us, by way of the user namespace it belongs to."""
+    """Enter a network namespace; if we may not, by way of the user namespace that it belongs to."""
     setns = load().setns
     try:
         setns(fd, CLONE_NEWNET)

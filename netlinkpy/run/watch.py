@@ -1,11 +1,11 @@
-"""Watching over a command: signals passed on, its terminal served, its end awaited."""
+"""Watch: a command's signals passed on, its terminal served, its end awaited."""
 
 from __future__ import annotations
 
 import os
 
 from . import signals
-from .poller import Loop
+from .poller import Poller
 from .signals import PASSED_ON, SIG_IGN, SIGCHLD, SIGWINCH
 
 TYPE_CHECKING = False
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Watches over one child. `loop` may watch more besides."""
+    """Watches over one child. `poller` may watch other descriptors besides."""
 
     def __init__(self, pid: int, terminal: Terminal | None) -> None:
-        self.loop = Loop()
+        self.poller = Poller()
         self._pid = pid
         self._terminal = terminal
         self._before: dict[int, Any] = {}
@@ -31,9 +31,9 @@ class Watch:
         for number in (*PASSED_ON, SIGCHLD, SIGWINCH):
             if signals.getsignal(number) != SIG_IGN or number in (SIGCHLD, SIGWINCH):
                 self._before[number] = signals.signal(number, _nothing)
-        self.loop.watch(self._news, self._take_news)
+        self.poller.watch(self._news, self._take_news)
         if self._terminal is not None:
-            self._terminal.begin(self.loop)
+            self._terminal.begin(self.poller)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -46,10 +46,10 @@ class Watch:
         os.close(self._wake)
 
     def wait(self) -> None:
-        """Return when the child has ended; it is not reaped, so its pid is nobody else's yet."""
+        """Return when the child has ended; it is not reaped, so its pid is still its own."""
         self._look()
         while not self._ended:
-            self.loop.turn()
+            self.poller.turn()
         if self._terminal is not None:
             self._terminal.finish()
 
@@ -73,4 +73,4 @@ class Watch:
 
 
 def _nothing(_number: int, _frame: object) -> None:
-    """A handler, so that the signal is written to the wake-up descriptor."""
+    """Be a handler, so that the signal is written to the wake-up descriptor."""

@@ -1,4 +1,4 @@
-"""How it ends: exit codes, signals, the holder killed; and that nothing is left then, however it ended."""
+"""How it ends: exit codes, signals, the supervisor killed; and that nothing is left then."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def check_alive(one: Running) -> None:
 
 @pytest.mark.parametrize("victim", ["holder", "pid"])
 def test_killed_by_sigkill(victim: str) -> None:
-    """The holder, or the container's first process: processes, link and name go, with no code of ours run
-    where the holder is killed."""
+    """The supervisor, or the container's first process: processes, link and name go, with no code of ours run
+    where the supervisor is killed."""
     deep = (*SHELL, "sleep 1000 & setsid sleep 1001 & exec sleep 1002")
     one = detached(*on_bridge(), command=deep)
     assert eventually(lambda: len(inside(one.pid)) == 4)
@@ -205,7 +205,7 @@ def test_of_two_with_one_name_one_runs() -> None:
     assert sorted(process.returncode for process in processes) == [0, 125, 125, 125]
 
 
-def test_the_interpreter_of_the_holder_is_not_the_commands(tmp_path: Path) -> None:
+def test_the_interpreter_of_the_supervisor_is_not_the_commands(tmp_path: Path) -> None:
     """PYTHON* variables and the working directory reach the command as they are."""
     code = "import os; print(os.getcwd(), os.environ['PYTHONSTARTUP'])"
     os.environ["PYTHONSTARTUP"] = "x"

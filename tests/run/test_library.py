@@ -134,7 +134,7 @@ def test_a_name_is_taken() -> None:
 
 
 def test_it_dies_with_the_program_that_started_it() -> None:
-    """By SIGKILL: the holder, which is not the container's first process's only safeguard, sees the line
+    """By SIGKILL: the supervisor, which is not the container's first process's only safeguard, sees the line
     end."""
     code = f"""
 import sys, time

@@ -12,7 +12,7 @@ import pytest
 
 from netlinkpy.networks import Network
 from netlinkpy.run import Running, listing, start
-from netlinkpy.run.published_ports import Published
+from netlinkpy.run.published_ports import PublishedPort
 from tests.support.namespaces import ping
 from tests.support.run_testbed import detached, exists, netlinkpy, probe, run, veths
 from tests.support.waiting import eventually
@@ -163,15 +163,15 @@ def test_the_network_is_in_use(net: Network) -> None:
 @pytest.mark.parametrize(
     ("text", "published"),
     [
-        ("8080:80", Published("", 8080, 80, "tcp")),
-        ("8080:80/udp", Published("", 8080, 80, "udp")),
-        ("127.0.0.1:8080:80", Published("127.0.0.1", 8080, 80, "tcp")),
-        ("[::1]:8080:80/sctp", Published("::1", 8080, 80, "sctp")),
-        ("[2001:DB8::0]:1:65535", Published("2001:db8::", 1, 65535, "tcp")),
+        ("8080:80", PublishedPort("", 8080, 80, "tcp")),
+        ("8080:80/udp", PublishedPort("", 8080, 80, "udp")),
+        ("127.0.0.1:8080:80", PublishedPort("127.0.0.1", 8080, 80, "tcp")),
+        ("[::1]:8080:80/sctp", PublishedPort("::1", 8080, 80, "sctp")),
+        ("[2001:DB8::0]:1:65535", PublishedPort("2001:db8::", 1, 65535, "tcp")),
     ],
 )
-def test_how_a_port_is_said(text: str, published: Published) -> None:
-    assert Published.parse(text) == published
+def test_how_a_port_is_said(text: str, published: PublishedPort) -> None:
+    assert PublishedPort.parse(text) == published
 
 
 @pytest.mark.parametrize(
@@ -179,4 +179,4 @@ def test_how_a_port_is_said(text: str, published: Published) -> None:
 )
 def test_how_no_port_is_said(text: str) -> None:
     with pytest.raises(ValueError, match="is no published port"):
-        Published.parse(text)
+        PublishedPort.parse(text)

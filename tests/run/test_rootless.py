@@ -89,7 +89,7 @@ def test_a_bridge_is_not_for_an_ordinary_user(copy: Path) -> None:
 
 
 def test_killed_by_sigkill(copy: Path) -> None:
-    """The kernel kills the first process for a holder of another user namespace, too."""
+    """The kernel kills the first process for a supervisor of another user namespace, too."""
     as_nobody(copy, "run", "-d", "--name", "one", "--net=none", "--", "sleep", "86399.25")
 
     def sleepers() -> list[int]:
@@ -103,7 +103,7 @@ def test_killed_by_sigkill(copy: Path) -> None:
         return found
 
     table = as_nobody(copy, "ps", "--json").stdout
-    holder = int(table.partition('"holder":')[2].strip("}\n"))
-    assert len(sleepers()) == 3  # holder, first process, sleep
-    os.kill(holder, 9)
+    supervisor = int(table.partition('"holder":')[2].strip("}\n"))
+    assert len(sleepers()) == 3  # supervisor, first process, sleep
+    os.kill(supervisor, 9)
     assert eventually(lambda: not sleepers())

@@ -119,7 +119,7 @@ def test_exec_words_and_codes() -> None:
     assert (finished.returncode, finished.stderr) == (125, "netlinkpy: no container named two runs here\n")
 
 
-def test_exec_dies_with_the_container_and_with_its_own_holder() -> None:
+def test_exec_dies_with_the_container_and_with_its_own_supervisor() -> None:
     one = detached("--net=none")
     process = started("exec", "one", "--", "sleep", "1001")
     assert eventually(lambda: len(children_named(one.pid, "sleep")) == 2)
@@ -213,7 +213,7 @@ def test_an_answer_that_makes_no_sense(answer: bytes) -> None:
         os.waitpid(pid, 0)
 
 
-def test_a_holder_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supervisor_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netlinkpy.run.running.TIMEOUT", 0.1)
     with listener("squatter"):
         with pytest.raises(TimeoutError, match="does not answer"):
@@ -264,7 +264,7 @@ def test_another_user_is_not_served() -> None:
     assert exists(one.pid)
 
 
-def test_nonsense_does_not_disturb_the_holder() -> None:
+def test_nonsense_does_not_disturb_the_supervisor() -> None:
     one = detached("--net=none")
     for word in (
         b"",
