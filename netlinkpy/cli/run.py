@@ -52,8 +52,8 @@ docker:NAME, podman:NAME.""",
 
 
 def main(arguments: list[str]) -> int:
-    """Exit codes: the command's, or 128 and the number of the signal that ended it; 127 no such command, 126 it
-    cannot be executed, 125 it was not started for another reason; 2 the words do not fit."""
+    """Exit codes: the command's, or 128 and the number of the signal that ended it; 127 no such command, 126
+    it cannot be executed, 125 it was not started for another reason; 2 the words do not fit."""
     parsed = COMMAND.parse(arguments)
     if parsed is None:
         return 0
