@@ -25,7 +25,7 @@ from typing import Any
 import provide
 import rows as table
 from contenders import CONTENDERS, FLOOR
-from rows import Check, Figure, Result, Row, Run, Samples, ratio
+from figures import Check, Figure, Result, Row, Run, Samples, ratio
 
 AS_ROOT = [] if os.geteuid() == 0 else ["--map-root-user"]
 UNSHARE = ["unshare", *AS_ROOT, "--net", "--mount", "--propagation", "private"]

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BIN = HERE / "bin"
 FLOOR = BIN / "floor"
-RECORDER = BIN / "replay.so"
+RECORDER = BIN / "recorder.so"
 BEFORE = "before-house"  # the tag whose figures later ones are compared with
 VISHVANANDA = BIN / "vishvananda"
 PEERS_PYTHON = BIN / "venv" / "bin" / "python"
@@ -41,22 +41,23 @@ def _run(*command: str | Path, cwd: Path = HERE, **environment: str) -> str:
     return done.stdout
 
 
-def _compile(target: Path, source: Path, *options: str) -> Path:
-    if _stale(target, source):
+def _compile(target: Path, sources: list[Path], *options: str) -> Path:
+    if any(_stale(target, source) for source in sources):
         BIN.mkdir(exist_ok=True)
         warnings = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]
-        _run(os.environ.get("CC", "cc"), *warnings, *options, "-o", target, source)
+        units = [source for source in sources if source.suffix == ".c"]
+        _run(os.environ.get("CC", "cc"), *warnings, *options, "-o", target, *units)
     return target
 
 
 def floor() -> Path:
     """The yardstick: without it nothing can be compared."""
-    return _compile(FLOOR, HERE / "floor.c")
+    return _compile(FLOOR, [HERE / "floor.c"])
 
 
 def recorder() -> Path:
     """The library that records and replays what the kernel answers."""
-    return _compile(RECORDER, HERE / "replay.c", "-shared", "-fPIC")
+    return _compile(RECORDER, sorted((HERE / "recorder").iterdir()), "-shared", "-fPIC")
 
 
 def before() -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 import provide
 from compare import UNSHARE, Failed, measure
 from contenders import BACKENDS, ours
-from rows import Result, Run
+from figures import Result, Run
 
 ROUNDS = 3
 

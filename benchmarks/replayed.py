@@ -1,13 +1,13 @@
-"""netlinkpy's own part of an attach: the kernel's answers are recorded once and played back (replay.c).
+"""netlinkpy's own part of an attach: the kernel's answers are recorded once and played back (recorder/).
 
-    LD_PRELOAD=replay.so python replayed.py [profile-]one|many N
+    LD_PRELOAD=recorder.so python replayed.py [profile-]one|many N
                                             (in network and mount namespaces of its own: replay.py starts it)
 
 The figure is CPU time of the whole process, which the kernel counts exactly (its user part alone it samples
-at 250 Hz), less the time spent in replay.c. So it holds the interpreter, the shim, and the system calls that
-are not netlink: a namespace opened, looked at and closed. It does not hold what the kernel does for netlink,
-nor the thread that enters a namespace to open a socket; but for the backend python, whose thread is the
-interpreter's own and stays.
+at 250 Hz), less the time spent in the recorder. So it holds the interpreter, the shim, and the system calls
+that are not netlink: a namespace opened, looked at and closed. It does not hold what the kernel does for
+netlink, nor the thread that enters a namespace to open a socket; but for the backend python, whose thread is
+the interpreter's own and stays.
 
 It is the least of several plays, with warm caches: what else the machine does can only add. In real life the
 kernel's work in between leaves the caches cold, and the same calls take two to three times as long; `cold` is

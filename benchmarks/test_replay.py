@@ -1,4 +1,4 @@
-"""The recorder of replays (replay.c): what it plays is what was recorded, put right, and nothing reaches the
+"""The recorder of replays (recorder/): what it plays is what was recorded, put right, and nothing reaches the
 kernel.
 
     pytest benchmarks/test_replay.py

@@ -1,0 +1,57 @@
+/* What is on a tape: every datagram that was sent in one recording, each with what was received then; and the sockets
+ * that it went through. */
+#ifndef RECORDER_TAPE_H
+#define RECORDER_TAPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#pragma GCC visibility push(hidden) /* a preloaded library's names come before the program's */
+
+enum mode { OFF, RECORD, PLAY };
+
+/* A netlink socket: one of the kernel's, or an unreal one. */
+struct line {
+    bool used, nonblocking;
+    int protocol, send_room, receive_room;
+    uint32_t port;
+    struct sent *sent;   /* the last */
+    struct answer *next; /* to be received */
+};
+
+extern enum mode mode;
+
+/* The socket of a descriptor, real or not; NULL where it is none of netlink's. */
+struct line *line_of(int fd);
+bool is_unreal(int fd);
+/* Whether a call on this descriptor is ours to answer. */
+bool is_played(int fd);
+
+/* A socket that the kernel does not know: its number, or -1 where there are too many. */
+int open_unreal(int protocol, bool nonblocking);
+void close_unreal(int fd);
+void note_opened(int fd, int protocol, bool nonblocking);
+void note_closed(int fd);
+
+void note_sent(struct line *line, const uint8_t *data, size_t length);
+void note_received(struct line *line, const void *data, size_t length);
+
+/* As send(2) and recv(2). */
+ssize_t play_send(struct line *line, const uint8_t *data, size_t length);
+ssize_t play_receive(struct line *line, uint8_t *room, size_t length, int flags);
+/* Whether there is something to be received; nobody waits for what will not come (ECONNABORTED). */
+bool play_wait(const struct line *line);
+/* The same numbers after each begin. */
+void play_random(uint8_t *room, size_t length);
+
+/* Around every call that is played: one at a time, and timed, as that time is ours and not the program's. */
+uint64_t enter(void);
+void leave(uint64_t start);
+
+/* Keep the first thing that was not as it was recorded. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#pragma GCC visibility pop
+
+#endif
