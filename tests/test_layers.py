@@ -21,7 +21,6 @@ LATE = {
     ("netlinkpy.cli.brctl_show", "netlinkpy.cli.brctl"): "to be mended",
     ("netlinkpy.cli.ip.inet", "netlinkpy.cli.ip.grammar"): "to be mended",
     ("netlinkpy.cli.network_show", "netlinkpy.cli.network"): "to be mended",
-    ("netlinkpy.show.model", "netlinkpy.show.collect"): "to be mended",
 }
 
 KNOWN = modules()

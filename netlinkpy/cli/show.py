@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     values, _ = parsed
     if bool(values["svg"]) + values["dot"] + values["json"] > 1:
         raise misused("one of --svg, --dot and --json is enough")
-    from ..show.model import read
+    from ..show.collect import read
     from .output import write
 
     host = read()

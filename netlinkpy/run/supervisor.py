@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .terminal import Terminal
 
 BACKLOG = 64
-RT_SCOPE_LINK = 253
 
 
 def supervise(
@@ -138,6 +137,7 @@ class _Supervisor:
         if self._options.mode == "host" or self._child is None:
             return ()
         from ..rtnl.netlink import RTNetlink
+        from ..wire.rtnetlink.route import RT_SCOPE_LINK
 
         try:
             with RTNetlink(self._child.pid) as rt:

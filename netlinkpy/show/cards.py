@@ -8,7 +8,7 @@ from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .model import Container, End, Host, Interface, Network, Port
+    from .model import End, Host, HostContainer, HostNetwork, HostPort, Interface
 
 _ADDRESSES = 4  # of one interface that are shown; the tooltip has all
 _PUBLISHED = 4  # published ports of one container that are shown
@@ -18,8 +18,8 @@ class Card(Record):
     """One box: what is at the other end of a port.
 
     tag: who calls it so; process: its first one; lines: addresses and routes; published: ports; wire: the
-    name of the host's end; troubles: why nothing passes; whole: all of it, for a tooltip; outside: it is no
-    container."""
+    name of the host's end; troubles: why nothing passes; whole: all of it, for a tooltip; outside: whether it
+    is no container."""
 
     title: str
     tag: str = ""
@@ -43,7 +43,7 @@ class Section(Record):
 
 
 def summary(host: Host) -> str:
-    """The host in one line of numbers."""
+    """Return the host in one line of numbers."""
     ends = [end for port in ports(host) for end in port.ends]
     containers = len({end.container.namespace for end in ends})
     published = sum(len(end.published) for end in ends) + len(host.astray)
@@ -52,47 +52,47 @@ def summary(host: Host) -> str:
 
 
 def sections(host: Host) -> list[Section]:
-    """The networks, and the interfaces that things are wired to without one."""
+    """Return the networks, and the interfaces that things are wired to without one."""
     alone = [port for port in host.links if _is_wired(port)]
     return [*map(_network, host.networks), *map(_link, alone)]
 
 
-def loose(host: Host) -> list[Port]:
-    """The host's interfaces that nothing is wired to: its ways to the outside, and what else there is."""
+def loose(host: Host) -> list[HostPort]:
+    """Return the host's interfaces that nothing is wired to: its ways to the outside, and others."""
     return [port for port in host.links if not _is_wired(port)]
 
 
-def ports(host: Host) -> list[Port]:
-    """All ports, of networks and by themselves."""
+def ports(host: Host) -> list[HostPort]:
+    """Return all ports, of networks and by themselves."""
     return [*(port for network in host.networks for port in network.ports), *host.links]
 
 
-def tag(container: Container) -> str:
-    """Who calls it so, in a word."""
+def tag(container: HostContainer) -> str:
+    """Return who calls it so, in a word."""
     return "" if container.by == "process" else container.by
 
 
-def process(container: Container) -> str:
-    """Its first process."""
+def process(container: HostContainer) -> str:
+    """Return its first process."""
     return wording.printable(f"{container.pid} {container.command}") if container.pid else "no process"
 
 
-def _is_wired(port: Port) -> bool:
+def _is_wired(port: HostPort) -> bool:
     return bool(port.ends) or port.hidden
 
 
-def _network(network: Network) -> Section:
+def _network(network: HostNetwork) -> Section:
     cards = [card for port in network.ports for card in _cards(port)]
     facts = tuple(wording.facts(network.interface))
     return Section(wording.heading(network), facts, tuple(wording.traits(network)), tuple(cards))
 
 
-def _link(port: Port) -> Section:
+def _link(port: HostPort) -> Section:
     facts, marks = tuple(wording.facts(port.interface)), tuple(wording.troubles(port))
     return Section(wording.interface(port), facts, marks, tuple(_cards(port)))
 
 
-def _cards(port: Port) -> list[Card]:
+def _cards(port: HostPort) -> list[Card]:
     name, troubles = wording.printable(port.interface.name), tuple(wording.troubles(port))
     if port.ends:
         return [_end(end, name, troubles) for end in port.ends]

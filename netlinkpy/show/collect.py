@@ -1,4 +1,4 @@
-"""The look at a host: its links told apart into networks, their ports and the rest, and each wire followed
+"""read(): look at a host, tell its links apart into networks, their ports and the rest, and follow each wire
 into the container at its other end."""
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from ..wiring.bridge import PORT_STATES
 from . import namespaces
 from .container_interfaces import interfaces, wired
 from .container_names import containers
-from .model import End, Host, Network, Port
+from .model import End, Host, HostNetwork, HostPort
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..nat.records import Port as Published
+    from ..nat.records import Port
     from ..rtnl.address import Address
     from ..rtnl.link import Link
-    from .model import Container, Interface
+    from .model import HostContainer, Interface
 
 
-def look() -> Host:
-    """See model.read()."""
+def read() -> Host:
+    """Look at the caller's network namespace, and into every other one that a process or a name in /run/netns
+    leads to.
+
+    What goes away meanwhile, or what we may not look at, is left out. Raise NetlinkError if the kernel
+    refuses to tell of our own namespace."""
     with Netns.current() as here, RTNetlink() as rt:
         found = namespaces.find()
         found.pop(here.identity[1], None)
@@ -48,16 +52,16 @@ def look() -> Host:
 
 
 def _follow(
-    found: dict[int, namespaces.Namespace], known: dict[int, Container], here: Netns
-) -> tuple[dict[int, list[End]], list[Container]]:
-    """The ends in containers by the index of the host's interface, and the containers without any."""
+    found: dict[int, namespaces.Namespace], known: dict[int, HostContainer], here: Netns
+) -> tuple[dict[int, list[End]], list[HostContainer]]:
+    """Return the ends in containers by the index of the host's interface, and the containers without any."""
     ends: dict[int, list[End]] = {}
     unwired = []
     for inode, namespace in found.items():
         try:
             with namespace.open() as handle:
                 wires = wired(handle, here)
-        except OSError:  # it has just gone, or is not ours to look into: the host's side shows that
+        except OSError:  # it has just gone, or we may not look into it: the host's side shows that
             continue
         if not wires:
             unwired.append(known[inode])
@@ -66,9 +70,9 @@ def _follow(
     return ends, unwired
 
 
-def _publish(ends: dict[int, list[End]]) -> list[Published]:
-    """Give each end the published ports that lead to it; gives the others."""
-    by_address: dict[str, list[Published]] = {}
+def _publish(ends: dict[int, list[End]]) -> list[Port]:
+    """Give each end the published ports that lead to it; return the others."""
+    by_address: dict[str, list[Port]] = {}
     for port in _published():
         by_address.setdefault(port.address, []).append(port)
     if by_address:
@@ -80,9 +84,9 @@ def _publish(ends: dict[int, list[End]]) -> list[Published]:
     return [port for ports in by_address.values() for port in ports]
 
 
-def _published() -> list[Published]:
-    """The ports that netlinkpy has published; none where we may not ask (CAP_NET_ADMIN), or no kernel could
-    tell."""
+def _published() -> list[Port]:
+    """Return the ports that netlinkpy has published; none if we may not ask (CAP_NET_ADMIN), or the kernel
+    cannot tell."""
     try:
         with Nat() as nat:
             return nat.ports()
@@ -91,7 +95,7 @@ def _published() -> list[Published]:
 
 
 class _View:
-    """The links of the host by index, and what is known beside of each."""
+    """The links of the host by index, and what else is known of each."""
 
     def __init__(self, links: list[Link], seen: list[Interface], ends: dict[int, list[End]]) -> None:
         self.links = {link.index: link for link in links}
@@ -104,11 +108,11 @@ class _View:
         self.masters = {link.index for link in links if link.kind == "bridge" or link.index in self.ports}
 
     def stands_alone(self, link: Link) -> bool:
-        """Whether a link is neither a network nor the port of one; lo is no news."""
+        """Return whether a link is neither a network nor the port of one; lo is not shown."""
         return link.master is None and link.index not in self.masters and not link.flags & IFF_LOOPBACK
 
-    def port(self, link: Link) -> Port:
-        """What is wired to a link."""
+    def port(self, link: Link) -> HostPort:
+        """Return a link with what is wired to it."""
         ends = tuple(self.ends.get(link.index, ()))
         state = ""
         claims: tuple[str, ...] = ()
@@ -120,7 +124,7 @@ class _View:
             names = message.get("prop_list", {}).get("alt_ifname", ())
             claims = tuple(text for name in names if (text := claimed_address(name, link.master)))
         near = self.links.get(link.link) if link.link and link.link_nsid is None else None
-        return Port(
+        return HostPort(
             interface=self.interfaces[link.index],
             state=state,
             claims=claims,
@@ -130,14 +134,14 @@ class _View:
         )
 
 
-def _network(view: _View, link: Link, addresses: list[Address]) -> Network:
+def _network(view: _View, link: Link, addresses: list[Address]) -> HostNetwork:
     made = read_network(link, addresses)
     traits: list[str] = []
     if made is not None:
         traits = ["network"] + [word for word in ("internal", "isolate") if getattr(made, word)]
         traits += [] if made.masquerade else ["no-masquerade"]
     ports = [view.port(port) for port in view.ports.get(link.index, ())]
-    return Network(
+    return HostNetwork(
         name=made.name if made is not None else link.name,
         interface=view.interfaces[link.index],
         traits=tuple(traits),
@@ -145,8 +149,8 @@ def _network(view: _View, link: Link, addresses: list[Address]) -> Network:
     )
 
 
-def _by_address(port: Port) -> tuple[bool, int, bytes, str]:
-    """Containers by their first address, then what has none, by name."""
+def _by_address(port: HostPort) -> tuple[bool, int, bytes, str]:
+    """Return the sort key: containers by their first address, then what has none, by name."""
     addresses = [address for end in port.ends for address in end.interface.addresses]
     first = parse_ip(addresses[0].partition("/")[0]) if addresses else b""
     return not first, len(first), first, port.interface.name

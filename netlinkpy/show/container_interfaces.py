@@ -1,4 +1,4 @@
-"""A look into a container: the interfaces in it that are wired to the host."""
+"""The interfaces in a container that are wired to the host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..rtnl.address import Address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
-from ..wire.rtnetlink.route import ROUTE, RT_TABLE_MAIN, RTM_GETROUTE
+from ..wire.rtnetlink.route import ROUTE, RT_SCOPE_LINK, RT_TABLE_MAIN, RTM_GETROUTE
 from .model import Interface
 
 TYPE_CHECKING = False
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from ..netns.handle import Netns
     from ..rtnl.link import Link
 
-RT_SCOPE_LINK = 253  # linux/rtnetlink.h
 _SCOPE_AT = 3  # in struct ifaddrmsg, linux/if_addr.h
 _LENGTH_AT = 1  # of the destination, in struct rtmsg
 
 
 def wired(netns: Netns, host: Netns) -> list[tuple[int, Interface]]:
-    """(index of the host's interface, the container's) for each that is a wire to the host: a veth whose
-    other end is there, or a macvlan that stands on one there. OSError where the container goes meanwhile."""
+    """Return (index of the host's interface, the container's) for each wire to the host: a veth whose other
+    end is there, or a macvlan that stands on a link there. Raise OSError if the container goes meanwhile."""
     with RTNetlink(netns) as inside:
         links = [link for link in inside.links.list() if link.link and link.link_nsid is not None]
         if not links:
@@ -35,7 +34,7 @@ def wired(netns: Netns, host: Netns) -> list[tuple[int, Interface]]:
 
 
 def interfaces(rt: RTNetlink, links: Iterable[Link]) -> list[Interface]:
-    """Links with their addresses and default gateways."""
+    """Return links with their addresses and default gateways."""
     addresses, gateways = _addresses(rt), _gateways(rt)
     return [
         Interface(
@@ -52,12 +51,12 @@ def interfaces(rt: RTNetlink, links: Iterable[Link]) -> list[Interface]:
     ]
 
 
-# A thousand containers are looked into for one picture, so what no picture shows is passed over unread: an
-# address by its scope, a route by the length of its destination, both in the fixed header.
+# One picture may look into a thousand containers, so it passes over unread what it does not show: an address
+# by its scope, a route by the length of its destination, both in the fixed header.
 
 
 def _addresses(rt: RTNetlink) -> dict[int, list[str]]:
-    """The addresses that others reach, by interface."""
+    """Return the addresses that others reach, by interface."""
     found: dict[int, list[str]] = {}
     for reply in rt.socket.dump_bodies(ADDRESS, RTM_GETADDR, {}, verb="list addresses"):
         if reply.body[_SCOPE_AT] < RT_SCOPE_LINK:
@@ -67,7 +66,7 @@ def _addresses(rt: RTNetlink) -> dict[int, list[str]]:
 
 
 def _gateways(rt: RTNetlink) -> dict[int, list[str]]:
-    """The gateways of the default routes, by interface."""
+    """Return the gateways of the default routes, by interface."""
     found: dict[int, list[str]] = {}
     asked = {"table": RT_TABLE_MAIN}
     for reply in rt.socket.dump_bodies(ROUTE, RTM_GETROUTE, asked, verb="list routes"):

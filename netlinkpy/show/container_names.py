@@ -3,7 +3,7 @@ the command of its first process."""
 
 from __future__ import annotations
 
-from .model import Container
+from .model import HostContainer
 from .namespaces import command_of, control_groups_of, inode_of
 
 TYPE_CHECKING = False
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from .namespaces import Namespace
 
 _ID_LENGTH = 64  # letters of an engine's container id
-_SHORT = 12  # and of what people see of it
-_ENGINE_SECONDS = 2.0  # that an engine has to tell names; the ids serve otherwise
+_SHORT = 12  # letters of it that people see
+_ENGINE_SECONDS = 2.0  # in which an engine must tell names; else the ids serve
 
 
-def containers(namespaces: Iterable[Namespace]) -> dict[int, Container]:
-    """The containers that namespaces are, by inode."""
+def containers(namespaces: Iterable[Namespace]) -> dict[int, HostContainer]:
+    """Return the containers that namespaces are, by inode."""
     runs = _runs()  # they know best which of their processes is the command
     ids = {one.inode: _engine_id(one.pid) for one in namespaces if one.pid and one.inode not in runs}
     known = _engine_names({engine for engine, _ in ids.values()})
@@ -36,12 +36,12 @@ def containers(namespaces: Iterable[Namespace]) -> dict[int, Container]:
             title, by = one.names[0], "netns"
         else:
             title, by = command.partition(" ")[0] or f"process {one.pid}", "process"
-        found[one.inode] = Container(title, by, one.inode, one.names, one.pid, command)
+        found[one.inode] = HostContainer(title, by, one.inode, one.names, one.pid, command)
     return found
 
 
 def _runs() -> dict[int, list[Running]]:
-    """What `netlinkpy run` has running, by the inode of its namespace; several may share one."""
+    """Return what `netlinkpy run` has running, by the inode of its namespace; several may share one."""
     from ..run.running import listing
 
     found: dict[int, list[Running]] = {}
@@ -52,15 +52,15 @@ def _runs() -> dict[int, list[Running]]:
     return found
 
 
-def _run(namespace: Namespace, runs: list[Running]) -> Container:
+def _run(namespace: Namespace, runs: list[Running]) -> HostContainer:
     title = ", ".join([one.name for one in runs])
     first = runs[0]
-    return Container(title, "run", namespace.inode, namespace.names, first.pid, " ".join(first.command))
+    return HostContainer(title, "run", namespace.inode, namespace.names, first.pid, " ".join(first.command))
 
 
 def _engine_id(pid: int) -> tuple[str, str]:
-    """(engine, container id) as the control groups of a process tell them: .../docker/ID, .../libpod-ID.scope
-    and the like; empty where it is in no engine's."""
+    """Return (engine, container id) as the control groups of a process tell them: .../docker/ID,
+    .../libpod-ID.scope and the like; empty if it is in no engine's."""
     for line in control_groups_of(pid).splitlines():
         before = ""
         for part in line.split("/")[1:]:
@@ -73,7 +73,7 @@ def _engine_id(pid: int) -> tuple[str, str]:
 
 
 def _engine_names(engines: Iterable[str]) -> dict[str, str]:
-    """The names of the engines' running containers, by id."""
+    """Return the names of the engines' running containers, by id."""
     found: dict[str, str] = {}
     for engine in engines:
         if engine:
@@ -81,6 +81,6 @@ def _engine_names(engines: Iterable[str]) -> dict[str, str]:
 
             try:
                 found.update(names(engine, timeout=_ENGINE_SECONDS))
-            except (OSError, ValueError):  # not for us, or elsewhere: its ids are names enough
+            except (OSError, ValueError):  # we may not ask, or it is elsewhere: the ids serve as names
                 continue
     return found

@@ -1,4 +1,4 @@
-"""The picture as a graph in graphviz's language: `dot -Tpdf` and the like lay it out."""
+"""The picture as a graph in graphviz's language, which `dot -Tpdf` and the like lay out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .model import Container, Host, Port
+    from .model import Host, HostContainer, HostPort
 
 
 def draw(host: Host) -> str:
-    """The graph, undirected: networks, and interfaces by themselves, joined to containers by their ports."""
+    """Return the graph, undirected: networks and single interfaces, joined to containers by their ports."""
     lines = [
         f"graph {_quoted(host.name)} {{",
         f"  label={_quoted(f'{host.name}: {content.summary(host)}')}",
@@ -35,14 +35,14 @@ def draw(host: Host) -> str:
     return "\n".join([*lines, "}\n"])
 
 
-def _port(port: Port, network: int) -> list[str]:
-    """What hangs on a network by a port; a port without a container stands for itself."""
+def _port(port: HostPort, network: int) -> list[str]:
+    """Return what hangs on a network by a port; a port without a container stands for itself."""
     if port.ends:
         return _ends(port, network)
     return [_interface(port), f"  {_link(network)} -- {_link(port.interface.index)}"]
 
 
-def _ends(port: Port, link: int) -> list[str]:
+def _ends(port: HostPort, link: int) -> list[str]:
     lines = []
     for end in port.ends:
         told = [f"{port.interface.name} - {end.interface.name}", *wording.facts(end.interface)]
@@ -52,20 +52,20 @@ def _ends(port: Port, link: int) -> list[str]:
     return lines
 
 
-def _interface(port: Port) -> str:
+def _interface(port: HostPort) -> str:
     told = [wording.interface(port), *wording.facts(port.interface), *wording.troubles(port)]
     if port.hidden:
         told.append(wording.HIDDEN)
     return f"  {_link(port.interface.index)} [label={_quoted(*told)}]"
 
 
-def _container(container: Container) -> str:
+def _container(container: HostContainer) -> str:
     told = (wording.title(container), wording.about(container))
     return f"  {_node(container)} [label={_quoted(*told)}, style=rounded]"
 
 
-def _containers(host: Host) -> dict[int, Container]:
-    """Every container once, also where it has several wires."""
+def _containers(host: Host) -> dict[int, HostContainer]:
+    """Return every container once, even if it has several wires."""
     wired = (end.container for port in content.ports(host) for end in port.ends)
     return {container.namespace: container for container in (*wired, *host.unwired)}
 
@@ -74,11 +74,11 @@ def _link(index: int) -> str:
     return f"link{index}"
 
 
-def _node(container: Container) -> str:
+def _node(container: HostContainer) -> str:
     return f"netns{container.namespace}"
 
 
 def _quoted(*lines: str) -> str:
-    """A label of several lines."""
+    """Return a label of several lines."""
     escaped = [wording.printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines]
     return '"' + "\\n".join(escaped) + '"'

@@ -1,5 +1,4 @@
-"""What a picture shows: the records of a host, its networks, ports and containers. read() fills them from the
-kernel, which is the only database."""
+"""What a picture shows: the records of a host, its networks, ports and containers."""
 
 from __future__ import annotations
 
@@ -9,14 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..nat.records import Port as Published
+    from ..nat.records import Port
 
 
 class Interface(Record):
     """An interface, on the host or in a container.
 
     kind: "veth", "bridge" ..., empty for hardware; addresses: with prefix length, not the link-local ones;
-    gateways: of the default routes that leave by it, empty for a route without."""
+    gateways: of the default routes that leave by it, an empty text for a route without one."""
 
     index: int
     name: str
@@ -28,13 +27,13 @@ class Interface(Record):
     gateways: tuple[str, ...] = ()
 
 
-class Container(Record):
+class HostContainer(Record):
     """A network namespace other than the host's.
 
     title: what people call it; by: who calls it so: "run" (netlinkpy's own), "docker", "podman", "netns" (a
-    name in /run/netns) or "process" (nobody does: the command of its first process); namespace: the inode
-    that identifies it; names: all those in /run/netns; pid, command: of its first process, 0 and empty
-    without."""
+    name in /run/netns) or "process" (nobody does: the title is the command of its first process); namespace:
+    the inode that identifies it; names: all those in /run/netns; pid, command: of its first process, 0 and
+    empty if it has none."""
 
     title: str
     by: str
@@ -45,14 +44,14 @@ class Container(Record):
 
 
 class End(Record):
-    """The end that a container has of a wire, and the ports of the host that lead to it."""
+    """The container's end of a wire, and the published ports that lead to it."""
 
-    container: Container
+    container: HostContainer
     interface: Interface
-    published: tuple[Published, ...] = ()
+    published: tuple[Port, ...] = ()
 
 
-class Port(Record):
+class HostPort(Record):
     """An interface of the host that things are wired to: a port of a network, or one that stands by itself.
 
     state: of a bridge's port: "forwarding", or why nothing passes yet; claims: the addresses that are taken
@@ -67,45 +66,34 @@ class Port(Record):
     hidden: bool = False
 
 
-class Network(Record):
+class HostNetwork(Record):
     """An interface that has ports: a bridge, or another that others are enslaved to.
 
-    name: as netlinkpy's network, else the interface's own; traits: "network" where netlinkpy made it, and
+    name: as netlinkpy's network, else the interface's own; traits: "network" if netlinkpy made it, and
     what it was made with ("internal", "isolate", "no-masquerade")."""
 
     name: str
     interface: Interface
     traits: tuple[str, ...]
-    ports: tuple[Port, ...]
+    ports: tuple[HostPort, ...]
 
 
 class Host(Record):
     """The namespace of the caller, and all that is wired to it.
 
-    networks; links: the other interfaces but lo; unwired: containers without a wire to here; astray:
-    published ports that lead to no container that is seen."""
+    links: the interfaces that are no network's, without lo; unwired: containers without a wire to here;
+    astray: published ports that lead to no container that is seen."""
 
     name: str
-    networks: tuple[Network, ...] = ()
-    links: tuple[Port, ...] = ()
-    unwired: tuple[Container, ...] = ()
-    astray: tuple[Published, ...] = ()
+    networks: tuple[HostNetwork, ...] = ()
+    links: tuple[HostPort, ...] = ()
+    unwired: tuple[HostContainer, ...] = ()
+    astray: tuple[Port, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain values, for JSON."""
+        """Return all of it in plain values, for JSON."""
         found: dict[str, Any] = _plain(self)
         return found
-
-
-def read() -> Host:
-    """Look at the caller's network namespace, and into every other one that a process or a name in
-    /run/netns leads to.
-
-    What goes away meanwhile, or is not ours to look at, is left out. NetlinkError where the kernel refuses to
-    tell of our own namespace."""
-    from .collect import look
-
-    return look()
 
 
 def _plain(value: Any) -> Any:

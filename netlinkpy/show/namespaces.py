@@ -1,4 +1,4 @@
-"""The network namespaces of a host: found by the processes in them and by the names in /run/netns."""
+"""The network namespaces of a host, found by the processes in them and by the names in /run/netns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _COMMAND_ROOM = 4096  # bytes of a command line that are looked at
 
 class Namespace(Record):
     """One network namespace: its inode, which identifies it (all are in one file system, nsfs); its first
-    process, 0 without; its names in /run/netns."""
+    process, 0 if it has none; its names in /run/netns."""
 
     inode: int
     pid: int
     names: tuple[str, ...]
 
     def open(self) -> Netns:
-        """Open it. OSError where it is gone, or not ours to look at."""
+        """Open it. Raise OSError if it is gone, or we may not look at it."""
         ways: list[int | str] = [self.pid] if self.pid else []
         refusal: OSError | None = None
         for way in [*ways, *self.names]:
@@ -40,7 +40,7 @@ class Namespace(Record):
 
 
 def find() -> dict[int, Namespace]:
-    """All namespaces that can be seen, by inode; the caller's own may be among them."""
+    """Return all namespaces that can be seen, by inode; the caller's own may be among them."""
     first: dict[int, int] = {}
     for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
         inode = inode_of(pid)
@@ -56,7 +56,7 @@ def find() -> dict[int, Namespace]:
 
 
 def inode_of(pid: int | str) -> int:
-    """The network namespace of a process ("self": ours); 0 where it is gone, or not ours to look at."""
+    """Return the network namespace of a process ("self": ours); 0 if it is gone, or we may not look at it."""
     try:
         target = os.readlink(f"/proc/{pid}/ns/net")  # a third of a stat, for every process there is
     except OSError:
@@ -66,7 +66,7 @@ def inode_of(pid: int | str) -> int:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process, its program without the path; empty where it is gone."""
+    """Return the command line of a process, its program without the path; "" if it is gone."""
     words = [word for word in _contents(f"/proc/{pid}/cmdline").split("\0") if word]
     if not words:
         return _contents(f"/proc/{pid}/comm").strip()
@@ -74,7 +74,7 @@ def command_of(pid: int) -> str:
 
 
 def control_groups_of(pid: int) -> str:
-    """What /proc/PID/cgroup says; empty where the process is gone."""
+    """Return what /proc/PID/cgroup says; "" if the process is gone."""
     return _contents(f"/proc/{pid}/cgroup")
 
 
@@ -87,7 +87,7 @@ def _contents(path: str) -> str:
 
 
 def _named() -> Iterator[tuple[str, int]]:
-    """(name, inode) for each name in /run/netns that is a namespace's."""
+    """Yield (name, inode) for each name in /run/netns that is a namespace's."""
     device = os.stat("/proc/self/ns/net").st_dev
     for name in names():
         try:

@@ -22,7 +22,7 @@ _MONO, _SANS = 6.7, 7.6  # px a letter takes in the fonts below, at most
 _SPARE = 4  # between the lines of a card and its published ports
 _CHIPS = 48  # interfaces, or containers that are not wired, that are shown
 
-# Drawn on a ground of its own, so it is legible on any page; the second half is for those who like it dark.
+# It has a background of its own, so it is legible on any page; the second half is for dark pages.
 _STYLE = """
 text { font-family: system-ui, "Segoe UI", "Helvetica Neue", "DejaVu Sans", Arial, sans-serif; font-size: 12px; fill: #1f2937 }
 .mono { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 11px }
@@ -42,7 +42,7 @@ text { fill: #e5e7eb } .soft { fill: #9ca3af } .ground { fill: #0b1120 } .host {
 
 
 def draw(host: Host) -> str:
-    """The whole document."""
+    """Return the whole document."""
     sections = content.sections(host)
     columns = _columns(max([len(section.cards) for section in sections], default=0))
     sheet = _Sheet(columns * (_CARD + _GAP) + _SPINE)
@@ -55,12 +55,12 @@ def draw(host: Host) -> str:
 
 
 def _columns(most: int) -> int:
-    """How many cards stand side by side: the sheet is about as wide as it is high."""
+    """Return how many cards stand side by side: the sheet is about as wide as it is high."""
     return max(3, min(most, 4 if most <= 12 else 6 if most <= 48 else 8))
 
 
 class _Sheet:
-    """What was drawn so far, and how far down it reaches."""
+    """What was drawn so far, and how far down that reaches."""
 
     def __init__(self, width: float) -> None:
         self._left = 2 * _MARGIN
@@ -69,7 +69,7 @@ class _Sheet:
         self._parts: list[str] = []
 
     def document(self, title: str) -> str:
-        """The SVG of what was drawn."""
+        """Return the SVG of what was drawn."""
         width, height = self._width + 4 * _MARGIN, self._y + 2 * _MARGIN
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}"'
@@ -82,7 +82,7 @@ class _Sheet:
         )
 
     def heading(self, host: Host) -> None:
-        """The host's name and numbers, and its interfaces that nothing is wired to."""
+        """Draw the host's name and numbers, and its interfaces that nothing is wired to."""
         self._add(_text("name", self._left, self._y + 14, wording.printable(host.name)))
         self._add(_text("soft", self._left, self._y + 36, content.summary(host)))
         self._y += 56
@@ -93,7 +93,7 @@ class _Sheet:
         self._chips(chips)
 
     def section(self, section: Section, columns: int) -> None:
-        """A network: its bar, and its cards, which hang from rails."""
+        """Draw a network: its bar, and its cards, which hang from rails."""
         top = self._y
         self._bar(section)
         if not section.cards:
@@ -114,7 +114,7 @@ class _Sheet:
         self._y += 32
 
     def unwired(self, host: Host) -> None:
-        """The containers without a wire to here."""
+        """Draw the containers without a wire to here."""
         if host.unwired:
             self._add(_text("title", self._left, self._y + 8, wording.UNWIRED))
             self._y += 20
@@ -124,7 +124,7 @@ class _Sheet:
             self._chips(told)
 
     def astray(self, host: Host) -> None:
-        """The published ports that lead nowhere."""
+        """Draw the published ports that lead nowhere."""
         if host.astray:
             self._add(_text("title bad", self._left, self._y + 8, wording.ASTRAY))
             self._y += 20
@@ -173,7 +173,7 @@ class _Sheet:
         self._add("</g>\n")
 
     def _chips(self, chips: list[tuple[str, str]]) -> None:
-        """Small boxes side by side, as many in a row as fit."""
+        """Draw small boxes side by side, as many in a row as fit."""
         x = float(self._left)
         shown = chips[:_CHIPS]
         if len(chips) > _CHIPS:
@@ -192,7 +192,7 @@ class _Sheet:
 
 
 def _lines(card: Card) -> list[tuple[str, str]]:
-    """(classes, text) of the lines of a card below its title."""
+    """Return (classes, text) of the lines of a card below its title."""
     found = [("mono soft", card.process)] if card.process else []
     found += [("mono", line) for line in card.lines]
     return [*found, ("mono bad", ", ".join(card.troubles))] if card.troubles else found
@@ -221,6 +221,6 @@ def _text(classes: str, x: float, y: float, text: str, *, middle: bool = False, 
 
 
 def _escaped(text: str) -> str:
-    """Text for XML, which has no way to say a control character (XML 1.0, 2.2)."""
+    """Return text for XML, which cannot express control characters (XML 1.0, 2.2)."""
     lines = [wording.printable(line) for line in text.split("\n")]
     return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

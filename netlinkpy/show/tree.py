@@ -9,10 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..nat.records import Port as Published
-    from .model import End, Host, Network, Port
+    from ..nat.records import Port
+    from .model import End, Host, HostNetwork, HostPort
 
-_WIDEST = 44  # letters that a column is padded to at most: longer ones run over
+_WIDEST = 44  # letters that a column is padded to at most: longer cells run over
 _PUBLISHED = 8  # published ports of one container that are told
 
 #: What the tree is drawn with, and what stands for it on a terminal without these letters.
@@ -27,7 +27,7 @@ class _Node(Record):
 
 
 def draw(host: Host, *, ascii: bool = False) -> str:
-    """The whole tree, with a newline at its end; ascii: by letters that every terminal has."""
+    """Return the whole tree, with a newline at its end; ascii: with letters that every terminal has."""
     nodes = [*map(_network, host.networks), *map(_link, host.links)]
     if host.unwired:
         below = [_Node((wording.title(one), wording.about(one))) for one in host.unwired]
@@ -39,21 +39,21 @@ def draw(host: Host, *, ascii: bool = False) -> str:
     return text.translate(_ASCII) if ascii else text
 
 
-def _network(network: Network) -> _Node:
+def _network(network: HostNetwork) -> _Node:
     told = [*wording.facts(network.interface), *wording.traits(network)]
     below = [_port(port) for port in network.ports] or [_Node(("no ports",))]
     return _Node((wording.heading(network), "  ".join(told)), tuple(below))
 
 
-def _link(port: Port) -> _Node:
-    """An interface that stands by itself."""
+def _link(port: HostPort) -> _Node:
+    """Return the node of an interface that stands by itself."""
     node = _port(port)
     if port.ends or port.hidden:
         return node.replace(columns=(wording.interface(port), *node.columns[1:]))
     return _Node((wording.interface(port), *node.columns[2:]))
 
 
-def _port(port: Port) -> _Node:
+def _port(port: HostPort) -> _Node:
     name, troubles = wording.printable(port.interface.name), wording.troubles(port)
     if len(port.ends) == 1 and not wording.facts(port.interface):
         end = _end(port.ends[0], [f"port {trouble}" for trouble in troubles])
@@ -72,7 +72,7 @@ def _end(end: End, troubles: list[str]) -> _Node:
     )
 
 
-def _published(ports: Sequence[Published], whole: bool = True) -> tuple[_Node, ...]:
+def _published(ports: Sequence[Port], whole: bool = True) -> tuple[_Node, ...]:
     nodes = [_Node((wording.leads(one, whole),)) for one in ports[:_PUBLISHED]]
     if len(ports) > _PUBLISHED:
         nodes.append(_Node((f"… and {len(ports) - _PUBLISHED} more",)))
@@ -80,7 +80,7 @@ def _published(ports: Sequence[Published], whole: bool = True) -> tuple[_Node, .
 
 
 def _lines(nodes: Sequence[_Node], before: str) -> Iterator[str]:
-    """The lines of nodes side by side, whose columns are in line, and of all below them."""
+    """Yield the lines of nodes side by side, with aligned columns, and of all below them."""
     widths = _widths(nodes)
     for position, node in enumerate(nodes):
         last = position == len(nodes) - 1
@@ -90,7 +90,7 @@ def _lines(nodes: Sequence[_Node], before: str) -> Iterator[str]:
 
 
 def _widths(nodes: Sequence[_Node]) -> list[int]:
-    """How wide each column is; a cell with nothing behind it needs no room."""
+    """Return how wide each column is; a cell with nothing behind it needs no room."""
     widths = [0] * max((len(node.columns) for node in nodes), default=0)
     for node in nodes:
         for at, cell in enumerate(node.columns[:-1]):

@@ -9,7 +9,7 @@ import pytest
 
 import netlinkpy
 from netlinkpy.engines import names, resolve
-from netlinkpy.show.model import read
+from netlinkpy.show.collect import read
 from tests.support.namespaces import ping
 from tests.support.real_engines import Command, docker, podman
 

@@ -16,14 +16,14 @@ from netlinkpy import Endpoint, NetlinkError, Peer, RTNetlink, run
 from netlinkpy.cli import show as command
 from netlinkpy.cli.errors import CommandError
 from netlinkpy.engines.engine import Engine
-from netlinkpy.nat import Nat
-from netlinkpy.nat import Port as Published
+from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network
 from netlinkpy.show import collect as reading
 from netlinkpy.show import container_interfaces as looking
 from netlinkpy.show import container_names, namespaces, tree
-from netlinkpy.show.model import Container, End, Host, read
-from netlinkpy.show.model import Network as Seen
+from netlinkpy.show.collect import read
+from netlinkpy.show.model import End, Host, HostContainer
+from netlinkpy.show.model import HostNetwork as Seen
 from netlinkpy.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from tests.support.fake_engine import listening, plain, saying
@@ -233,8 +233,8 @@ def test_published_ports(bridge: None, containers: Callable[[int], list[Started]
     one, other = containers(2)
     netlinkpy.attach(Endpoint(one.pid, "br0", ["10.1.0.2/24", "fd01::2/64"]))
     netlinkpy.attach(Endpoint(other.pid, "br0", "10.1.0.3/24"))
-    web, dns = Published("tcp", 8080, "10.1.0.2", 80), Published("udp", 53, "fd01::2", 53)
-    lost = Published("tcp", 9, "10.1.0.77", 9)
+    web, dns = Port("tcp", 8080, "10.1.0.2", 80), Port("udp", 53, "fd01::2", 53)
+    lost = Port("tcp", 9, "10.1.0.77", 9)
     with Nat() as nat:
         nat.add_network("br0", ["10.1.0.0/24", "fd01::/64"])
         nat.publish([web, dns, lost])
@@ -308,7 +308,7 @@ def test_names_that_are_no_namespaces(container: Started) -> None:
     found = namespaces.find()
     assert found[inode(container)].names == ("good",)
     assert all(not set(one.names) & {"file", "dangling"} for one in found.values())
-    assert Container("good", "netns", inode(container), ("good",), container.pid, "").title in {
+    assert HostContainer("good", "netns", inode(container), ("good",), container.pid, "").title in {
         one.title for one in read().unwired
     }
 
