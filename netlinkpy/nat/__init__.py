@@ -1,4 +1,4 @@
-"""nat: what the host's packet filter does for networks: masquerading, published ports, isolation; one
+"""nat: what the host's packet filter does for networks: masquerading, published ports, isolation, in one
 nf_tables table."""
 
 from __future__ import annotations

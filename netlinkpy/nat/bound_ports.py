@@ -1,5 +1,4 @@
-"""Listeners: whether a process of the host has a port already, which publishing it would take from it
-unseen."""
+"""Ports that a process of the host has bound, and that publishing would take from it unseen."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
 
 _TCP_LISTEN = "0A"  # net/tcp_states.h
 _KINDS = {"tcp": SOCK_STREAM, "udp": SOCK_DGRAM}
-_MANY = 256  # ports, from which on the kernel's list of sockets is read first: it saves most of the binding
+_MANY = 256  # from so many ports on the kernel's list of sockets is read first: it saves most of the binding
 
 
 def check_free(ports: Sequence[Port]) -> None:
-    """Bind every port for a moment, in the namespace of the calling thread. OSError names the first that
-    cannot be had: EADDRINUSE a process has it, EADDRNOTAVAIL the host has no such address. SCTP is passed
+    """Bind every port for a moment, in the namespace of the calling thread. Raise OSError for the first that
+    cannot be bound: EADDRINUSE a process has it, EADDRNOTAVAIL the host has no such address. SCTP is passed
     over (many kernels lack it)."""
     seen: set[str] = set()
     used = _in_use() if len(ports) >= _MANY else None
@@ -37,8 +36,8 @@ def check_free(ports: Sequence[Port]) -> None:
 
 
 def _in_use() -> set[tuple[str, int]]:
-    """The ports that some socket listens at, at whatever address (/proc/net/tcp: local address and port in
-    hexadecimal, the other end's, the state)."""
+    """Return the ports that some socket listens at, at whatever address (/proc/net/tcp: local address and
+    port in hexadecimal, the other end's, the state)."""
     found: set[tuple[str, int]] = set()
     for protocol in _KINDS:
         for name in (protocol, f"{protocol}6"):
@@ -53,7 +52,7 @@ def _in_use() -> set[tuple[str, int]]:
 
 
 def _bind(port: Port) -> int:
-    """The errno of binding it; 0 where it can be bound, or nobody may tell."""
+    """Return the errno of binding it; 0 if it can be bound, or this cannot be told."""
     family = AF_INET6 if ":" in port.address else AF_INET
     any_address = "::" if family == AF_INET6 else "0.0.0.0"
     try:

@@ -1,8 +1,7 @@
-"""Forwarding: the settings under /proc/sys/net that networks need, changed only where they are not so, and
-told.
+"""The settings under /proc/sys/net that networks need: changed only if they are not so already, and told.
 
 All of it acts on the network namespace of the calling thread: what /proc/sys/net shows depends on who opens
-it. Sources: Documentation/networking/ip-sysctl.rst of the kernel."""
+it. Source: Documentation/networking/ip-sysctl.rst of the kernel."""
 
 from __future__ import annotations
 
@@ -33,9 +32,9 @@ class Setting(Record):
 def forward(bridge: str, *, ipv4: bool, ipv6: bool) -> list[Setting]:
     """Have the host forward packets, as routers do, and from a bridge.
 
-    Where IPv6 forwarding is turned on, the kernel forgets the default routes learned from router
-    advertisements and learns no more (accept_ra 1); interfaces that live by them are told to go on (accept_ra
-    2) before. OSError where a setting cannot be written; then none is changed."""
+    When IPv6 forwarding is turned on, the kernel forgets the default routes learned from router
+    advertisements and learns no more (accept_ra 1); so interfaces that live by them are told to go on
+    (accept_ra 2) before. Raise OSError if a setting cannot be written; then none is changed."""
     wanted = []
     if ipv4:
         wanted.append(("net/ipv4/ip_forward", "1"))
@@ -50,8 +49,8 @@ def forward(bridge: str, *, ipv4: bool, ipv6: bool) -> list[Setting]:
 
 
 def route_localnet(bridges: Iterable[str], on: bool) -> list[Setting]:
-    """Let 127.0.0.0/8 pass between lo and bridges, or no more (a bridge that is gone is passed over). Only
-    together with the rules that drop what says it is from there and is not: the chain `loopback` of the
+    """Let 127.0.0.0/8 pass between lo and bridges, or no more (a bridge that is gone is passed over). Use it
+    only together with the rules that drop what pretends to come from there: the chain `loopback` of the
     table."""
     names = [f"net/ipv4/conf/{bridge}/route_localnet" for bridge in bridges]
     if on and _read("net/ipv4/conf/all/route_localnet") == "1":
@@ -98,8 +97,8 @@ def _write(name: str, value: str) -> None:
 
 
 def _advertised() -> list[str]:
-    """The interfaces with a default route from a router advertisement (/proc/net/ipv6_route: the flags are
-    the last but one)."""
+    """Return the interfaces with a default route from a router advertisement (in /proc/net/ipv6_route the
+    flags are the last column but one)."""
     with open("/proc/thread-self/net/ipv6_route") as file:
         rows = [line.split() for line in file]
     wanted = RTF_DEFAULT | RTF_ADDRCONF
@@ -107,5 +106,5 @@ def _advertised() -> list[str]:
 
 
 def _swapped(name: str) -> str:
-    """sysctl(8)'s spelling of a path under /proc/sys, and back: slashes and dots change places."""
+    """Return sysctl(8)'s spelling of a path under /proc/sys, or back: slashes and dots change places."""
     return name.translate({ord("/"): ".", ord("."): "/"})

@@ -1,5 +1,5 @@
-"""Hairpin: a container that reaches itself by its own published port, on hosts where br_netfilter shows
-bridged packets to the packet filter.
+"""Hairpin mode: for a container that reaches itself by its own published port, on hosts where br_netfilter
+shows bridged packets to the packet filter.
 
 There the destination is changed while the packet is still inside the bridge, which then passes it straight to
 the port it came from (br_nf_pre_routing_finish() of the kernel); a port sends nothing back unless it is in
@@ -26,8 +26,8 @@ _SETTINGS = {4: "iptables", 16: "ip6tables"}  # by length of the address
 
 
 def filtered() -> set[int]:
-    """Of which IP versions (lengths of addresses) the packet filter sees bridged packets, on all bridges of
-    the calling thread's namespace."""
+    """Return of which IP versions (lengths of addresses) the packet filter sees bridged packets, on all
+    bridges of the calling thread's namespace."""
     found = set()
     for length, name in _SETTINGS.items():
         try:
@@ -40,9 +40,9 @@ def filtered() -> set[int]:
 
 
 def let_back(rt: RTNetlink, bridge: str, addresses: Iterable[str], everywhere: set[int]) -> None:
-    """Put the ports behind which containers have these addresses into hairpin mode, where it is needed.
+    """Put the ports of the containers with these addresses into hairpin mode, if it is needed.
 
-    everywhere: what filtered() gave. What is not there (the bridge, a container, its claim: see
+    everywhere: what filtered() returned. What is not there (the bridge, a container, its claim: see
     wiring.claims) is passed over."""
     link = _find(rt, bridge)
     if link is None:

@@ -36,12 +36,12 @@ class Nat(Closing):
     netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb.
 
     The kernel is the only database: whatever is asked is read from the table, and each verb is one
-    transaction, done whole or not at all, however many processes change the table at once (one that hangs on
-    what it read is tried again, until time is up, when another came in between). Other tables are never
-    touched. Every verb raises NetlinkError where the kernel refuses, ValueError or TypeError for arguments
-    that cannot be; nothing is changed then. Close it, or use `with`. Not for several threads at once.
+    transaction, done whole or not at all, however many processes change the table at once (one that depends
+    on what it read is tried again, until time is up, if another came in between). Other tables are never
+    touched. Every verb raises NetlinkError if the kernel refuses, ValueError or TypeError for arguments that
+    cannot be; nothing is changed then. Close it, or use `with`. Not for several threads at once.
 
-    Settings under /proc/sys/net are changed only where they are needed and not as they should be; what was
+    Settings under /proc/sys/net are changed only if they are needed and not as they should be; what was
     changed is returned. They stay (nothing remembers what they were), but for route_localnet, which goes with
     the network."""
 
@@ -59,7 +59,7 @@ class Nat(Closing):
     def ensure(self) -> None:
         """Make the table, or put its chains and rules right; its elements stay. add_network() does it too.
 
-        NetlinkError (EEXIST) where there is a table of that name whose sets are not ours."""
+        Raise NetlinkError (EEXIST) if there is a table of that name whose sets are not ours."""
         self._tables.commit(ensure(), verb=f"make the table {TABLE}")
 
     def add_network(
@@ -80,9 +80,9 @@ class Nat(Closing):
         from outside only answers and published ports reach it; without, its addresses are routed as they are,
         and it is open from outside.
 
-        Turns on forwarding for its IP versions (not where it is internal) and gives the settings changed.
-        ValueError where a subnet overlaps one of another network. OSError where a setting cannot be written;
-        the network is as before then."""
+        Turn on forwarding for its IP versions (unless it is internal) and return the settings changed. Raise
+        ValueError if a subnet overlaps one of another network, OSError if a setting cannot be written; the
+        network is as before then."""
         wanted = NatNetwork.checked(
             bridge, subnets, internal=internal, isolate=isolate, masquerade=masquerade
         )
@@ -100,7 +100,7 @@ class Nat(Closing):
 
     def remove_network(self, bridge: str) -> list[Setting]:
         """Serve a network no more, and withdraw the ports published for its addresses, with their tracked
-        flows. With the last network the whole table goes. Nothing where it is not there. Gives the settings
+        flows. With the last network the whole table goes. Do nothing if it is not there. Return the settings
         changed."""
         if all(network.bridge != bridge for network in self.networks()):
             return []
@@ -127,11 +127,11 @@ class Nat(Closing):
         return changes
 
     def networks(self) -> list[NatNetwork]:
-        """The networks that are served, by the bridge's name."""
+        """Return the networks that are served, by the bridge's name."""
         return self._tables.consistent(self._networks, verb="list the networks")
 
     def remove(self) -> bool:
-        """Remove the table where it holds no network and no port; whether it did."""
+        """Remove the table if it holds no network and no port; return whether it did."""
         removed: list[bool] = []
 
         def plan() -> list[Change]:
@@ -142,9 +142,9 @@ class Nat(Closing):
         return removed[0]
 
     def foreign_drops(self, bridges: Iterable[str] | None = None) -> list[ForeignDrop]:
-        """The forward chains of others that drop what they do not accept, and do not accept the traffic of
-        these bridges (None: of all networks), with the rules that would help. (Those of the old
-        iptables-legacy cannot be seen by nf_tables.)"""
+        """Return the forward chains of other firewalls that drop what they do not accept, and do not accept
+        the traffic of these bridges (None: of all networks), with the rules that would help. (nf_tables does
+        not see those of the old iptables-legacy.)"""
         from .other_firewalls import foreign_drops
 
         given = None if bridges is None else list(bridges)
@@ -159,7 +159,7 @@ class Nat(Closing):
 
     def publish(self, ports: Iterable[Port], *, check: bool = True) -> list[Setting]:
         """Publish ports, all or none; those that are published just so already stay. Any number is one
-        transaction, and costs packets one look-up.
+        transaction, and costs a packet one look-up.
 
         A port is reached from outside, from the host by any of its addresses (127.0.0.1 too, but not ::1,
         which the kernel routes to lo alone), from other networks (unless isolated or internal), and from the
@@ -167,10 +167,10 @@ class Nat(Closing):
         the host has (they would be taken from it unseen), by binding each for a moment.
 
         For IPv4 ports that 127.0.0.1 reaches, route_localnet is turned on for the network's bridge, beside
-        which the table drops what comes for 127.0.0.0/8 from elsewhere than lo; gives the settings changed.
-        UDP flows of before that pass the ports by are forgotten. ValueError: an address in no network of
-        ours, or a port that cannot be. OSError (EADDRINUSE): taken, by another published port or a process;
-        (EADDRNOTAVAIL) the host has no such address."""
+        which the table drops what comes for 127.0.0.0/8 from elsewhere than lo. Earlier UDP flows that pass
+        the ports by are forgotten. Return the settings changed. Raise ValueError for an address in no network
+        of ours, or a port that cannot be; OSError: EADDRINUSE another published port or a process has it,
+        EADDRNOTAVAIL the host has no such address."""
         wanted = list(ports)
         places = placed(wanted)
         homes = self._homes(wanted)
@@ -187,13 +187,13 @@ class Nat(Closing):
             if not any(map(_on_loopback, self.ports())):  # others may have come to need it
                 self._inside(lambda: forwarding_sysctls.undo(changes))
             raise
-        self._let_back(homes)
+        self._allow_hairpin(homes)
         end_of_bypasses(self._conntrack, wanted, self._own_addresses)
         return changes
 
     def unpublish(self, ports: Iterable[Port]) -> list[Port]:
-        """Withdraw published ports, with their tracked flows, and give those that were there: one that leads
-        elsewhere by now stays."""
+        """Withdraw published ports, with their tracked flows, and return those that were there: one that
+        leads elsewhere by now stays."""
         wanted = placed(ports)
         return self._withdraw(
             lambda map, element: wanted.get(map, {}).get(element.key) == element.data,
@@ -202,17 +202,17 @@ class Nat(Closing):
         )
 
     def ports(self) -> list[Port]:
-        """The published ports, by protocol, host address and number."""
+        """Return the published ports, by protocol, host address and number."""
         found = self._tables.consistent(self._ports, verb="list the published ports")
         return sorted(found, key=lambda port: (port.protocol, port.host, port.port, port.address))
 
     def forget(self, addresses: Iterable[str], *, flows: bool = False) -> list[Port]:
         """Withdraw every published port that leads to one of these addresses, in one transaction, and forget
-        the flows that came by them; gives the ports. So is a port never left to lead to the next who gets the
-        address of a container that died.
+        the flows that came by them; return the ports. So no port is left to lead to the next container that
+        gets the address of one that died.
 
-        It is cheap where there is nothing to do: some 0.1 ms, and 0.5 us for each port that is published.
-        flows: forget all flows from and to the addresses, also where no port led to them; that walks the
+        It is cheap if there is nothing to do: some 0.1 ms, and 0.5 us for each port that is published.
+        flows: forget all flows from and to the addresses, even if no port led to them; that walks the
         kernel's table of all flows (see nft.conntrack), and pays for many addresses at once."""
         packed = {parse_ip(address) for address in addresses}
         if not packed:
@@ -234,7 +234,7 @@ class Nat(Closing):
         return any(table["name"] == TABLE for table in self._tables.tables(FAMILY))
 
     def _elements(self, name: str, holding: Collection[bytes] = ()) -> list[Element]:
-        """The elements of a set or map of ours; none where there is no table."""
+        """Return the elements of a set or map of ours; none if there is no table."""
         try:
             return self._tables.elements(FAMILY, TABLE, name, holding)
         except NetlinkError as error:
@@ -252,7 +252,8 @@ class Nat(Closing):
         return _ports_of({map: self._elements(map) for map in PORT_MAPS})
 
     def _homes(self, ports: Iterable[Port]) -> dict[str, str]:
-        """The bridge of the network of each address that ports lead to. ValueError where one is in none."""
+        """Return the network's bridge for each address that ports lead to. Raise ValueError if one is in
+        none."""
         networks = self.networks()
         homes: dict[str, str] = {}
         for port in ports:
@@ -267,7 +268,7 @@ class Nat(Closing):
     # -- changing --------------------------------------------------------------------------------------
 
     def _replace(self, bridge: str, wanted: NatNetwork | None, *, verb: str) -> NatNetwork | None:
-        """Put one network in the place of what there is for a bridge; gives what there was."""
+        """Put one network in the place of what there is for a bridge; return what there was."""
         before: list[NatNetwork | None] = []
 
         def plan() -> list[Change]:
@@ -305,7 +306,7 @@ class Nat(Closing):
             raise NetlinkError(errno.EADDRINUSE, verb, where=error.where, text=why) from None
 
     def _taken(self, places: dict[str, dict[bytes, bytes]]) -> Port | None:
-        """The first published port that is in the way of others."""
+        """Return the first published port that is in the way of others."""
         for map, data in places.items():
             for element in self._elements(map):
                 if data.get(element.key, element.data) != element.data:
@@ -320,7 +321,7 @@ class Nat(Closing):
         holding: Collection[bytes] = (),
         verb: str,
     ) -> list[Port]:
-        """Delete the ports that match() takes, and their flows; gives them."""
+        """Delete and return the ports that match() takes, with their flows."""
         doomed: dict[str, list[Element]] = {}
 
         def plan() -> list[Change]:
@@ -333,7 +334,7 @@ class Nat(Closing):
         end_of_ports(self._conntrack, withdrawn)
         return withdrawn
 
-    def _let_back(self, homes: dict[str, str]) -> None:
+    def _allow_hairpin(self, homes: dict[str, str]) -> None:
         from ..rtnl.netlink import RTNetlink
         from .hairpin import filtered, let_back
 
@@ -349,7 +350,7 @@ class Nat(Closing):
             return {parse_ip(address.address) for address in rt.addresses.list()}
 
     def _inside(self, function: Callable[[], T]) -> T:
-        """What a function gives when the calling thread is in our namespace."""
+        """Return what a function returns when the calling thread is in our namespace."""
         if self._netns is None:
             return function()
         from ..netns.processes import call
@@ -360,7 +361,7 @@ class Nat(Closing):
 def _changes(
     found: dict[str, list[Element]], before: NatNetwork | None, after: NatNetwork | None
 ) -> list[Change]:
-    """What turns one network into another, among the elements that were found in the sets."""
+    """Return what turns one network into another, given the elements found in the sets."""
     old = before.elements() if before else {}
     new = after.elements() if after else {}
     changes: list[Change] = []
@@ -388,5 +389,5 @@ def _elements_of(data: dict[bytes, bytes]) -> list[Element]:
 
 
 def _on_loopback(port: Port) -> bool:
-    """Whether 127.0.0.1 (or another of its net) is to lead to a port."""
+    """Return whether 127.0.0.1 (or another address of 127.0.0.0/8) leads to a port."""
     return ":" not in port.address and (port.host in ("", "0.0.0.0") or port.host.startswith("127."))

@@ -1,7 +1,7 @@
-"""Foreign drops: forward chains of others that drop what nobody accepts there, and the rules that would help.
+"""Forward chains of other firewalls that drop what nobody accepts there, and the rules that would help.
 
-A packet passes only where every chain of the hook lets it: an accept in our table does not reach into
-another's. What is in other tables is the administrator's; so it is named, never changed."""
+A packet passes only if every chain of the hook lets it: an accept in our table does not reach into another's.
+What is in other tables is the administrator's; so we name it and never change it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _IPTABLES = {NFPROTO_IPV4: "iptables", NFPROTO_IPV6: "ip6tables"}
 
 
 class ForeignDrop(Record):
-    """A foreign chain that drops what is forwarded and not accepted there: family as nft writes it, table and
-    chain; commands: the rules that would let the traffic of our networks pass, as one types them."""
+    """A chain of another firewall that drops what is forwarded and not accepted there: family as nft writes
+    it, table and chain; commands: the rules that would let the traffic of our networks pass, as one types
+    them."""
 
     family: str
     table: str
@@ -37,8 +38,8 @@ class ForeignDrop(Record):
 
 
 def foreign_drops(tables: Nftables, bridges: Iterable[str], own: tuple[int, str]) -> list[ForeignDrop]:
-    """The chains of the forward hook with policy drop, but for those of our own table, that do not say that
-    they accept all that comes from and goes to each of the bridges."""
+    """Return the chains of the forward hook with policy drop, but for those of our own table, that do not
+    accept all that comes from and goes to each of the bridges."""
     names = list(bridges)
     chains = tables.chains()
     found = []
@@ -65,7 +66,7 @@ def _drops_forwarded(chain: Values) -> bool:
 
 
 def _accepts(rule: Values) -> tuple[int, str] | None:
-    """(key, interface) of a rule that does nothing but accept what comes from, or goes to, an interface."""
+    """Return (key, interface) of a rule that only accepts what comes from, or goes to, an interface."""
     expressions = rule.get("expressions", {}).get("elem", [])
     parts = [(one["name"], one.get("data", {})) for one in expressions if one["name"] != "counter"]
     if [name for name, _ in parts] != ["meta", "cmp", "immediate"]:
@@ -77,8 +78,8 @@ def _accepts(rule: Values) -> tuple[int, str] | None:
 
 
 def _command(family: int, table: str, chain: str, docker: bool, key: int, bridge: str) -> str:
-    """iptables' own words where the chain is iptables', so that its users find the rule again; Docker keeps
-    the chain DOCKER-USER for such rules, and its own before all others."""
+    """Return the rule in iptables' own words if the chain is iptables', so that its users find it again.
+    Docker keeps the chain DOCKER-USER for such rules, and calls it before all others."""
     if family in _IPTABLES and (table, chain) == ("filter", "FORWARD"):
         option = "-i" if key == NFT_META_IIFNAME else "-o"
         place = "DOCKER-USER" if docker else chain

@@ -1,5 +1,5 @@
-"""NatNetwork and Port: what the table holds, as records, and as the elements that stand for them in its sets
-and maps."""
+"""NatNetwork and Port: what the table holds, as records, and as the elements of its sets and maps that stand
+for them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class NatNetwork(Record):
     def checked(
         cls, bridge: str, subnets: Iterable[str], *, internal: bool, isolate: bool, masquerade: bool
     ) -> NatNetwork:
-        """The record of what add_network() is told. ValueError says what is wrong with it."""
+        """Return the record of what add_network() is told. Raise ValueError, which says what is wrong with
+        it."""
         if check_ifname(bridge) in ("all", "default"):
             raise ValueError(f"a bridge called {bridge} has no settings of its own (net/ipv4/conf/{bridge})")
         nets = []
@@ -56,7 +57,7 @@ class NatNetwork(Record):
         return cls(bridge, texts, internal, isolate, masquerade)
 
     def overlap(self, other: NatNetwork) -> tuple[str, str] | None:
-        """A subnet of this one and one of another that have addresses in common; None where there are
+        """Return a subnet of this network and one of another that have addresses in common; None if there are
         none."""
         for mine in self.subnets:
             for theirs in other.subnets:
@@ -67,12 +68,12 @@ class NatNetwork(Record):
         return None
 
     def holds(self, packed: bytes) -> bool:
-        """Whether an address (4 or 16 bytes) is in one of its subnets."""
+        """Return whether an address (4 or 16 bytes) is in one of its subnets."""
         nets = map(parse_prefix, self.subnets)
         return any(len(low) == len(packed) and network(packed, length) == low for low, length in nets)
 
     def elements(self) -> dict[str, list[Element]]:
-        """What stands for it, by set."""
+        """Return the elements that stand for it, by set."""
         name = _ifname(self.bridge)
         found = {"networks": [Element(name)], "within": [Element(name + name)]}
         if self.internal:
@@ -88,7 +89,7 @@ class NatNetwork(Record):
 
 
 def networks_of(found: Mapping[str, Iterable[Element]]) -> list[NatNetwork]:
-    """The networks that elements (by set) stand for, by the bridge's name."""
+    """Return the networks that elements (by set) stand for, by the bridge's name."""
     names = {kind: {_text(one.key) for one in found[kind]} for kind in ("networks", "internal", "isolated")}
     subnets: dict[str, list[tuple[int, bytes, int]]] = {}
     routed = set()
@@ -125,8 +126,8 @@ class Port(Record):
 
 
 def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
-    """Where ports stand in the table: by map, the data of each key. ValueError says which port cannot be, or
-    is there twice."""
+    """Return where ports stand in the table: by map, the data of each key. Raise ValueError for a port that
+    cannot be, or is there twice."""
     found: dict[str, dict[bytes, bytes]] = {}
     addresses: dict[str, bytes] = {"": b""}
     protocols = {name: bytes((number, 0, 0, 0)) for name, number in PROTOCOLS.items()}
@@ -157,17 +158,18 @@ def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
 
 
 def protocol_number(name: str) -> int:
-    """The number of a protocol that a Port names: one of PROTOCOLS, or what port_of() made of another."""
+    """Return the number of a protocol that a Port names: one of PROTOCOLS, or what port_of() made of
+    another."""
     return PROTOCOLS.get(name) or int(name)
 
 
 def target_of(element: Element) -> bytes:
-    """The address that an element of one of the maps leads to."""
+    """Return the address that an element of one of the maps leads to."""
     return element.data[:-4]
 
 
 def port_of(element: Element) -> Port:
-    """The port that an element of one of the maps stands for."""
+    """Return the port that an element of one of the maps stands for."""
     host, protocol, port = element.key[:-8], element.key[-8], element.key[-4:-2]
     return Port(
         _NAMES.get(protocol, str(protocol)),
@@ -187,8 +189,8 @@ def _text(key: bytes) -> str:
 
 
 def _interval(low: bytes, length: int, comment: str) -> list[Element]:
-    """The two elements of a subnet in a set with intervals: its lowest address, and the one after its highest
-    (where there is one)."""
+    """Return the two elements of a subnet in a set with intervals: its lowest address, and the one after its
+    highest (if there is one)."""
     size = len(low)
     after = int.from_bytes(low, "big") + (1 << (size * 8 - length))
     elements = [Element.commented(low, comment)]
@@ -198,7 +200,7 @@ def _interval(low: bytes, length: int, comment: str) -> list[Element]:
 
 
 def _prefixes(elements: Iterable[Element]) -> list[tuple[bytes, int, str]]:
-    """(lowest address, prefix length, comment) of each subnet in such a set. Where one ends and the next
+    """Return (lowest address, prefix length, comment) of each subnet in such a set. If one ends and the next
     begins at the same address, the end comes first."""
     found = []
     begun: Element | None = None

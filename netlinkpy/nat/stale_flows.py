@@ -1,5 +1,5 @@
-"""Flows: what the kernel tracks holds to its first packet's way; so where ports come and go, flows are
-forgotten."""
+"""Stale flows: the kernel holds a tracked flow to the way of its first packet, so when ports come and go the
+flows that they concern are forgotten."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def end_of_ports(conntrack: Conntrack, ports: Iterable[Port]) -> None:
-    """Forget the flows that came by ports which are withdrawn."""
+    """Forget the flows that came by ports that are withdrawn."""
     ended = {
         (protocol_number(port.protocol), port.port, parse_ip(port.address), port.target) for port in ports
     }
@@ -32,7 +32,7 @@ def end_of_ports(conntrack: Conntrack, ports: Iterable[Port]) -> None:
 
 
 def end_of_addresses(conntrack: Conntrack, addresses: Collection[bytes]) -> None:
-    """Forget all flows that addresses began or answer."""
+    """Forget all flows that these addresses began or answer."""
 
     def match(flow: Flow) -> bool:
         return flow.source in addresses or flow.reply_source in addresses
@@ -43,8 +43,8 @@ def end_of_addresses(conntrack: Conntrack, addresses: Collection[bytes]) -> None
 def end_of_bypasses(
     conntrack: Conntrack, ports: Iterable[Port], own_addresses: Callable[[], Collection[bytes]]
 ) -> None:
-    """Forget the UDP flows to the host itself at ports that have just been published: a sender who goes on
-    would be held to where his first packet went (TCP begins anew from another port)."""
+    """Forget the UDP flows to the host itself at ports that were just published: a sender who goes on would
+    be held to where his first packet went (TCP begins anew from another port)."""
     udp = {port.port for port in ports if port.protocol == "udp"}
     if not udp or not conntrack.count():
         return

@@ -183,9 +183,8 @@ if TYPE_CHECKING:
 
 FAMILY, TABLE = NFPROTO_INET, "netlinkpy"
 
-# nft's own numbers of data types (datatype.h), by which it shows keys; the kernel only keeps them. Six bits
-# for each
-# part of a concatenation.
+# nft's own numbers of data types (datatype.h), by which it shows keys; the kernel only keeps them. Each part
+# of a concatenation has six bits.
 _IPV4_ADDR, _IPV6_ADDR, _INET_PROTO, _INET_SERVICE, _IFNAME = 7, 8, 12, 13, 41
 _LENGTH = {_IPV4_ADDR: 4, _IPV6_ADDR: 16, _INET_PROTO: 4, _INET_SERVICE: 4, _IFNAME: 16}  # bytes in registers
 
@@ -216,7 +215,7 @@ _CHAINS: dict[str, tuple[str, int, int] | None] = {  # (type, hook, priority) of
 
 
 def ensure() -> list[Change]:
-    """The changes that make the table what it shall be, whatever of it is there; elements stay."""
+    """Return the changes that make the table what it must be, whatever of it is there; elements stay."""
     return [
         new_table(FAMILY, TABLE),
         *(new_chain(FAMILY, TABLE, chain, base) for chain, base in _CHAINS.items()),
@@ -248,9 +247,9 @@ _U32 = Struct("=I")
 
 
 def _userdata(key: tuple[int, ...], data: tuple[int, ...]) -> bytes:
-    """What nft notes beside a set to show it right (libnftnl, udata.h): u8 type, u8 length, value: byte order
-    of key (0) and data (1), the expressions that concatenations come from (3, 4), whether data are intervals
-    (6)."""
+    """Return what nft notes beside a set to show it right (libnftnl, udata.h): u8 type, u8 length, value:
+    byte order of key (0) and data (1), the expressions that concatenations come from (3, 4), whether data are
+    intervals (6)."""
     notes = _note(0, _U32.pack(_byte_order(key)))
     if data:
         notes += _note(1, _U32.pack(_byte_order(data)))
@@ -271,7 +270,7 @@ _CONCATENATION = _note(0, _U32.pack(13)) + _note(1, b"")  # EXPR_CONCAT of nft's
 
 
 def _byte_order(parts: tuple[int, ...]) -> int:
-    """nft's enum byteorder: 1 the host's, 2 the network's, 0 where the parts have each their own."""
+    """Return nft's enum byteorder: 1 the host's, 2 the network's, 0 if each part has its own."""
     if len(parts) > 1:
         return 0
     return 1 if parts == (_IFNAME,) else 2
@@ -289,7 +288,7 @@ _SOURCE = {NFPROTO_IPV4: (12, 4), NFPROTO_IPV6: (8, 16)}
 
 
 def _rules() -> Iterator[tuple[str, list[Values]]]:
-    """(chain, expressions) of each rule, in order."""
+    """Yield (chain, expressions) of each rule, in order."""
     for offset, _ in (_DESTINATION[NFPROTO_IPV4], _SOURCE[NFPROTO_IPV4]):
         in_127 = [payload(NFT_PAYLOAD_NETWORK_HEADER, offset, 1), compare(b"\x7f")]
         yield (
@@ -357,7 +356,7 @@ def _address(which: dict[int, tuple[int, int]], version: int) -> Values:
 
 
 def _port(word: int) -> list[Values]:
-    """Protocol and destination port (at offset 2 in TCP, UDP and SCTP alike), loaded from a word on."""
+    """Load protocol and destination port (at offset 2 in TCP, UDP and SCTP alike) from a word on."""
     return [meta(NFT_META_L4PROTO, word), payload(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, word + 1)]
 
 

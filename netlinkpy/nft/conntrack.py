@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 class Flow(Record):
-    """One tracked flow: who sent its first packet to whom, and who answers (other than `destination` where it
-    is translated). Addresses as bytes; ports 0 where the protocol has none; status: IPS_ bits; attributes:
+    """One tracked flow: who sent its first packet to whom, and who answers (other than `destination` if that
+    is translated). Addresses as bytes; ports 0 if the protocol has none; status: IPS_ bits; attributes:
     the whole message by the kernel's names."""
 
     protocol: int
@@ -43,7 +43,7 @@ class Flow(Record):
 
     @classmethod
     def from_values(cls, values: Values) -> Flow:
-        """The record of a parsed flow message."""
+        """Return the record of a parsed flow message."""
         original, reply = values["tuple_orig"], values["tuple_reply"]
         proto = original["proto"]
         source, destination = _addresses(original["ip"])
@@ -72,7 +72,7 @@ class Conntrack:
         self._socket = socket
 
     def count(self) -> int:
-        """How many flows there are."""
+        """Return how many flows there are."""
         verb = "count the tracked flows"
         hint = "this kernel has no connection tracking by netlink (CONFIG_NF_CT_NETLINK)"
         type = _type(IPCTNL_MSG_CT_GET_STATS)
@@ -80,8 +80,8 @@ class Conntrack:
         return int(found["entries"])
 
     def flows(self, *, answered_by: bytes = b"", holding: Collection[bytes] = ()) -> Iterator[Flow]:
-        """The flows; or only those that an address answers; or only those in whose message one of some byte
-        strings stands (which saves parsing the others).
+        """Yield the flows; or only those that an address answers; or only those whose message holds one of
+        some byte strings (which saves parsing the others).
 
         The kernel selects IPv4 addresses (from Linux 5.8), not IPv6 ones: there its filter lets through all
         but the address asked for (ctnetlink_filter_match_tuple() of Linux 6.18)."""
@@ -99,7 +99,7 @@ class Conntrack:
                     yield flow
 
     def delete(self, flow: Flow) -> bool:
-        """Forget one flow: its next packet is looked at anew. False where it was gone already."""
+        """Forget one flow: its next packet is looked at anew. Return False if it was gone already."""
         told = flow.attributes
         values = {name: told.get(name) for name in ("nfgen_family", "tuple_orig", "zone", "id")}
         try:
@@ -117,7 +117,7 @@ class Conntrack:
         answered_by: bytes = b"",
         holding: Collection[bytes] = (),
     ) -> int:
-        """Forget the flows that match() takes, among those that flows() gives; says how many."""
+        """Forget the flows that match() takes, among those of flows(); return how many."""
         if not self.count():
             return 0
         doomed = [flow for flow in self.flows(answered_by=answered_by, holding=holding) if match(flow)]

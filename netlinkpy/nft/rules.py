@@ -1,4 +1,4 @@
-"""The expressions that rules are put together from, each as `nft --debug=netlink` writes it in brackets.
+"""The expressions that rules are made of, each as `nft --debug=netlink` writes it in brackets.
 
 A register is named by the number of the 4-byte word at which it begins: what is loaded from word 0 on, word
 after word, is the concatenation that a look-up takes as its key."""
@@ -26,8 +26,8 @@ def _expression(name: str, **data: object) -> Values:
 
 
 def register(word: int) -> int:
-    """The kernel's number of the register at a word: every fourth has an old one (NFT_REG_1 to 4), and nft
-    prefers it."""
+    """Return the kernel's number of the register at a word: every fourth has an old one (NFT_REG_1 to 4), and
+    nft prefers it."""
     return NFT_REG32_00 + word if word % 4 else NFT_REG_1 + word // 4
 
 
@@ -52,7 +52,7 @@ def ct(key: int) -> Values:
 
 
 def compare(value: bytes, operation: int = NFT_CMP_EQ) -> Values:
-    """[ cmp eq reg VALUE ]: the rule goes on where it holds."""
+    """[ cmp eq reg VALUE ]: the rule goes on if it holds."""
     return _expression("cmp", sreg=register(0), op=operation, data={"value": value})
 
 
@@ -69,7 +69,7 @@ def mask(value: bytes) -> Values:
 
 
 def lookup(set: str, number: int, *, map: bool = False) -> Values:
-    """[ lookup reg set SET ]: the rule goes on where the key is there; of a map, the data takes the key's
+    """[ lookup reg set SET ]: the rule goes on if the key is there; of a map, the data takes the key's
     place. number: as in new_set()."""
     data = register(0) if map else None
     return _expression("lookup", sreg=register(0), dreg=data, set=set, set_id=number)

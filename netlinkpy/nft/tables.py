@@ -60,7 +60,7 @@ class Nftables(Closing):
     """The tables of one network namespace.
 
     netns: None is the caller's; else as for RTNetlink. timeout: seconds for each verb. Families are NFPROTO_
-    numbers (linux/netfilter.h). Every verb raises NetlinkError where the kernel refuses. Close it, or use
+    numbers (linux/netfilter.h). Every verb raises NetlinkError if the kernel refuses. Close it, or use
     `with`."""
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
@@ -73,28 +73,29 @@ class Nftables(Closing):
     # -- what is there ---------------------------------------------------------------------------------
 
     def generation(self) -> int:
-        """The number of the tables' present generation: every transaction of anybody, in this namespace,
-        counts it on."""
+        """Return the number of the tables' present generation: every transaction of anybody in this namespace
+        increments it."""
         verb = "ask for the generation of the tables"
         (found,) = self.socket.request(GENERATION, _type(NFT_MSG_GETGEN), 0, {}, verb=verb)
         return int(found["id"])
 
     def tables(self, family: int = NFPROTO_UNSPEC) -> list[Values]:
-        """All tables, or those of a family."""
+        """Return all tables, or those of a family."""
         return self._dump(TABLE, NFT_MSG_GETTABLE, {"nfgen_family": family}, "list tables")
 
     def chains(self, family: int = NFPROTO_UNSPEC) -> list[Values]:
-        """All chains, or those of a family; with `hook` where they are base chains."""
+        """Return all chains, or those of a family; base chains with `hook`."""
         return self._dump(CHAIN, NFT_MSG_GETCHAIN, {"nfgen_family": family}, "list chains")
 
     def rules(self, family: int, table: str) -> list[Values]:
-        """The rules of a table, chain by chain, in order."""
+        """Return the rules of a table, chain by chain, in order."""
         values = {"nfgen_family": family, "table": table}
         return self._dump(RULE, NFT_MSG_GETRULE, values, f"list the rules of table {table}")
 
     def elements(self, family: int, table: str, set: str, holding: Collection[bytes] = ()) -> list[Element]:
-        """The elements of a set or map, in no order. holding: only those that come in one message with one of
-        some byte strings: parsing is what costs. NetlinkError (ENOENT) where there is no such set."""
+        """Return the elements of a set or map, in no order. holding: only those that come in one message with
+        one of some byte strings: parsing is what costs. Raise NetlinkError (ENOENT) if there is no such
+        set."""
         values = {"nfgen_family": family, "table": table, "set": set}
         verb = f"list the elements of {set} in table {table}"
         found: list[Element] = []
@@ -107,7 +108,7 @@ class Nftables(Closing):
         return [message.parse(body) for body in self._bodies(message, type, values, verb)]
 
     def _bodies(self, message: Message, type: int, values: Values, verb: str) -> list[bytes]:
-        """The bodies of a dump, begun again until no transaction came in between, or time is up."""
+        """Return the bodies of a dump, begun again until no transaction came in between, or time is up."""
         for _ in _tries(self.socket.timeout):
             try:
                 return [
@@ -122,9 +123,9 @@ class Nftables(Closing):
     # -- transactions ----------------------------------------------------------------------------------
 
     def commit(self, changes: Iterable[Change], *, generation: int | None = None, verb: str) -> None:
-        """One transaction: all changes are done at once, or none is.
+        """Do all changes at once, or none: one transaction.
 
-        generation: refuse (ERESTART) where the tables are of another by now. verb: what this does, for
+        generation: refuse (ERESTART) if the tables are of another by now. verb: what this does, for
         errors."""
         batch = {"res_id": NFNL_SUBSYS_NFTABLES}
         todo = list(changes)
@@ -140,8 +141,8 @@ class Nftables(Closing):
             raise explained(error) from None
 
     def update(self, plan: Callable[[], Iterable[Change]], *, verb: str) -> None:
-        """One transaction that hangs on what is there: plan() reads and gives the changes. It is asked again,
-        until time is up, where another transaction came between its reading and the commit."""
+        """Do one transaction that depends on what is there: plan() reads and returns the changes. It is asked
+        again, until time is up, if another transaction came between its reading and the commit."""
         for _ in _tries(self.socket.timeout):
             generation = self.generation()
             changes = list(plan())
@@ -157,7 +158,7 @@ class Nftables(Closing):
         raise explained(NetlinkError(errno.ERESTART, verb, where=self.socket.where))
 
     def consistent(self, read: Callable[[], T], *, verb: str) -> T:
-        """What read() gives, all of it of one generation."""
+        """Return what read() returns, all of it of one generation."""
         for _ in _tries(self.socket.timeout):
             generation = self.generation()
             found = read()
@@ -167,7 +168,7 @@ class Nftables(Closing):
 
 
 def explained(error: NetlinkError) -> NetlinkError:
-    """The error with netfilter's sentence where the kernel gave none."""
+    """Return the error, with netfilter's sentence if the kernel gave none."""
     hint = _MEANINGS.get(error.errno or 0)
     if hint is None or error.text:
         return error
@@ -179,7 +180,7 @@ def _type(message: int) -> int:
 
 
 def _tries(seconds: float) -> Iterator[int]:
-    """Counts tries until time is up, with pauses of random length so that rivals part."""
+    """Count tries until time is up, with pauses of random length so that rivals part."""
     deadline = monotonic() + seconds
     count = 0
     while not count or monotonic() < deadline:
@@ -193,7 +194,7 @@ def _tries(seconds: float) -> Iterator[int]:
 
 
 def new_table(family: int, table: str) -> Change:
-    """Make a table; nothing where it is there."""
+    """Make a table; nothing if it is there."""
     return TABLE, _type(NFT_MSG_NEWTABLE), 0, {"nfgen_family": family, "name": table, "flags": 0}
 
 
@@ -203,7 +204,7 @@ def delete_table(family: int, table: str) -> Change:
 
 
 def new_chain(family: int, table: str, chain: str, base: tuple[str, int, int] | None = None) -> Change:
-    """Make a chain; nothing where it is there, as it is asked for. base: (type, hook, priority) of a base
+    """Make a chain; nothing if it is there just so. base: (type, hook, priority) of a base
     chain, whose policy is to accept."""
     values: Values = {"nfgen_family": family, "table": table, "name": chain}
     if base is not None:
@@ -231,7 +232,7 @@ def add_rule(family: int, table: str, chain: str, expressions: Iterable[Values])
 def new_set(
     family: int, table: str, set: str, number: int, userdata: bytes | None = None, **what: int
 ) -> Change:
-    """Make a set or map; nothing where it is there, as it is asked for. number: of the set within the
+    """Make a set or map; nothing if it is there just so. number: of the set within the
     transaction; userdata: what nft wants to know of it; what: further attributes of SET."""
     values = {"nfgen_family": family, "table": table, "name": set, **what, "id": number, "userdata": userdata}
     return SET, _type(NFT_MSG_NEWSET), NLM_F_CREATE, values
@@ -243,7 +244,7 @@ def add_elements(family: int, table: str, set: str, elements: Iterable[Element])
 
 
 def delete_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
-    """Delete elements by their keys, whatever their data (ENOENT where one is not there)."""
+    """Delete elements by their keys, whatever their data (ENOENT if one is not there)."""
     keys = (Element.from_row((element.key, b"", element.flags, b"")) for element in elements)
     return _element_changes(NFT_MSG_DELSETELEM, 0, family, table, set, keys)
 
@@ -251,7 +252,7 @@ def delete_elements(family: int, table: str, set: str, elements: Iterable[Elemen
 def _element_changes(
     type: int, flags: int, family: int, table: str, set: str, elements: Iterable[Element]
 ) -> Iterator[Change]:
-    """As few messages as hold them: one holds 64 KiB."""
+    """Yield as few messages as hold them: one holds 64 KiB."""
     part: list[Element] = []
     room = LONGEST_LIST
     head = {"nfgen_family": family, "table": table, "set": set}
