@@ -23,10 +23,11 @@ ROUNDS = 3
 def show(name: str, results: list[Result]) -> None:
     middle = {
         key: statistics.median(float(result[key]) for result in results)
-        for key in ("replayed", "cold", "python calls", "c calls", "sends", "receives")
+        for key in ("replayed", "kernel", "cold", "python calls", "c calls", "sends", "receives")
     }
+    us = {key: middle[key] * 1e6 for key in ("replayed", "kernel", "cold")}
     print(
-        f"{name:22}{middle['replayed'] * 1e6:7.1f} us ({middle['cold'] * 1e6:.0f} with cold caches)"
+        f"{name:16}{us['replayed']:7.1f} us (of it {us['kernel']:.1f} the kernel's; cold {us['cold']:.0f})"
         f"{middle['python calls']:8.1f} Python calls{middle['c calls']:8.1f} C calls"
         f"{middle['sends']:6.1f} sent{middle['receives']:6.1f} received"
     )
@@ -78,7 +79,7 @@ def main() -> int:
         if options.before:
             now, then = results.values()
             ratios = [float(a["replayed"]) / float(b["replayed"]) for a, b in zip(now, then, strict=True)]
-            print(f"{'':22}{statistics.median(ratios):7.2f} x before")
+            print(f"{'':16}{statistics.median(ratios):7.2f} x before")
     return 0
 
 

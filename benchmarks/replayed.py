@@ -5,9 +5,9 @@
 
 The figure is CPU time of the whole process, which the kernel counts exactly (its user part alone it samples
 at 250 Hz), less the time spent in the recorder. So it holds the interpreter, the shim, and the system calls
-that are not netlink: a namespace opened, looked at and closed. It does not hold what the kernel does for
-netlink, nor the thread that enters a namespace to open a socket; but for the backend python, whose thread is
-the interpreter's own and stays.
+that are not netlink: a namespace opened, looked at and closed (`kernel` is their part). It does not hold what
+the kernel does for netlink, nor the thread that enters a namespace to open a socket; but for the backend
+python, whose thread is the interpreter's own and stays.
 
 It is the least of several plays, with warm caches: what else the machine does can only add. In real life the
 kernel's work in between leaves the caches cold, and the same calls take two to three times as long; `cold` is
@@ -50,6 +50,7 @@ class Recorder:
     def __init__(self) -> None:
         self._library = ctypes.CDLL(None)
         self._library.replay_spent.restype = ctypes.c_uint64
+        self._library.replay_in_kernel.restype = ctypes.c_uint64
         self._library.replay_trouble.restype = ctypes.c_char_p
 
     def record(self, number: int, work: Work) -> None:
@@ -71,9 +72,9 @@ class Recorder:
         if self.trouble():
             raise RuntimeError(self.trouble())
 
-    def seconds(self, number: int, work: Work, chill: int = 0) -> tuple[float, float]:
-        """Seconds of CPU that playing it takes, and by the clock those of the library in it. chill: how many
-        bytes of the caches are taken away first."""
+    def seconds(self, number: int, work: Work, chill: int = 0) -> tuple[float, float, float]:
+        """Seconds of CPU that playing it takes; and by the clock those of the library in it, and of the calls
+        that reach the kernel. chill: how many bytes of the caches are taken away first."""
         taken = 0
 
         def timed() -> None:
@@ -85,7 +86,7 @@ class Recorder:
         if chill:
             self._library.replay_chill(chill)
         self.play(number, timed)
-        return taken / 1e9, self._library.replay_spent() / 1e9
+        return taken / 1e9, self._library.replay_spent() / 1e9, self._library.replay_in_kernel() / 1e9
 
     def trouble(self) -> str:
         text: bytes = self._library.replay_trouble()
@@ -133,25 +134,27 @@ def measure(task: str, count: int) -> dict[str, object]:
     works = recorded(task, count, recorder)
     each = count // len(works)
 
-    def quietest(passes: int, chill: int = 0) -> float:
-        """The median over the recordings of the least that each took, less the least that was the library's:
-        what else the machine does can only add to either."""
+    def quietest(passes: int, chill: int = 0) -> tuple[float, float]:
+        """The median over the recordings of the least that each took, less the least that was the library's
+        (what else the machine does can only add to either); and what of it is the kernel's."""
         plays = [
             [recorder.seconds(tape, work, chill) for tape, work in enumerate(works)] for _ in range(passes)
         ]
-        left = []
+        left, kernels = [], []
         for of_one in zip(*plays, strict=True):
-            taken, library = zip(*of_one, strict=True)
-            left.append((min(taken) - min(library)) / each)
-        return float(statistics.median(left))
+            taken, library, kernel = map(min, zip(*of_one, strict=True))
+            left.append((taken - library) / each)
+            kernels.append(kernel / each)
+        return statistics.median(left), statistics.median(kernels)
 
-    warm, cold = quietest(PASSES[task]), quietest(COLD_PASSES, CACHES)
+    (warm, kernel), (cold, _) = quietest(PASSES[task]), quietest(COLD_PASSES, CACHES)
     counts = []
     for tape, work in enumerate(works[:10]):
         recorder.play(tape, lambda work=work: counts.append(count_calls(work)))  # type: ignore[misc]
     sends, receives = recorder.datagrams
     return {
         "replayed": warm,
+        "kernel": kernel,
         "cold": cold,
         "python calls": statistics.median(counted["call"] for counted in counts) / each,
         "c calls": statistics.median(counted["c_call"] for counted in counts) / each,

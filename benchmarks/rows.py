@@ -254,6 +254,7 @@ def replayed(task: str, count: int) -> Row:
 
     figures = [
         figure("replayed", "us"),
+        figure("kernel", "us", compared=False),
         figure("cold", "us"),
         figure("python calls"),
         figure("c calls"),

@@ -17,6 +17,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <pthread.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FLAT = 4 * 65536 }; /* bytes of a datagram that is sent in pieces */
@@ -34,6 +36,14 @@ enum { FLAT = 4 * 65536 }; /* bytes of a datagram that is sent in pieces */
     static __typeof__(&name) real; \
     if (!real) \
         real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+#define IN_KERNEL(call) \
+    ({ \
+        uint64_t start_ = enter_kernel(); \
+        __typeof__(call) result_ = (call); \
+        leave_kernel(start_); \
+        result_; \
+    })
 
 static void from_the_kernel(struct sockaddr *address, socklen_t *length)
 {
@@ -70,7 +80,7 @@ int close(int fd)
         return 0;
     }
     note_closed(fd);
-    return real(fd);
+    return IN_KERNEL(real(fd));
 }
 
 int bind(int fd, const struct sockaddr *address, socklen_t length)
@@ -282,7 +292,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(arguments);
     if (request == FIONBIO && line_of(fd))
         line_of(fd)->nonblocking = *(const int *)argument;
-    return is_unreal(fd) ? 0 : real(fd, request, argument);
+    return is_unreal(fd) ? 0 : IN_KERNEL(real(fd, request, argument));
 }
 
 static int played_fcntl(int command)
@@ -317,6 +327,34 @@ int fcntl64(int fd, int command, ...)
     va_end(arguments);
     return is_unreal(fd) ? played_fcntl(command) : real(fd, command, argument);
 }
+
+/* ---- What is not netlink's, and is only timed -------------------------------------------------------------------- */
+
+/* open, open64: the mode is there where a file may be made. */
+#define OPEN(name) \
+    int name(const char *path, int flags, ...) \
+    { \
+        static int (*real)(const char *, int, ...); \
+        va_list arguments; \
+        mode_t permissions; \
+        if (!real) \
+            real = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, #name); \
+        va_start(arguments, flags); \
+        permissions = va_arg(arguments, mode_t); \
+        va_end(arguments); \
+        return IN_KERNEL(real(path, flags, permissions)); \
+    }
+
+OPEN(open)
+OPEN(open64)
+
+int fstat64(int fd, struct stat64 *status)
+{
+    REAL(fstat64);
+    return IN_KERNEL(real(fd, status));
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
 
 int setns(int fd, int type)
 {
@@ -368,7 +406,7 @@ int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict at
         known = work;
     leave(start);
     if (!called)
-        return real(thread, attributes, work, argument);
+        return IN_KERNEL(real(thread, attributes, work, argument));
     *thread = no_thread;
     called_result = work(argument);
     return 0;

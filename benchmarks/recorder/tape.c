@@ -48,7 +48,7 @@ static struct tape *tape;
 static struct sent *next_sent;
 static struct line real_lines[DESCRIPTORS], unreal_lines[DESCRIPTORS];
 static int lowest_free;
-static uint64_t random_state, spent;
+static uint64_t random_state, spent, in_kernel;
 static unsigned sends, receives;
 static char trouble[256];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -72,6 +72,19 @@ void leave(uint64_t start)
     int error = errno;
     spent += now() - start;
     pthread_mutex_unlock(&lock);
+    errno = error;
+}
+
+uint64_t enter_kernel(void)
+{
+    return mode == PLAY ? now() : 0;
+}
+
+void leave_kernel(uint64_t start)
+{
+    int error = errno;
+    if (start)
+        __atomic_add_fetch(&in_kernel, now() - start, __ATOMIC_RELAXED);
     errno = error;
 }
 
@@ -291,7 +304,7 @@ static void begin(unsigned number, enum mode wanted)
     tape = &tapes[number % TAPES];
     random_state = number + 1;
     trouble[0] = 0;
-    spent = sends = receives = 0;
+    spent = in_kernel = sends = receives = 0;
     for (int fd = 0; fd < DESCRIPTORS && wanted == RECORD; fd++)
         real_lines[fd].sent = NULL;
     mode = wanted;
@@ -324,6 +337,12 @@ void replay_stop(void)
 uint64_t replay_spent(void)
 {
     return spent;
+}
+
+/* The nanoseconds of calls that reached the kernel (files opened, looked at and closed; threads made). */
+uint64_t replay_in_kernel(void)
+{
+    return in_kernel;
 }
 
 /* What was not as it was recorded, or "". */
