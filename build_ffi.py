@@ -2,33 +2,21 @@
 of it.
 
 The one shared object has two doors: cffi's own (PyInit__shim) and that of csrc/native.c (PyInit__native).
-What cffi must know is read from csrc/shim.h, between its two marks, so it is written down once.
+What cffi must know is read from csrc/shim.h, so it is written down once.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 MODULE = "netlinkpy.backends._shim"
-SOURCES = [
-    f"csrc/{name}.c"
-    for name in (
-        "shim",
-        "netns",
-        "bulk",
-        "talk",
-        "exchange",
-        "script",
-        "visit",
-        "native",
-        "native_arguments",
-        "native_bulk",
-    )
-]
-HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "bulk", "talk", "script", "thread", "native")]
+_PARTS = ("process", "netns", "columns", "talk", "exchange", "program", "visit", "native")
+SOURCES = [f"csrc/{name}.c" for name in _PARTS]
+HEADERS = [f"csrc/{name}.h" for name in ("shim", "framing", "netns", "columns", "talk", "program", "thread")]
 
 
 def extension_arguments() -> dict[str, Any]:
@@ -52,9 +40,12 @@ def extension_arguments() -> dict[str, Any]:
 
 
 def declarations() -> str:
-    """The part of csrc/shim.h that is for cffi."""
+    """What cffi must know of csrc/shim.h: the part between the marks, and every call."""
     header = (Path(__file__).parent / "csrc" / "shim.h").read_text()
-    return header.split("/* cffi reads from here ... */")[1].split("/* ... to here. */")[0]
+    marked = header.split("/* cffi reads from here ... */")[1].split("/* ... to here")[0]
+    calls = re.findall(r"^    CALL\((\w+), ", header, re.MULTILINE)
+    arguments = "const int64_t *, const struct nlp_span *, const struct nlp_span *, size_t"
+    return marked + "".join([f"int64_t nlp_{name}({arguments});\n" for name in calls])
 
 
 def ffibuilder() -> object:

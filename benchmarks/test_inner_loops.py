@@ -17,6 +17,7 @@ import pytest
 
 from netlinkpy import backends
 from netlinkpy.wire.attributes import Slot
+from netlinkpy.wire.columns import compile_plan
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_NEWROUTE
 from netlinkpy.wire.template import Template
@@ -69,7 +70,7 @@ def test_gather_routes(benchmark: Benchmark, backend: Backend) -> None:
     data = stamped(backend)
     paths = [ROUTE.plan(name) for name in ("rtm_dst_len", "dst", "oif")]
     fields = [(path, offset, width or 4, 0) for path, offset, width in paths]
-    plan = backend.compile_plan(RTM_NEWROUTE, ROUTE.header.struct.size, fields)
+    plan = compile_plan(RTM_NEWROUTE, ROUTE.header.struct.size, fields)
     columns = [bytearray(ROWS * width) for _, _, width, _ in fields]
 
     def gather() -> None:

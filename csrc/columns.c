@@ -1,16 +1,14 @@
 /* stamp and gather: columns of values to messages, and messages to columns of values. */
-#include "bulk.h"
+#include "columns.h"
 
 #include "framing.h"
 
-static int overlaps(const uint8_t *one, size_t one_length, const uint8_t *other, size_t other_length)
-{
-    return one_length && other_length && (uintptr_t)one < (uintptr_t)other + other_length &&
-           (uintptr_t)other < (uintptr_t)one + one_length;
-}
+struct column {
+    uint64_t offset, width, stride, swap;
+};
 
-static int check_column(const struct nlp_column *column, size_t template_length, uint64_t start,
-                        uint64_t stop)
+static int check_column(const struct column *column, struct nlp_span data, size_t template_length,
+                        uint64_t start, uint64_t stop)
 {
     uint64_t end;
 
@@ -18,8 +16,8 @@ static int check_column(const struct nlp_column *column, size_t template_length,
         return NLP_BAD_COLUMN;
     if (start == stop)
         return 0;
-    if (__builtin_mul_overflow(stop - 1, (uint64_t)column->stride, &end) ||
-        __builtin_add_overflow(end, (uint64_t)column->width, &end) || end > column->length)
+    if (__builtin_mul_overflow(stop - 1, column->stride, &end) ||
+        __builtin_add_overflow(end, column->width, &end) || end > data.length)
         return NLP_BAD_DATA;
     return 0;
 }
@@ -42,44 +40,45 @@ static void copy_swapped(uint8_t *to, const uint8_t *from, size_t width)
         to[i] = from[width - 1 - i];
 }
 
-int64_t nlp_stamp(struct nlp_span out, const uint8_t *row_template, size_t template_length,
-                  const struct nlp_column *columns, size_t count, uint64_t start, uint64_t stop, int numbered,
-                  uint32_t sequence)
+NLP_CALL(stamp)
 {
-    uint64_t rows, room;
+    struct nlp_span out = buffers[0], row_template = buffers[1];
+    struct column columns[NLP_COLUMNS];
+    uint64_t start = (uint64_t)numbers[0], stop = (uint64_t)numbers[1], rows = stop - start;
 
-    if (!template_length || template_length % 4 || (numbered && template_length < HEADER_LENGTH))
+    if (!row_template.length || row_template.length % 4 ||
+        (numbers[2] && row_template.length < HEADER_LENGTH))
         return NLP_BAD_TEMPLATE;
-    if (start > stop)
+    if (numbers[0] < 0 || numbers[0] > numbers[1])
         return NLP_BAD_ROWS;
-    if (count > NLP_COLUMNS)
+    if (count > NLP_COLUMNS || buffers[2].length != count * sizeof *columns)
         return NLP_BAD_COLUMN;
-    rows = stop - start;
-    room = out.length / template_length;
-    if (rows > room)
-        rows = room;
-    if (overlaps(out.data, rows * template_length, row_template, template_length))
+    memcpy(columns, buffers[2].data, buffers[2].length);
+    if (rows > out.length / row_template.length)
+        rows = out.length / row_template.length;
+    out.length = rows * row_template.length;
+    if (overlap(out, row_template))
         return NLP_BAD_OVERLAP;
     for (size_t i = 0; i < count; i++) {
-        int bad = check_column(&columns[i], template_length, start, stop);
+        int bad = check_column(&columns[i], list[i], row_template.length, start, stop);
         if (bad)
             return bad;
-        if (overlaps(out.data, rows * template_length, columns[i].data, columns[i].length))
+        if (overlap(out, list[i]))
             return NLP_BAD_OVERLAP;
     }
     for (uint64_t row = 0; row < rows; row++) {
-        uint8_t *to = out.data + row * template_length;
-        memcpy(to, row_template, template_length);
+        uint8_t *to = out.data + row * row_template.length;
+        memcpy(to, row_template.data, row_template.length);
         for (size_t i = 0; i < count; i++) {
-            const struct nlp_column *column = &columns[i];
-            const uint8_t *from = column->data + (start + row) * column->stride;
+            const struct column *column = &columns[i];
+            const uint8_t *from = list[i].data + (start + row) * column->stride;
             if (column->swap)
                 copy_swapped(to + column->offset, from, column->width);
             else
                 copy(to + column->offset, from, column->width);
         }
-        if (numbered)
-            store32(to + 8, sequence + (uint32_t)row);
+        if (numbers[2])
+            store32(to + 8, (uint32_t)numbers[3] + (uint32_t)row);
     }
     return (int64_t)rows;
 }
@@ -116,29 +115,28 @@ static inline struct field load_field(const uint8_t *fields, size_t number)
     return field;
 }
 
-int nlp_check_plan(const uint8_t *plan, size_t plan_length, const struct nlp_span *columns,
-                   size_t column_count, size_t capacity)
+int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t count, size_t capacity)
 {
     size_t nodes, fields;
 
-    if (plan_length < PLAN_HEAD)
+    if (plan.length < PLAN_HEAD)
         return NLP_BAD_PLAN;
-    nodes = load16(plan + 4);
-    fields = load16(plan + 6);
-    if (!nodes || fields > NLP_FIELDS || fields != column_count ||
-        plan_length != PLAN_HEAD + nodes * NODE + fields * FIELD)
+    nodes = load16(plan.data + 4);
+    fields = load16(plan.data + 6);
+    if (!nodes || fields > NLP_FIELDS || fields != count ||
+        plan.length != PLAN_HEAD + nodes * NODE + fields * FIELD)
         return NLP_BAD_PLAN;
     for (size_t i = 0; i < nodes; i++) {
-        struct node node = load_node(plan + PLAN_HEAD, i);
+        struct node node = load_node(plan.data + PLAN_HEAD, i);
         /* Children behind their parent: whoever walks down never comes round again. */
         if ((node.children && node.first_child <= i) || (size_t)node.first_child + node.children > nodes ||
             (size_t)node.first_field + node.fields > fields)
             return NLP_BAD_PLAN;
     }
     for (size_t i = 0; i < fields; i++) {
-        struct field field = load_field(plan + PLAN_HEAD + nodes * NODE, i);
+        struct field field = load_field(plan.data + PLAN_HEAD + nodes * NODE, i);
         size_t needed;
-        if (field.column >= column_count || !field.width || field.kind > 1 ||
+        if (field.column >= count || !field.width || field.kind > 1 ||
             (field.kind == 1 && field.width != 2))
             return NLP_BAD_PLAN;
         if (__builtin_mul_overflow((size_t)field.width, capacity, &needed) ||
@@ -210,9 +208,8 @@ static void clear_absent(const struct gathering *into, size_t fields)
     }
 }
 
-int nlp_gather(const uint8_t *data, size_t length, const uint8_t *plan, size_t plan_length,
-               const struct nlp_span *columns, size_t column_count, struct nlp_span present, size_t row,
-               size_t capacity, struct nlp_gathered *gathered)
+int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns, size_t count,
+                    struct nlp_span present, size_t row, size_t capacity, struct nlp_gathered *gathered)
 {
     struct gathering into = {.columns = columns, .row = row};
     size_t at = gathered->position, header, fields, needed;
@@ -220,33 +217,31 @@ int nlp_gather(const uint8_t *data, size_t length, const uint8_t *plan, size_t p
     struct node root;
     int bad;
 
-    gathered->added = 0;
-    gathered->flags = 0;
-    if (at > length)
+    if (at > data.length)
         return NLP_BAD_DATA;
     if (row > capacity)
         return NLP_BAD_ROWS;
-    bad = nlp_check_plan(plan, plan_length, columns, column_count, capacity);
+    bad = nlp_check_plan(plan, columns, count, capacity);
     if (bad)
         return bad;
     if (present.data &&
         (__builtin_mul_overflow(sizeof into.present, capacity, &needed) || present.length < needed))
         return NLP_BAD_DATA;
-    type = load16(plan);
-    header = load16(plan + 2);
-    fields = load16(plan + 6);
-    into.nodes = plan + PLAN_HEAD;
-    into.fields = into.nodes + (size_t)load16(plan + 4) * NODE;
+    type = load16(plan.data);
+    header = load16(plan.data + 2);
+    fields = load16(plan.data + 6);
+    into.nodes = plan.data + PLAN_HEAD;
+    into.fields = into.nodes + (size_t)load16(plan.data + 4) * NODE;
     root = load_node(into.nodes, 0);
 
-    while (at < length && into.row < capacity) {
+    while (at < data.length && into.row < capacity) {
         struct message message;
-        if (!read_message(data + at, length - at, &message))
+        if (!read_message(data.data + at, data.length - at, &message))
             return NLP_BAD_MESSAGE;
         if (message.type == NLMSG_DONE || message.type == NLMSG_ERROR)
             break;
         if (message.type == type) {
-            const uint8_t *body = data + at + HEADER_LENGTH;
+            const uint8_t *body = data.data + at + HEADER_LENGTH;
             size_t body_length = message.length - HEADER_LENGTH;
             if (body_length < header)
                 return NLP_BAD_HEADER;
@@ -264,9 +259,28 @@ int nlp_gather(const uint8_t *data, size_t length, const uint8_t *plan, size_t p
             into.row++;
         }
         gathered->flags |= message.flags;
-        at = following(at, message.length, length);
+        at = following(at, message.length, data.length);
     }
     gathered->added = into.row - row;
     gathered->position = at;
     return 0;
+}
+
+NLP_CALL(gather)
+{
+    struct nlp_span data = buffers[0], told = buffers[3];
+    struct nlp_gathered gathered = {.position = (uint64_t)numbers[3]};
+    int bad;
+
+    if (numbers[0] < 0 || (uint64_t)numbers[0] > data.length || numbers[3] < 0 ||
+        told.length != sizeof gathered)
+        return NLP_BAD_DATA;
+    if (numbers[1] < 0 || numbers[2] < 0)
+        return NLP_BAD_ROWS;
+    data.length = (size_t)numbers[0];
+    bad = nlp_gather_rows(data, buffers[1], list, count, buffers[2], (size_t)numbers[1], (size_t)numbers[2],
+                          &gathered);
+    if (!bad)
+        memcpy(told.data, &gathered, sizeof gathered);
+    return bad;
 }

@@ -6,16 +6,23 @@
 
 #include "talk.h"
 
-int nlp_exchange_begin(struct nlp_exchange *exchange)
+struct exchange {
+    uint8_t *messages;
+    size_t length, rows, chunk_bytes, chunk_rows;
+    uint32_t first_sequence;
+    struct nlp_progress progress;
+    size_t end_row, end; /* of the datagram under way */
+    uint32_t port;
+    uint8_t *refused; /* its rows: each is answered once, what comes after that is late */
+};
+
+static int check_messages(const struct exchange *exchange)
 {
     size_t at = 0, row = 0, next;
 
-    exchange->rows_done = exchange->done = exchange->end_row = exchange->end = 0;
-    if (!exchange->chunk_rows)
-        return NLP_BAD_CHUNK;
     while (at < exchange->length) {
         struct message message;
-        if (!read_message(exchange->buffer + at, exchange->length - at, &message))
+        if (!read_message(exchange->messages + at, exchange->length - at, &message))
             return NLP_BAD_MESSAGE;
         if (message.sequence != exchange->first_sequence + (uint32_t)row)
             return NLP_BAD_SEQUENCE;
@@ -29,105 +36,130 @@ int nlp_exchange_begin(struct nlp_exchange *exchange)
 }
 
 /* Find the end of the next datagram and set NLM_F_ACK on its last message alone. */
-static int cut_chunk(struct nlp_exchange *exchange)
+static int cut_chunk(struct exchange *exchange)
 {
-    size_t at = exchange->done, row = exchange->rows_done, last = at, next;
+    size_t at = exchange->progress.done, row = exchange->progress.rows_done, last = at, next;
     struct message message;
 
-    while (row < exchange->rows && row - exchange->rows_done < exchange->chunk_rows) {
-        if (!read_message(exchange->buffer + at, exchange->length - at, &message))
+    while (row < exchange->rows && row - exchange->progress.rows_done < exchange->chunk_rows) {
+        if (!read_message(exchange->messages + at, exchange->length - at, &message))
             return -EBADMSG; /* somebody wrote to the buffer meanwhile */
         next = following(at, message.length, exchange->length);
-        if (row > exchange->rows_done && next - exchange->done > exchange->chunk_bytes)
+        if (row > exchange->progress.rows_done && next - exchange->progress.done > exchange->chunk_bytes)
             break;
-        store16(exchange->buffer + at + 6, message.flags & ~NLM_F_ACK);
+        store16(exchange->messages + at + 6, message.flags & ~NLM_F_ACK);
         last = at;
         row++;
         at = next;
     }
-    store16(exchange->buffer + last + 6, load16(exchange->buffer + last + 6) | NLM_F_ACK);
+    store16(exchange->messages + last + 6, load16(exchange->messages + last + 6) | NLM_F_ACK);
     exchange->end_row = row;
     exchange->end = at;
     return 0;
 }
 
-/* A row is answered once: what comes after that is late. */
-static int is_known(const struct nlp_failure *failures, size_t count, size_t row)
-{
-    while (count)
-        if (failures[--count].row == row)
-            return 1;
-    return 0;
-}
-
 /* Take the answers out of one datagram. 1 when the last message of the chunk is answered, 0 when not, or
  * -errno. */
-static int read_answers(const struct nlp_exchange *exchange, const uint8_t *data, size_t length,
-                        struct nlp_failure *failures, size_t capacity, size_t *count)
+static int read_answers(const struct exchange *exchange, const uint8_t *data, size_t length,
+                        struct nlp_span failures, uint64_t *failed)
 {
-    size_t at = 0, rows = exchange->end_row - exchange->rows_done;
+    size_t at = 0, rows = exchange->end_row - exchange->progress.rows_done;
 
     while (at < length) {
         struct message message;
         struct refusal refusal;
+        const uint8_t *start = data + at;
         uint32_t number;
-        int bad;
         if (!read_message(data + at, length - at, &message))
             return -EBADMSG;
-        number = message.sequence - (exchange->first_sequence + (uint32_t)exchange->rows_done);
+        number = message.sequence - (exchange->first_sequence + (uint32_t)exchange->progress.rows_done);
+        at = following(at, message.length, length);
         if (message.port != exchange->port || number >= rows)
-            number = UINT32_MAX; /* it answers nothing asked here */
-        else if (message.type == NLMSG_OVERRUN)
+            continue; /* it answers nothing asked here */
+        if (message.type == NLMSG_OVERRUN)
             return -ENOBUFS;
-        if ((message.type == NLMSG_ERROR || message.type == NLMSG_DONE) && number < rows) {
-            bad = nlp_read_refusal(data + at, &message, NLP_FAILURE_TLVS, &refusal);
-            if (bad)
-                return bad;
-            if (refusal.error && *count < capacity &&
-                !is_known(failures, *count, exchange->rows_done + number)) {
-                struct nlp_failure *failure = &failures[(*count)++];
-                failure->row = exchange->rows_done + number;
-                failure->error = refusal.error;
-                failure->tlv_length = (uint32_t)refusal.tlv_length;
+        if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
+            if (nlp_read_refusal(start, &message, NLP_FAILURE_TLVS, &refusal))
+                return -EBADMSG;
+            if (refusal.error && !exchange->refused[number] &&
+                *failed < failures.length / sizeof(struct nlp_failure)) {
+                uint8_t *to = failures.data + (*failed)++ * sizeof(struct nlp_failure);
+                struct nlp_failure failure = {.row = exchange->progress.rows_done + number,
+                                              .error = refusal.error,
+                                              .tlv_length = (uint32_t)refusal.tlv_length};
+                memcpy(to, &failure, offsetof(struct nlp_failure, tlvs));
                 if (refusal.tlv_length)
-                    memcpy(failure->tlvs, refusal.tlvs, refusal.tlv_length);
+                    memcpy(to + offsetof(struct nlp_failure, tlvs), refusal.tlvs, refusal.tlv_length);
+                exchange->refused[number] = 1;
             }
             if (number == rows - 1)
                 return 1;
         }
-        at = following(at, message.length, length);
     }
     return 0;
 }
 
-int nlp_exchange_step(struct nlp_exchange *exchange, struct nlp_failure *failures, size_t capacity,
-                      size_t *count)
+/* Send the next datagram, unless that was done, and read until it is answered: 1, or -errno. */
+static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, struct nlp_span failures)
 {
+    struct nlp_progress *progress = &exchange->progress;
+    int result = cut_chunk(exchange);
     uint8_t *room;
-    int result = 0;
+    size_t rows;
 
-    if (exchange->rows_done == exchange->rows)
-        return 0;
-    room = malloc(NLP_RECEIVE_LENGTH);
+    if (result)
+        return result;
+    rows = exchange->end_row - progress->rows_done;
+    room = malloc(NLP_RECEIVE_LENGTH + rows);
     if (!room)
         return -ENOMEM;
-    if (exchange->end_row == exchange->rows_done) {
-        result = cut_chunk(exchange);
-        exchange->deadline = nlp_deadline_after(exchange->timeout_ns);
-        if (!result)
-            result = nlp_send(exchange->fd, exchange->buffer + exchange->done, exchange->end - exchange->done,
-                              exchange->deadline);
-        exchange->port = nlp_port(exchange->fd); /* the first message sent binds a socket that is not */
+    exchange->refused = memset(room + NLP_RECEIVE_LENGTH, 0, rows);
+    if (!progress->waiting) {
+        progress->deadline = nlp_deadline_after(timeout_ns);
+        result = nlp_send(fd, exchange->messages + progress->done, exchange->end - progress->done,
+                          progress->deadline);
+        progress->waiting = !result;
     }
+    exchange->port = nlp_port(fd); /* the first message sent binds a socket that is not */
     while (!result) {
-        int64_t got = nlp_receive(exchange->fd, room, exchange->deadline);
-        result = got < 0 ? (int)got : read_answers(exchange, room, (size_t)got, failures, capacity, count);
+        int64_t got = nlp_receive(fd, room, progress->deadline);
+        result = got < 0 ? (int)got
+                         : read_answers(exchange, room, (size_t)got, failures, &progress->failures);
     }
     free(room);
+    return result;
+}
+
+NLP_CALL(exchange)
+{
+    struct nlp_span messages = buffers[0], state = buffers[2];
+    struct exchange exchange = {messages.data, (size_t)numbers[1], (size_t)numbers[3], (size_t)numbers[4],
+                                (size_t)numbers[5], (uint32_t)numbers[2], {0}, 0, 0, 0, NULL};
+    struct nlp_progress *progress = &exchange.progress;
+    int result = 0;
+
+    for (int i = 1; i <= 5; i++)
+        if (i != 2 && numbers[i] < 0)
+            return NLP_BAD_DATA;
+    if (exchange.length > messages.length || state.length != sizeof *progress)
+        return NLP_BAD_DATA;
+    if (!exchange.chunk_rows)
+        return NLP_BAD_CHUNK;
+    memcpy(progress, state.data, sizeof *progress);
+    if (progress->done > exchange.length || progress->rows_done > exchange.rows)
+        return NLP_BAD_DATA;
+    if (!progress->done && !progress->waiting)
+        result = check_messages(&exchange);
+    if (result || progress->rows_done == exchange.rows)
+        return result;
+    progress->failures = 0;
+    result = run_chunk(&exchange, nlp_int(numbers[0]), numbers[6], buffers[1]);
     if (result == 1) {
-        exchange->rows_done = exchange->end_row;
-        exchange->done = exchange->end;
-        return exchange->rows_done < exchange->rows;
+        progress->rows_done = exchange.end_row;
+        progress->done = exchange.end;
+        progress->waiting = 0;
+        result = progress->rows_done < exchange.rows;
     }
+    memcpy(state.data, progress, sizeof *progress);
     return result == -EINTR ? 1 : result;
 }

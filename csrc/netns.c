@@ -1,46 +1,140 @@
-/* What makes network namespaces or opens a socket in one, each on a throw-away thread. */
+/* Namespaces: entering one, making some, opening sockets inside. All but the entering on a throw-away thread. */
 #define _GNU_SOURCE
-#include "shim.h"
+#include "netns.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shim.h"
 #include "thread.h"
+
+#ifndef NETLINK_GET_STRICT_CHK /* linux/netlink.h before 4.20 */
+#define NETLINK_GET_STRICT_CHK 12
+#endif
+#ifndef SOL_NETLINK
+#define SOL_NETLINK 270
+#endif
 
 #define THREAD_NETNS "/proc/thread-self/ns/net" /* /proc/self would be the main thread's */
 
+NLP_CALL(setns)
+{
+    return setns(nlp_int(numbers[0]), nlp_int(numbers[1])) ? -errno : 0;
+}
+
+NLP_CALL(unshare)
+{
+    return unshare(nlp_int(numbers[0])) ? -errno : 0;
+}
+
+static int open_socket(int netns_fd, int family, int type, int protocol)
+{
+    int fd;
+
+    if (setns(netns_fd, CLONE_NEWNET))
+        return -errno;
+    fd = socket(family, type | SOCK_CLOEXEC, protocol);
+    return fd < 0 ? -errno : fd;
+}
+
 struct opening {
-    int netns_fd, family, type, protocol, result;
+    int netns_fd, family, type, protocol, fd;
 };
 
 static void *open_there(void *argument)
 {
     struct opening *opening = argument;
 
-    if (setns(opening->netns_fd, CLONE_NEWNET))
-        opening->result = -errno;
-    else if ((opening->result = socket(opening->family, opening->type | SOCK_CLOEXEC, opening->protocol)) < 0)
-        opening->result = -errno;
+    opening->fd = open_socket(opening->netns_fd, opening->family, opening->type, opening->protocol);
     return NULL;
 }
 
-int nlp_open_socket(int netns_fd, int family, int type, int protocol)
+NLP_CALL(open_socket)
 {
-    struct opening opening = {netns_fd, family, type, protocol, 0};
+    struct opening opening = {nlp_int(numbers[0]), nlp_int(numbers[1]), nlp_int(numbers[2]),
+                              nlp_int(numbers[3]), -1};
     int bad = run_thread(open_there, &opening);
 
-    return bad ? bad : opening.result;
+    return bad ? bad : opening.fd;
+}
+
+int nlp_open_route_socket(int netns_fd)
+{
+    static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};
+    const int on = 1;
+    int fd = open_socket(netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+    for (size_t i = 0; fd >= 0 && i < sizeof options / sizeof *options; i++)
+        if (setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof on)) {
+            int error = errno;
+            close(fd);
+            return -error;
+        }
+    return fd;
+}
+
+struct ahead {
+    pthread_t thread;
+    int netns_fd, fd;
+};
+
+static void *open_one(void *argument)
+{
+    struct ahead *ahead = argument;
+
+    ahead->fd = nlp_open_route_socket(ahead->netns_fd);
+    return NULL;
+}
+
+NLP_CALL(open_ahead)
+{
+    struct ahead *ahead;
+    int bad;
+
+    if (buffers[0].length != sizeof ahead)
+        return NLP_BAD_DATA;
+    ahead = malloc(sizeof *ahead);
+    if (!ahead)
+        return -ENOMEM;
+    ahead->netns_fd = nlp_int(numbers[0]);
+    bad = start_thread(&ahead->thread, open_one, ahead);
+    if (bad)
+        free(ahead);
+    else
+        memcpy(buffers[0].data, &ahead, sizeof ahead);
+    return bad;
+}
+
+NLP_CALL(opened)
+{
+    struct ahead *ahead;
+    int fd, kept;
+
+    if (buffers[0].length != sizeof ahead || buffers[1].length != sizeof kept)
+        return NLP_BAD_DATA;
+    memcpy(&ahead, buffers[0].data, sizeof ahead);
+    if (!ahead)
+        return NLP_BAD_AHEAD;
+    memset(buffers[0].data, 0, sizeof ahead);
+    pthread_join(ahead->thread, NULL);
+    fd = ahead->fd;
+    free(ahead);
+    kept = fd < 0 ? -1 : fd;
+    memcpy(buffers[1].data, &kept, sizeof kept);
+    return fd < 0 ? fd : 0;
 }
 
 struct making {
     size_t count;
-    int *fds;                 /* without paths */
-    const char *const *paths; /* with errors */
-    int *errors;
+    uint8_t *numbers;  /* C ints, at any address: descriptors, or errors where there are paths */
+    const char *paths; /* back to back */
     int result;
 };
 
@@ -48,23 +142,25 @@ static void *make_here(void *argument)
 {
     struct making *making = argument;
     size_t made = 0;
+    int fd;
 
     while (made < making->count) {
-        int fd;
         if (unshare(CLONE_NEWNET) || (fd = open(THREAD_NETNS, O_RDONLY | O_CLOEXEC)) < 0) {
             making->result = -errno;
-            while (made)
-                close(making->fds[--made]);
+            while (made) {
+                memcpy(&fd, making->numbers + --made * sizeof fd, sizeof fd);
+                close(fd);
+            }
             break;
         }
-        making->fds[made++] = fd;
+        memcpy(making->numbers + made++ * sizeof fd, &fd, sizeof fd);
     }
     return NULL;
 }
 
-int nlp_make_netns(size_t count, int *fds)
+NLP_CALL(make_netns)
 {
-    struct making making = {.count = count, .fds = fds};
+    struct making making = {.count = buffers[0].length / sizeof(int), .numbers = buffers[0].data};
     int bad = run_thread(make_here, &making);
 
     return bad ? bad : making.result;
@@ -87,15 +183,26 @@ static int make_at(const char *path)
 static void *make_at_paths(void *argument)
 {
     struct making *making = argument;
+    const char *path = making->paths;
 
-    for (size_t i = 0; i < making->count; i++)
-        making->errors[i] = make_at(making->paths[i]);
+    for (size_t i = 0; i < making->count; i++) {
+        int error = make_at(path);
+        memcpy(making->numbers + i * sizeof error, &error, sizeof error);
+        path += strlen(path) + 1;
+    }
     return NULL;
 }
 
-int nlp_make_netns_at(size_t count, const char *const *paths, int *errors)
+NLP_CALL(make_netns_at)
 {
-    struct making making = {.count = count, .paths = paths, .errors = errors};
+    struct nlp_span paths = buffers[0], errors = buffers[1];
+    struct making making = {.count = errors.length / sizeof(int), .numbers = errors.data,
+                            .paths = (const char *)paths.data};
+    size_t ends = 0;
 
+    for (size_t i = 0; i < paths.length; i++)
+        ends += !paths.data[i];
+    if (ends != making.count || (ends && paths.data[paths.length - 1]))
+        return NLP_BAD_PATH;
     return run_thread(make_at_paths, &making);
 }

@@ -4,24 +4,17 @@
 #include "shim.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "script.h"
+#include "columns.h"
+#include "netns.h"
+#include "program.h"
 #include "talk.h"
 #include "thread.h"
 
-#ifndef NETLINK_GET_STRICT_CHK /* linux/netlink.h before 4.20 */
-#define NETLINK_GET_STRICT_CHK 12
-#endif
-#ifndef SOL_NETLINK
-#define SOL_NETLINK 270
-#endif
-
 /* Whose a socket is, is decided once: what another thread writes to `sockets` meanwhile makes nobody close a
- * descriptor that is not ours. */
+ * deprogramor that is not ours. */
 struct line {
     int fd;    /* or -errno */
     int given; /* the caller's, to be left open */
@@ -29,11 +22,9 @@ struct line {
 };
 
 struct visiting {
-    struct script script;
-    const uint8_t *netns_fds;
+    struct program program;
     size_t rows;
-    uint8_t *datagrams, *results;
-    uint8_t *sockets; /* as given, or NULL */
+    uint8_t *datagrams, *netns_fds, *sockets, *results; /* as given */
     int64_t timeout_ns;
     struct line *lines; /* of the rows, and the one beside */
     uint8_t *room;
@@ -71,11 +62,27 @@ struct hearing {
     struct row *row;
     uint32_t port;
     int kept; /* its values */
+    int interrupted;
+    uint64_t digest;
 };
 
-static void note_refusal(struct nlp_visited *visited, const struct refusal *refusal, int number)
+#define FNV_BASIS 0xcbf29ce484222325u /* 64-bit FNV-1a */
+#define FNV_PRIME 0x100000001b3u
+
+static void digest_reply(struct hearing *hearing, const uint8_t *at, const struct message *message)
 {
-    if (!refusal->error || visited->error)
+    uint64_t digest = hearing->digest;
+
+    for (size_t i = HEADER_LENGTH; i < message->length; i++)
+        digest = (digest ^ at[i]) * FNV_PRIME;
+    hearing->digest = digest;
+}
+
+static void note_refusal(struct hearing *hearing, const struct refusal *refusal, int number)
+{
+    struct nlp_visited *visited = &hearing->row->visited;
+
+    if (!refusal->error || (uint32_t)refusal->error == hearing->step->tolerated || visited->error)
         return;
     visited->error = refusal->error;
     visited->message = number;
@@ -85,7 +92,7 @@ static void note_refusal(struct nlp_visited *visited, const struct refusal *refu
 }
 
 /* Keep the values of a reply, if it has all. 0 or -EBADMSG. */
-static int note_reply(struct hearing *hearing, const uint8_t *at, const struct message *message)
+static int note_reply(struct hearing *hearing, uint8_t *at, const struct message *message)
 {
     const struct step *step = hearing->step;
     struct nlp_span cells[NLP_VALUES];
@@ -94,12 +101,15 @@ static int note_reply(struct hearing *hearing, const uint8_t *at, const struct m
     struct nlp_gathered gathered = {0};
     int bad;
 
-    if (hearing->kept || !step->fields || message->type != load16(step->plan))
+    hearing->interrupted |= message->flags & NLM_F_DUMP_INTR;
+    if (step->digest)
+        digest_reply(hearing, at, message);
+    if (hearing->kept || !step->fields || message->type != load16(step->plan.data))
         return 0;
     for (size_t i = 0; i < step->fields; i++)
         cells[i] = (struct nlp_span){first + i * NLP_VALUE, NLP_VALUE};
-    bad = nlp_gather(at, message->length, step->plan, step->plan_length, cells, step->fields,
-                     (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &gathered);
+    bad = nlp_gather_rows((struct nlp_span){at, message->length}, step->plan, cells, step->fields,
+                          (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &gathered);
     hearing->kept = !bad && gathered.added && present == ((uint64_t)1 << step->fields) - 1;
     if (!hearing->kept)
         memset(first, 0, step->fields * NLP_VALUE);
@@ -107,7 +117,7 @@ static int note_reply(struct hearing *hearing, const uint8_t *at, const struct m
 }
 
 /* Read one datagram of answers. 1 when the step is done, 0 when not, or -errno. */
-static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
+static int hear(struct hearing *hearing, uint8_t *data, size_t length)
 {
     size_t at = 0;
 
@@ -126,7 +136,8 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
             if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
                 if (nlp_read_refusal(data + at, &message, NLP_VISITED_TLVS, &refusal))
                     return -EBADMSG;
-                note_refusal(&hearing->row->visited, &refusal, number);
+                hearing->interrupted |= message.flags & NLM_F_DUMP_INTR;
+                note_refusal(hearing, &refusal, number);
             } else if (message.type < NLMSG_MIN_TYPE) {
                 done = 0;
             } else {
@@ -147,7 +158,7 @@ static int hear(struct hearing *hearing, const uint8_t *data, size_t length)
 static int run_step(const struct visiting *visiting, const struct step *step, uint8_t *datagram,
                     struct line *line, int64_t deadline, struct row *row)
 {
-    struct hearing hearing = {.datagram = datagram, .step = step, .row = row};
+    struct hearing hearing = {.datagram = datagram, .step = step, .row = row, .digest = FNV_BASIS};
     int result;
 
     for (size_t i = 0; i < step->puts_count; i++) {
@@ -168,95 +179,37 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
         return row->visited.error;
     if (result < 0)
         return -result;
+    if (step->digest && !hearing.interrupted)
+        memcpy(row->values + (step->first_value + step->fields) * NLP_VALUE, &hearing.digest, NLP_VALUE);
     return step->fields && !hearing.kept ? ENODATA : 0;
-}
-
-static int open_route_socket(int netns_fd)
-{
-    static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};
-    const int on = 1;
-    int fd;
-
-    if (setns(netns_fd, CLONE_NEWNET))
-        return -errno;
-    fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (fd < 0)
-        return -errno;
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        if (setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof on)) {
-            int error = errno;
-            close(fd);
-            return -error;
-        }
-    return fd;
 }
 
 static void *open_all(void *argument)
 {
     const struct visiting *visiting = argument;
 
-    for (size_t row = 0; row < visiting->rows; row++)
-        if (!visiting->lines[row].given)
-            visiting->lines[row].fd = open_route_socket((int)load32(visiting->netns_fds + row * 4));
+    for (size_t row = 0; row < visiting->rows; row++) {
+        struct line *line = &visiting->lines[row];
+        if (line->given)
+            continue;
+        line->fd = nlp_open_route_socket((int)load32(visiting->netns_fds + row * 4));
+        if (visiting->sockets && line->fd >= 0)
+            store32(visiting->sockets + row * 4, (uint32_t)line->fd);
+    }
     return NULL;
 }
 
-struct nlp_ahead {
-    pthread_t thread;
-    int netns_fd, fd;
-};
-
-static void *open_one(void *argument)
+static size_t result_length(const struct program *program)
 {
-    struct nlp_ahead *ahead = argument;
-
-    ahead->fd = open_route_socket(ahead->netns_fd);
-    return NULL;
-}
-
-int nlp_open_ahead(int netns_fd, struct nlp_ahead **ahead)
-{
-    int bad;
-
-    *ahead = malloc(sizeof **ahead);
-    if (!*ahead)
-        return -ENOMEM;
-    (*ahead)->netns_fd = netns_fd;
-    bad = start_thread(&(*ahead)->thread, open_one, *ahead);
-    if (bad)
-        free(*ahead);
-    return bad;
-}
-
-int nlp_opened(struct nlp_ahead *ahead)
-{
-    int fd;
-
-    pthread_join(ahead->thread, NULL);
-    fd = ahead->fd;
-    free(ahead);
-    return fd;
-}
-
-void nlp_discard(struct nlp_ahead *ahead)
-{
-    int fd = nlp_opened(ahead);
-
-    if (fd >= 0)
-        close(fd);
-}
-
-static size_t result_length(const struct script *script)
-{
-    return sizeof(struct nlp_visited) + script->values * NLP_VALUE;
+    return sizeof(struct nlp_visited) + program->values * NLP_VALUE;
 }
 
 static void run_row(const struct visiting *visiting, size_t number, struct row *row)
 {
-    const struct script *script = &visiting->script;
-    struct step step = {.next = NLP_SCRIPT_HEAD};
+    const struct program *program = &visiting->program;
+    struct step step = {.next = NLP_PROGRAM_HEAD};
     struct nlp_visited *visited = &row->visited;
-    uint8_t *datagrams = visiting->datagrams + number * script->row_length;
+    uint8_t *datagrams = visiting->datagrams + number * program->row_length;
     int64_t deadline = nlp_deadline_after(visiting->timeout_ns);
     struct line *line = &visiting->lines[number];
 
@@ -266,29 +219,25 @@ static void run_row(const struct visiting *visiting, size_t number, struct row *
         visited->error = -line->fd;
         return;
     }
-    while (!visited->error && nlp_next_step(script, &step)) {
+    while (!visited->error && nlp_next_step(program, &step)) {
         visited->step = (int)step.number - 1;
         visited->error = run_step(visiting, &step, datagrams + step.start,
                                   step.beside ? &visiting->lines[visiting->rows] : line, deadline, row);
     }
     if (!visited->error)
-        visited->step = (int)script->steps;
+        visited->step = (int)program->steps;
 }
 
 static void run_all(const struct visiting *visiting)
 {
     struct row row;
-    size_t length = result_length(&visiting->script);
+    size_t length = result_length(&visiting->program);
 
     for (size_t number = 0; number < visiting->rows; number++) {
         const struct line *line = &visiting->lines[number];
         run_row(visiting, number, &row);
-        if (line->fd >= 0 && !line->given) {
-            if (visiting->sockets && !row.visited.error)
-                store32(visiting->sockets + number * 4, (uint32_t)line->fd);
-            else
-                close(line->fd);
-        }
+        if (line->fd >= 0 && !line->given && !visiting->sockets)
+            close(line->fd);
         memcpy(visiting->results + number * length, &row, length);
     }
 }
@@ -296,12 +245,12 @@ static void run_all(const struct visiting *visiting)
 /* Whether every datagram of every row is whole messages. 0 or NLP_BAD_MESSAGE. */
 static int check_datagrams(const struct visiting *visiting)
 {
-    const struct script *script = &visiting->script;
+    const struct program *program = &visiting->program;
 
     for (size_t row = 0; row < visiting->rows; row++) {
-        const uint8_t *datagrams = visiting->datagrams + row * script->row_length;
-        struct step step = {.next = NLP_SCRIPT_HEAD};
-        while (nlp_next_step(script, &step))
+        const uint8_t *datagrams = visiting->datagrams + row * program->row_length;
+        struct step step = {.next = NLP_PROGRAM_HEAD};
+        while (nlp_next_step(program, &step))
             for (size_t at = 0; at < step.length;) {
                 struct message message;
                 if (!read_message(datagrams + step.start + at, step.length - at, &message))
@@ -312,31 +261,32 @@ static int check_datagrams(const struct visiting *visiting)
     return 0;
 }
 
-static int check(struct visiting *visiting, struct nlp_span script, struct nlp_span datagrams,
-                 struct nlp_span netns_fds, struct nlp_span sockets, struct nlp_span results)
+static int check(struct visiting *visiting, const struct nlp_span *buffers)
 {
+    struct nlp_span datagrams = buffers[1], netns_fds = buffers[2], sockets = buffers[3], results = buffers[4];
     size_t needed, rows = netns_fds.length / 4;
-    int bad = nlp_open_script(&visiting->script, script.data, script.length);
+    int bad = nlp_open_program(&visiting->program, buffers[0]);
 
     if (bad)
         return bad;
     if (netns_fds.length % 4 || (sockets.data && sockets.length != netns_fds.length) ||
-        __builtin_mul_overflow(rows, visiting->script.row_length, &needed) || datagrams.length != needed ||
-        __builtin_mul_overflow(rows, result_length(&visiting->script), &needed) || results.length != needed)
+        __builtin_mul_overflow(rows, visiting->program.row_length, &needed) || datagrams.length != needed ||
+        __builtin_mul_overflow(rows, result_length(&visiting->program), &needed) || results.length != needed)
         return NLP_BAD_DATA;
-    visiting->netns_fds = netns_fds.data;
+    if (overlap(sockets, datagrams) || overlap(sockets, results) || overlap(datagrams, results))
+        return NLP_BAD_OVERLAP;
     visiting->rows = rows;
     visiting->datagrams = datagrams.data;
-    visiting->results = results.data;
+    visiting->netns_fds = netns_fds.data;
     visiting->sockets = sockets.data;
+    visiting->results = results.data;
     return check_datagrams(visiting);
 }
 
-int nlp_visit(struct nlp_span script, struct nlp_span datagrams, struct nlp_span netns_fds,
-              struct nlp_span sockets, int beside, int64_t timeout_ns, struct nlp_span results)
+NLP_CALL(visit)
 {
-    struct visiting visiting = {.timeout_ns = timeout_ns};
-    int bad = check(&visiting, script, datagrams, netns_fds, sockets, results), enters = 0;
+    struct visiting visiting = {.timeout_ns = numbers[1]};
+    int bad = check(&visiting, buffers), enters = 0;
     sigset_t all, before;
 
     if (bad || !visiting.rows)
@@ -351,7 +301,7 @@ int nlp_visit(struct nlp_span script, struct nlp_span datagrams, struct nlp_span
         enters |= !line->given;
     }
     if (!bad)
-        visiting.lines[visiting.rows].fd = beside;
+        visiting.lines[visiting.rows].fd = nlp_int(numbers[0]);
     if (!bad && enters)
         bad = run_thread(open_all, &visiting);
     if (!bad) {

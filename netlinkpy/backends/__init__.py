@@ -1,4 +1,4 @@
-"""The choice between the shim's two doors and the pure twin: `load()` gives the backend that this process
+"""The choice between the shim's two doors and the pure twin: `load()` returns the backend that this process
 uses."""
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ _chosen: Backend | None = None
 
 
 def load() -> Backend:
-    """The backend in use, a module with the surface of `netlinkpy.backends.interface.Backend`; chosen at the
-    first call, then kept.
+    """The backend in use (interface.py); chosen at the first call, then kept.
 
     NETLINKPY_BACKEND=cffi|native|python forces one: ImportError if it cannot be had, ValueError for another
     word. Otherwise it is cffi where _cffi_backend and the shim's shared object are there, native where only
@@ -46,17 +45,17 @@ def get(name: str) -> Backend:
     """The backend of that name. ImportError says why it cannot be had."""
     try:
         if name == "cffi":
-            from netlinkpy.backends import cffi
+            from netlinkpy.backends.cffi import BACKEND
 
-            return cffi
+            return BACKEND
         if name == "native":
-            from netlinkpy.backends import native
+            from netlinkpy.backends.native import BACKEND
 
-            return native
+            return BACKEND
     except ImportError as error:
         raise ImportError(f"the {name} backend cannot be had: {error}") from error
     if name == "python":
-        from netlinkpy.backends import python
+        from netlinkpy.backends.pure import BACKEND
 
-        return python
+        return BACKEND
     raise ValueError(f"NETLINKPY_BACKEND is {name!r}; it can be cffi, native or python")

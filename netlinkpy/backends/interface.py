@@ -1,22 +1,27 @@
-"""The surface that every backend (cffi, native, python) has: one Protocol, described here once.
+"""Backend: what the layers above call, described here once; and Ahead, the owner of a socket being opened.
 
-Conventions. All offsets and lengths are bytes. A *buffer* is any C-contiguous object of the buffer
-protocol (another one, or one that is not writable where it must be, is a BufferError). Every bound is checked
-before anything is written: a lie is a ValueError, never an overrun. Kernel refusals are OSErrors with their
-errno. Whatever can block or is long runs with the GIL released, so several threads may call at once, as long
-as they share no writable buffer and no socket. No function moves the thread that calls it into another
-namespace, save `setns` and `unshare`, whose purpose that is.
+Below it stands a *door*: the functions of csrc/shim.h by name, opened by cffi, by the shim's own module, or
+written once more in Python (pure/). Each takes numbers, buffers and perhaps a list of buffers, and returns an
+integer; a negative one becomes an exception here.
+
+Conventions. All offsets and lengths are bytes. A *buffer* is any C-contiguous object of the buffer protocol
+(another one, or one that is not writable where it must be, is a BufferError). Every bound is checked before
+anything is written: a lie is a ValueError, never an overrun. Refusals of the kernel are OSErrors with their
+errno. The GIL is released, so several threads may call at once, as long as they share no writable buffer and
+no socket. No function moves the thread that calls it into another namespace, save `setns` and `unshare`.
 
 Integers inside buffers are in the host's byte order, unless said otherwise. The framing (nlmsghdr, nlattr,
-nlmsgerr) is that of linux/netlink.h; nothing here knows what a message means.
-"""
+nlmsgerr) is that of linux/netlink.h; nothing here knows what a message means."""
 
 from __future__ import annotations
+
+from struct import Struct, error, pack
+from sys import byteorder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Protocol
+    from typing import Any
 
     from typing_extensions import Buffer
 
@@ -24,269 +29,362 @@ if TYPE_CHECKING:
     #: start of data to all rows; swap reverses the bytes of the value (host to network order).
     Column = tuple[int, int, Buffer, int, bool]
 
-    #: (path of attribute types, offset, width, kind): see `Backend.compile_plan`.
-    Field = tuple[tuple[int, ...], int, int, int]
-
-    #: (length, beside, plan, puts): see `Backend.compile_script`.
-    Step = tuple[int, bool, "Plan | None", Sequence[tuple[int, int]]]
-
-    #: (errno, step, message, tlvs, values): see `Backend.visit`.
-    Visited = tuple[int, int, int, bytes, tuple[int, ...]]
-
     #: (row, errno, tlvs): see `Backend.exchange`.
     Failure = tuple[int, int, bytes]
 
-    #: What `compile_plan` of a backend gives and `gather` of the same backend takes. Immutable, may be kept
-    #: for ever.
-    Plan = Any
+MAX_NETNS = 65536
+U32 = 0xFFFFFFFF
 
-    #: What `compile_script` of a backend gives and `visit` of the same backend takes. Immutable, may be kept
-    #: for ever.
-    Script = Any
+_GATHERED = Struct("=3Q")  # struct nlp_gathered
+_FAILURE = Struct("=QiI512s")  # struct nlp_failure
+_PROGRESS = Struct("=4Qq")  # struct nlp_progress
+_ADDRESS = 8  # bytes that open_ahead is known by
 
-    #: What `open_ahead` of a backend gives and `opened` of the same backend takes.
-    Ahead = Any
+#: What the NLP_BAD_ codes of csrc/shim.h say.
+SENTENCES = {
+    -10001: "the template is empty, no multiple of 4 bytes, or has no room for an nlmsghdr",
+    -10002: "rows run from start to stop, inside the capacity",
+    -10003: "a column lies outside the template, or there are too many",
+    -10004: "a buffer ends before its last row",
+    -10005: "what is written shares memory with another buffer",
+    -10006: "the plan is none, or not for this number of columns",
+    -10007: "a message's length does not fit",
+    -10008: "an attribute's length does not fit",
+    -10009: "a message is shorter than its fixed header",
+    -10010: "a message's sequence number is not that of its row",
+    -10011: "a message is longer than a datagram may be",
+    -10012: "the buffer does not hold the number of messages that was said",
+    -10013: "the program is none",
+    -10014: "a path does not end with its only NUL",
+    -10015: "its socket was opened already",
+}
 
-    class Backend(Protocol):
-        """The module that `netlinkpy.backends.load()` returns."""
 
-        #: 'cffi', 'native' or 'python'.
-        NAME: str
+class ExchangeError(OSError):
+    """An exchange broke off: some rows got no answer.
 
-        # -- thin calls --------------------------------------------------------------------------------
+    `rows_done` rows were answered for sure, `failures` holds the refused ones among them (and those already
+    read of the broken datagram). What became of the other rows of that datagram, only the kernel knows;
+    those behind it were not sent.
+    """
 
-        def setns(self, fd: int, nstype: int, /) -> None:
-            """Move the calling thread into the namespace of `fd` (setns(2)); `nstype` is 0 or a CLONE_NEW*
-            constant. OSError."""
+    def __init__(self, code: int, rows_done: int, rows: int, failures: list[Failure]) -> None:
+        import os
 
-        def unshare(self, flags: int, /) -> None:
-            """Give the calling thread namespaces of its own (unshare(2)). OSError."""
+        super().__init__(code, f"{os.strerror(code)}: {rows_done} of {rows} messages were answered")
+        self.rows_done = rows_done
+        self.failures = failures
 
-        def mount(
-            self, source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /
-        ) -> None:
-            """mount(2) without data. OSError with `target` as its file name."""
 
-        def umount(self, target: str | bytes, flags: int, /) -> None:
-            """umount2(2). OSError with `target` as its file name."""
+def checked(result: int, filename: str | bytes | None = None) -> int:
+    """What a door returned, or the exception that it stands for."""
+    if result >= 0:
+        return result
+    if result in SENTENCES:
+        raise ValueError(SENTENCES[result])
+    import os
 
-        def prctl(self, option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
-            """prctl(2) on the calling thread, unused arguments 0; gives what it gives. OSError."""
+    raise OSError(-result, os.strerror(-result), filename)
 
-        def capset(self, effective: int, permitted: int, inheritable: int, /) -> None:
-            """Set the calling thread's capabilities (capset(2)): a bit for each, by its number in
-            linux/capability.h. OSError, EPERM for one that is not permitted now."""
 
-        # -- namespaces by throw-away threads ----------------------------------------------------------
+def _path(path: str | bytes) -> bytes:
+    """A path as C takes it, where a NUL ends it."""
+    from os import fsencode
 
-        def open_socket(self, netns_fd: int, family: int, type: int, protocol: int, /) -> int:
-            """Open a socket (close-on-exec) inside the namespace of `netns_fd`; it stays there for life.
+    encoded = fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    return encoded + b"\0"
 
-            A throw-away thread enters, opens and ends, so there is no way back that could fail. Any family
-            that the kernel has (AF_NETLINK, AF_INET with SOCK_RAW ...). Gives the descriptor. OSError from
-            setns or socket.
-            """
 
-        def make_netns(self, count: int, /) -> list[int]:
-            """Make `count` anonymous network namespaces; gives their descriptors (close-on-exec), all or
-            nothing.
+class Ahead:
+    """A socket as `Backend.visit` opens it, which a throw-away thread opens inside the namespace of
+    `netns_fd` while other things are done.
 
-            About 0.5 ms each, during which Python serves no signals: ask for some 64 at a time. ValueError
-            outside 0..65536; OSError when one fails (then none is left open). Needs /proc. The loopback
-            interface is left as the kernel makes it: down.
-            """
+    It has an owner from the start: `sockets` is a C int, -1 until `wait`, and may be the `sockets` of a
+    visit; close() closes what is there. The namespace must stay open until `wait` or `close`."""
 
-        def make_netns_at(self, paths: Sequence[str | bytes], /) -> list[int]:
-            """Make a network namespace at each path: a new file (O_EXCL, mode 0) with the namespace
-            bind-mounted on it.
+    __slots__ = ("_door", "_known_by", "sockets")
 
-            Gives an errno for each path, 0 where it is done. A failed one leaves neither file nor mount,
-            and the others go on; a path that exists is EEXIST and untouched. The directory must exist, and
-            a mount meant to be seen elsewhere needs shared propagation, which is the caller's affair. Same
-            advice on the count as `make_netns`. Raises OSError only if the throw-away thread itself cannot
-            be had.
-            """
+    def __init__(self, door: Any, netns_fd: int) -> None:
+        """OSError when the thread cannot be had."""
+        self._door = door
+        self._known_by = bytearray(_ADDRESS)
+        self.sockets = bytearray(b"\xff\xff\xff\xff")
+        checked(door.open_ahead(netns_fd, self._known_by))
 
-        # -- bulk: bytes -------------------------------------------------------------------------------
+    def wait(self) -> None:
+        """Until it is open. OSError where it could not be opened, ValueError the second time."""
+        checked(self._door.opened(self._known_by, self.sockets))
 
-        def stamp(
-            self,
-            out: Buffer,
-            template: Buffer,
-            columns: Sequence[Column],
-            start: int,
-            stop: int,
-            sequence: int | None,
-            /,
-        ) -> int:
-            """Write rows `start`..`stop` of `columns`, each a copy of `template` with values written into
-            it, to the front of `out`.
+    def take(self) -> int:
+        """As wait(); the descriptor, which is the caller's to close."""
+        self.wait()
+        fd = int.from_bytes(self.sockets, byteorder)
+        self.sockets[:] = b"\xff\xff\xff\xff"
+        return fd
 
-            `template` is one row: packed message(s), a multiple of 4 bytes. For row r the column (offset,
-            width, data, stride, swap) copies `width` bytes from `data[r * stride:]` to `offset` of the
-            row's copy. With a `sequence`, the first nlmsghdr of row r gets nlmsg_seq = sequence + (r -
-            start), modulo 2**32; with None it keeps the template's.
+    def close(self) -> None:
+        """Close the socket, where there is one still; a second time does nothing."""
+        if any(self._known_by):
+            self._door.opened(self._known_by, self.sockets)
+        fd = int.from_bytes(self.sockets, byteorder, signed=True)
+        if fd >= 0:
+            import os
 
-            Gives the number of rows written: fewer than asked for when `out` is full, so go on from `start`
-            + that many (a 0 where rows were asked for means that `out` does not hold even one). Of `out`
-            nothing is touched beyond the rows written. ValueError: template empty or not a multiple of 4, a
-            column outside the template, data too short for row `stop` - 1, negative numbers. At
-            most 64 columns, applied in their order. `out` may share no memory with an input: a ValueError
-            from the shim; the pure twin cannot see it and reads such an input first.
-            """
+            self.sockets[:] = b"\xff\xff\xff\xff"
+            os.close(fd)
 
-        def compile_plan(self, message_type: int, header_size: int, fields: Sequence[Field], /) -> Plan:
-            """Prepare `gather` for messages of `message_type` with a fixed header of `header_size` bytes
-            after the nlmsghdr.
+    __del__ = close
 
-            A field is (path, offset, width, kind). `path` is the attribute types from the outermost in, at
-            most 4; () is the fixed header. Kind 0 copies the payload's bytes from `offset` on: `width` of
-            them, padded with zeros where the payload is shorter, cut where it is longer. Kind 1 stores the
-            payload's whole length as u16 (`width` 2, `offset` 0), so that a 4-byte address can be told from
-            a 16-byte one. A field is absent when its attribute is, or (kind 0) when `offset` is not 0 and
-            the payload ends at or before it. An attribute that comes twice: the last one that holds the
-            field counts.
 
-            1 to 64 fields, widths 1 to 65535, attribute types 0 to 0x3fff, message type below 65536; else
-            ValueError. Of a nest only its types are looked at: the flags NLA_F_NESTED and
-            NLA_F_NET_BYTEORDER are masked off.
-            """
+class Backend:
+    """What `netlinkpy.backends.load()` returns. NAME: 'cffi', 'native' or 'python'."""
 
-        def gather(
-            self,
-            data: Buffer,
-            length: int,
-            plan: Plan,
-            columns: Sequence[Buffer],
-            present: Buffer | None,
-            row: int,
-            capacity: int,
-            start: int = 0,
-            /,
-        ) -> tuple[int, int, int]:
-            """Turn the messages in `data[start:length]` (one received datagram) into rows of `columns`.
+    def __init__(self, name: str, door: Any) -> None:
+        self.NAME = name
+        self._door = door
 
-            `columns` holds one writable buffer for each field of `plan`, of at least width * `capacity`
-            bytes; the value of row r is at r * width. `present`, if given, is a writable buffer of
-            `capacity` u64: bit i of a row's word says that field i was there (an absent field's value is
-            zeros). Rows are written from row `row` on, and messages of other types are passed over.
+    # -- namespaces --------------------------------------------------------------------------------------
 
-            It stops at the end, when `capacity` is reached, and BEFORE an NLMSG_DONE or NLMSG_ERROR, which
-            is the caller's to read. Gives (rows added, offset in `data` where it stopped, OR of the
-            nlmsg_flags of all messages passed). Where it stopped for capacity: make room, and call again
-            with that offset as `start`. Look for NLM_F_DUMP_INTR in the flags.
+    def setns(self, fd: int, nstype: int, /) -> None:
+        """Move the calling thread into the namespace of `fd` (setns(2)); `nstype` is 0 or a CLONE_NEW*
+        constant. OSError."""
+        checked(self._door.setns(fd, nstype))
 
-            ValueError: a message or attribute length that does not fit (rows after `row` are then
-            undefined), buffers too small. One to three bytes left over behind the last attribute are passed
-            over, as the kernel does.
-            """
+    def unshare(self, flags: int, /) -> None:
+        """Give the calling thread namespaces of its own (unshare(2)). OSError."""
+        checked(self._door.unshare(flags))
 
-        # -- bulk: conversations -----------------------------------------------------------------------
+    def open_socket(self, netns_fd: int, family: int, type: int, protocol: int, /) -> int:
+        """Open a socket (close-on-exec) inside the namespace of `netns_fd`, where it stays for life. Return
+        the descriptor. OSError from setns or socket.
 
-        def exchange(
-            self,
-            fd: int,
-            buffer: Buffer,
-            length: int,
-            first_sequence: int,
-            rows: int,
-            chunk_bytes: int,
-            chunk_rows: int,
-            timeout_ns: int,
-            /,
-        ) -> list[Failure]:
-            """Send `rows` messages, back to back in `buffer[:length]`, and collect the kernel's refusals.
+        A throw-away thread enters, opens and ends, so there is no way back that could fail. Any family
+        that the kernel has (AF_NETLINK, AF_INET with SOCK_RAW ...).
+        """
+        return checked(self._door.open_socket(netns_fd, family, type, protocol))
 
-            Row i must bear nlmsg_seq first_sequence + i, modulo 2**32. They go out in datagrams of at most
-            `chunk_bytes` and `chunk_rows` messages; in `buffer` (writable) NLM_F_ACK is set on the last
-            message of each datagram and cleared on the others. The next one goes out when that ack, or its
-            error, has come. Bound a chunk by the socket: the default receive buffer holds 256 answers, and
-            a datagram beyond the send buffer is EMSGSIZE.
+    def open_ahead(self, netns_fd: int, /) -> Ahead:
+        """Begin to open a socket for a visit; see Ahead."""
+        return Ahead(self._door, netns_fd)
 
-            Gives the refused rows only, ascending: (row, errno, extended-ack TLVs, at most 512 bytes, b""
-            where there are none). Messages that answer none of the rows, or that the kernel did not send,
-            are passed over. `fd` may be blocking or not; nothing else may read from it meanwhile. Signals
-            are served between chunks and while waiting: what a handler raises comes out of here.
+    def make_netns(self, count: int, /) -> list[int]:
+        """Make `count` anonymous network namespaces; return their descriptors (close-on-exec), all or none.
 
-            `timeout_ns` bounds the wait for each datagram's answers. ETIMEDOUT, ENOBUFS (answers were lost)
-            or whatever else send and recv say is raised as `netlinkpy.backends.shared.ExchangeError`, an
-            OSError with `.rows_done` (rows answered for sure: those of the datagrams before) and
-            `.failures` (what was refused up to then). ValueError: messages that do not fill `length`
-            exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
-            """
+        About 0.5 ms each, during which Python serves no signals: ask for some 64 at a time. ValueError
+        outside 0..65536; OSError when one fails (then none is left open). Needs /proc. The loopback
+        interface is left as the kernel makes it: down.
+        """
+        made = _numbers(count)
+        checked(self._door.make_netns(made))
+        return memoryview(made).cast("i").tolist() if count else []
 
-        def compile_script(self, steps: Sequence[Step], /) -> Script:
-            """Prepare `visit`: what is done in every namespace.
+    def make_netns_at(self, paths: Sequence[str | bytes], /) -> list[int]:
+        """Make a network namespace at each path: a new file (O_EXCL, mode 0) with the namespace
+        bind-mounted on it.
 
-            A step is (length, beside, plan, puts).
-            - It sends a datagram of `length` bytes: one or several messages with sequence numbers all
-              different within the step. (Let those of its steps differ as well.) If the last message bears
-              NLM_F_ACK, the step is done when it is acked or refused; otherwise when its reply has come
-              whole (a single message, or a dump with its NLMSG_DONE). Errors of earlier messages are read
-              too, and the first one is the result.
-            - `beside`: through the socket beside, which all rows share, not through the row's own.
-            - `plan`: of the first reply that holds all the fields of this plan (of `compile_plan`, each 1,
-              2, 4 or 8 bytes wide) they are kept as values, numbered through over all steps. No such reply
-              when the step is done: the row ends with ENODATA, so nothing is ever sent with a value that
-              was not kept. None: keep nothing.
-            - `puts` = (value, offset), each: the value of that number, kept by an earlier step, is written
-              to the datagram before it is sent.
+        Return an errno for each path, 0 where it is done. A failed one leaves neither file nor mount,
+        and the others go on; a path that exists is EEXIST and untouched. The directory must exist, and
+        a mount meant to be seen elsewhere needs shared propagation, which is the caller's affair. Same
+        advice on the count as `make_netns`. Raise OSError only if the throw-away thread itself cannot
+        be had.
+        """
+        errors = _numbers(len(paths))
+        checked(self._door.make_netns_at(b"".join([_path(path) for path in paths]), errors))
+        return memoryview(errors).cast("i").tolist() if paths else []
 
-            ValueError: no steps or more than 16, a datagram below 16 bytes or above 1 MiB, more than 32
-            values, more than 64 puts in a step, a put outside the datagram or of a value that is not kept
-            yet.
-            """
+    # -- columns -----------------------------------------------------------------------------------------
 
-        def visit(
-            self,
-            script: Script,
-            datagrams: Buffer,
-            netns_fds: Buffer,
-            sockets: Buffer | None,
-            beside: int,
-            timeout_ns: int,
-            results: Any = None,
-            /,
-        ) -> list[Visited]:
-            """Run a script inside many network namespaces.
+    def stamp(
+        self,
+        out: Buffer,
+        template: Buffer,
+        columns: Sequence[Column],
+        start: int,
+        stop: int,
+        sequence: int | None,
+        /,
+    ) -> int:
+        """Write rows `start`..`stop` of `columns`, each a copy of `template` with values written into
+        it, to the front of `out`.
 
-            `netns_fds` is a buffer of C ints (4 bytes each), one for each row. A throw-away thread enters
-            each of these namespaces and opens an AF_NETLINK/NETLINK_ROUTE socket there (extended and capped
-            acks, strict checking). Through them the calling thread, which goes nowhere, runs the script's
-            steps row by row, in order. The first step that fails ends the row; the next row goes on all the
-            same. `datagrams` (writable) holds the datagrams of a row back to back, row after row; `beside`
-            is the descriptor of the socket beside, -1 where the script has no use for it.
+        `template` is one row: packed message(s), a multiple of 4 bytes. For row r the column (offset,
+        width, data, stride, swap) copies `width` bytes from `data[r * stride:]` to `offset` of the
+        row's copy. With a `sequence`, the first nlmsghdr of row r gets nlmsg_seq = sequence + (r -
+        start), modulo 2**32; with None it keeps the template's.
 
-            Gives for each row (errno, step, message, TLVs, values): errno 0 = all done, and then step is
-            the number of steps. Otherwise step is the failing one (-1: entering the namespace or opening
-            the socket), message the number of the refused message in the datagram (-1: no message is to
-            blame), TLVs its extended-ack attributes, at most 256 bytes. `values` are those kept, also of a
-            row that failed later; the others are 0.
+        Return the number of rows written: fewer than asked for when `out` is full, so go on from `start`
+        + that many (a 0 where rows were asked for means that `out` does not hold even one). Of `out`
+        nothing is touched beyond the rows written. ValueError: template empty or not a multiple of 4, a
+        column outside the template, data too short for row `stop` - 1, negative numbers. At
+        most 64 columns, applied in their order. `out` may share no memory with an input: a ValueError
+        from the shim; the pure twin cannot see it and reads such an input first.
+        """
+        numbered, first = (False, 0) if sequence is None else (True, sequence & U32)
+        words: list[int] = []
+        for offset, width, _, stride, swap in columns:
+            words += (offset, width, stride, bool(swap))
+        try:
+            packed = pack(f"={len(words)}Q", *words)
+        except error:
+            raise ValueError("an offset, a width or a stride is negative or too large") from None
+        data = [column[2] for column in columns]
+        return checked(self._door.stamp(start, stop, numbered, first, out, template, packed, data))
 
-            `sockets`, if given, is a writable buffer of C ints, one for each row: a socket (not negative) is
-            talked through, and its namespace is not entered; it stays open and the caller's whatever
-            becomes of the row. A row with -1 that is done leaves its socket there, open, for the caller to
-            close; one that fails leaves -1. When no row has to be entered there is no thread. A socket on
-            which a row timed out is best closed: an answer that comes late could pass for a later one's.
+    def gather(
+        self,
+        data: Buffer,
+        length: int,
+        plan: bytes,
+        columns: Sequence[Buffer],
+        present: Buffer | None,
+        row: int,
+        capacity: int,
+        start: int = 0,
+        /,
+    ) -> tuple[int, int, int]:
+        """Turn the messages in `data[start:length]` (one received datagram) into rows of `columns`.
 
-            `results`, if given, is what `script.room(rows)` makes. It is filled in, and
-            `script.read(results)` gives what this function does, as far as it is known: for a caller whom a
-            signal's handler, which raises, keeps from getting it.
+        `plan` is of wire/columns.py. `columns` holds one writable buffer for each of its fields, of at
+        least width * `capacity` bytes; the value of row r is at r * width. `present`, if given, is a
+        writable buffer of `capacity` u64: bit i of a row's word says that field i was there (an absent
+        field's value is zeros). Rows are written from row `row` on, and messages of other types are passed
+        over.
 
-            `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
-            malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:
-            buffers of another length than the rows have, a datagram that is not whole messages. Raises
-            OSError only if the thread cannot be had.
-            """
+        It stops at the end, when `capacity` is reached, and BEFORE an NLMSG_DONE or NLMSG_ERROR, which
+        is the caller's to read. Return (rows added, offset in `data` where it stopped, OR of the
+        nlmsg_flags of all messages passed). Where it stopped for capacity: make room, and call again
+        with that offset as `start`. Look for NLM_F_DUMP_INTR in the flags.
 
-        def open_ahead(self, netns_fd: int, /) -> Ahead:
-            """Have a throw-away thread open a socket as `visit` does, inside the namespace of `netns_fd`,
-            while other things are done. The descriptor must stay open until `opened`. OSError when the
-            thread cannot be had.
-            """
+        ValueError: a message or attribute length that does not fit (rows after `row` are then
+        undefined), buffers too small. One to three bytes left over behind the last attribute are passed
+        over, as the kernel does.
+        """
+        told = bytearray(_GATHERED.size)
+        checked(self._door.gather(length, row, capacity, start, data, plan, present, told, columns))
+        return _GATHERED.unpack(told)
 
-        def opened(self, ahead: Ahead, /) -> int:
-            """The socket that `open_ahead` began to open, for a visit; it is the caller's to close. OSError
-            where it could not be opened, ValueError the second time. What nobody asks for is closed with
-            `ahead`.
-            """
+    # -- conversations -----------------------------------------------------------------------------------
+
+    def exchange(
+        self,
+        fd: int,
+        buffer: Buffer,
+        length: int,
+        first_sequence: int,
+        rows: int,
+        chunk_bytes: int,
+        chunk_rows: int,
+        timeout_ns: int,
+        /,
+    ) -> list[Failure]:
+        """Send `rows` messages, back to back in `buffer[:length]`, and collect the kernel's refusals.
+
+        Row i must bear nlmsg_seq first_sequence + i, modulo 2**32. They go out in datagrams of at most
+        `chunk_bytes` and `chunk_rows` messages; in `buffer` (writable) NLM_F_ACK is set on the last
+        message of each datagram and cleared on the others. The next one goes out when that ack, or its
+        error, has come. Bound a chunk by the socket: the default receive buffer holds 256 answers, and
+        a datagram beyond the send buffer is EMSGSIZE.
+
+        Return the refused rows only, ascending: (row, errno, extended-ack TLVs, at most 512 bytes, b""
+        where there are none). Messages that answer none of the rows, or that the kernel did not send,
+        are passed over. `fd` may be blocking or not; nothing else may read from it meanwhile. Signals
+        are served between chunks and while waiting: what a handler raises comes out of here.
+
+        `timeout_ns` bounds the wait for each datagram's answers. ETIMEDOUT, ENOBUFS (answers were lost)
+        or whatever else send and recv say is raised as ExchangeError. ValueError: messages that do not fill
+        `length` exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
+        """
+        told: list[Failure] = []
+        failures = bytearray(_FAILURE.size * max(min(rows, chunk_rows), 0))
+        progress = bytearray(_PROGRESS.size)
+        first = first_sequence & U32
+        exchange = self._door.exchange
+        more = 1
+        while more == 1:  # Python serves its signals between the turns
+            more = exchange(
+                fd, length, first, rows, chunk_bytes, chunk_rows, timeout_ns, buffer, failures, progress
+            )
+            rows_done, _, count, *_ = _PROGRESS.unpack(progress)
+            for number in range(count):
+                row, code, size, tlvs = _FAILURE.unpack_from(failures, number * _FAILURE.size)
+                told.append((row, code, tlvs[:size]))
+        if more in SENTENCES:
+            raise ValueError(SENTENCES[more])
+        if more:
+            raise ExchangeError(-more, rows_done, rows, told)
+        return told
+
+    def visit(
+        self,
+        program: bytes,
+        datagrams: Buffer,
+        netns_fds: Buffer,
+        sockets: Buffer | None,
+        beside: int,
+        timeout_ns: int,
+        results: Buffer,
+        /,
+    ) -> None:
+        """Run a program (wire/program.py makes it, and reads the results) inside many network namespaces.
+
+        `netns_fds` is a buffer of C ints (4 bytes each), one for each row. A throw-away thread enters
+        each of these namespaces and opens an AF_NETLINK/NETLINK_ROUTE socket there (extended and capped
+        acks, strict checking). Through them the calling thread, which goes nowhere, runs the program's
+        steps row by row, in order. The first step that fails ends the row; the next row goes on all the
+        same. `datagrams` (writable) holds the datagrams of a row back to back, row after row; `beside`
+        is the descriptor of the socket beside, -1 where the program has no use for it.
+
+        `results` (writable) is filled row by row: whoever holds it knows what was done also when a signal's
+        handler raises.
+
+        `sockets`, if given, is a writable buffer of C ints, one for each row: a socket (not negative) is
+        talked through, and its namespace is not entered. Where there is -1 the socket that is opened for
+        the row lies there from that moment on, and is the caller's to close whatever becomes of the row; -1
+        stays where none could be opened. Without `sockets` all are closed. When no row has to be entered
+        there is no thread. A socket on which a row failed is best closed: an answer that comes late could
+        pass for a later one's.
+
+        `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
+        malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:
+        buffers of another length than the rows have, a datagram that is not whole messages, buffers that
+        share memory. Raise OSError only if the thread cannot be had.
+        """
+        checked(self._door.visit(beside, timeout_ns, program, datagrams, netns_fds, sockets, results))
+
+    # -- processes ---------------------------------------------------------------------------------------
+
+    def mount(
+        self, source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /
+    ) -> None:
+        """mount(2) without data. OSError with `target` as its file name."""
+        kind = b"" if fstype is None else _path(fstype)
+        checked(self._door.mount(flags, _path(source), _path(target), kind), target)
+
+    def umount(self, target: str | bytes, flags: int, /) -> None:
+        """umount2(2). OSError with `target` as its file name."""
+        checked(self._door.umount(flags, _path(target)), target)
+
+    def prctl(self, option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
+        """prctl(2) on the calling thread, unused arguments 0; return what it returns. OSError."""
+        _unsigned(second, third, fourth, fifth)
+        return checked(self._door.prctl(option, second, third, fourth, fifth))
+
+    def capset(self, effective: int, permitted: int, inheritable: int, /) -> None:
+        """Set the calling thread's capabilities (capset(2)): a bit for each, by its number in
+        linux/capability.h. OSError, EPERM for one that is not permitted now."""
+        _unsigned(effective, permitted, inheritable)
+        checked(self._door.capset(effective, permitted, inheritable))
+
+
+def _numbers(count: int) -> bytearray:
+    """Room for so many C ints."""
+    if not 0 <= count <= MAX_NETNS:
+        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+    return bytearray(4 * count)
+
+
+def _unsigned(*numbers: int) -> None:
+    if min(numbers) < 0 or max(numbers) >= 1 << 63:
+        raise OverflowError("a number of prctl() and capset() is not negative, and below 2**63")

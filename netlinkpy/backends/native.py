@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from netlinkpy.backends.shared import ExchangeError, Script, compile_plan, compile_script
+from netlinkpy.backends.interface import Backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from typing_extensions import Buffer
-
-    from netlinkpy.backends.interface import Failure, Visited
-
-NAME = "native"
 
 
 def _open_door() -> Any:
@@ -39,77 +33,4 @@ def _open_door() -> Any:
     raise ImportError("the shim was not built for this Python: there is no netlinkpy/backends/_shim*.so")
 
 
-_native = _open_door()
-setns = _native.setns
-unshare = _native.unshare
-mount = _native.mount
-umount = _native.umount
-prctl = _native.prctl
-capset = _native.capset
-open_socket = _native.open_socket
-make_netns = _native.make_netns
-make_netns_at = _native.make_netns_at
-stamp = _native.stamp
-gather = _native.gather
-open_ahead = _native.open_ahead
-opened = _native.opened
-
-
-def exchange(
-    fd: int,
-    buffer: Buffer,
-    length: int,
-    first_sequence: int,
-    rows: int,
-    chunk_bytes: int,
-    chunk_rows: int,
-    timeout_ns: int,
-    /,
-) -> list[Failure]:
-    """See `netlinkpy.backends.interface.Backend.exchange`."""
-    failures: list[Failure]
-    code, done, failures = _native.exchange(
-        fd, buffer, length, first_sequence, rows, chunk_bytes, chunk_rows, timeout_ns
-    )
-    if code:
-        raise ExchangeError(code, done, rows, failures)
-    return failures
-
-
-def visit(
-    script: Script,
-    datagrams: Buffer,
-    netns_fds: Buffer,
-    sockets: Buffer | None,
-    beside: int,
-    timeout_ns: int,
-    results: bytearray | None = None,
-    /,
-) -> list[Visited]:
-    """See `netlinkpy.backends.interface.Backend.visit`."""
-    if results is None:
-        results = script.room(memoryview(netns_fds).nbytes // 4)
-    _native.visit(script.data, datagrams, netns_fds, sockets, beside, timeout_ns, results)
-    return script.read(results)
-
-
-__all__ = [
-    "NAME",
-    "capset",
-    "compile_plan",
-    "compile_script",
-    "exchange",
-    "gather",
-    "make_netns",
-    "make_netns_at",
-    "mount",
-    "open_ahead",
-    "open_socket",
-    "opened",
-    "prctl",
-    "setns",
-    "stamp",
-    "umount",
-    "unshare",
-    "visit",
-]
+BACKEND = Backend("native", _open_door())

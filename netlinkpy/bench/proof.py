@@ -13,10 +13,11 @@ from ..backends import load
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip, parse_mac
+from ..transport.visit import visit
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
 from ..wire.attributes import Slot
+from ..wire.program import Program, Step
 from ..wire.rtnetlink.neighbour import NEIGHBOUR, NUD_PERMANENT, RTM_NEWNEIGH
-from ..wire.script import Script, Step
 from ..wire.template import Template
 
 TYPE_CHECKING = False
@@ -164,9 +165,10 @@ def _tell(rows: list[int], containers: list[Wired], known: list[list[tuple[str, 
     for number in range(count):
         columns[f"address{number}"] = b"".join([parse_ip(known[row][number][0]) for row in rows])
         columns[f"mac{number}"] = b"".join([parse_mac(known[row][number][1]) for row in rows])
-    script = Script([Step("tell", template)])
+    program = Program([Step("tell", template)])
     fds = b"".join([_NUMBER.pack(containers[row].netns.fileno()) for row in rows])
-    visited = script.run(script.stamp(columns, len(rows)), fds, _TIMEOUT)
-    for row, outcome in zip(rows, visited, strict=True):
-        if outcome[0]:
-            raise OSError(outcome[0], f"{containers[row].netns.label}: its neighbours cannot be set")
+    results = program.room(len(rows))
+    visit(program, program.stamp(columns, len(rows)), fds, _TIMEOUT, results=results)
+    for row, outcome in zip(rows, program.outcomes(results), strict=True):
+        if outcome.errno:
+            raise OSError(outcome.errno, f"{containers[row].netns.label}: its neighbours cannot be set")

@@ -6,6 +6,7 @@ from _socket import AF_INET, AF_INET6
 
 from ..record import Record
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.address import (
     ADDRESS,
     IFA_F_NODAD,
@@ -16,7 +17,6 @@ from ..wire.rtnetlink.address import (
     RTM_GETADDR,
     RTM_NEWADDR,
 )
-from ..wire.table import Field, Plan, Table, number
 from . import bulk
 from .values import (
     FAMILY_OF_LENGTH,

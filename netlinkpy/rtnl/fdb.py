@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ..record import Record
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.link import AF_BRIDGE
 from ..wire.rtnetlink.neighbour import (
     NEIGHBOUR,
@@ -16,7 +17,6 @@ from ..wire.rtnetlink.neighbour import (
     RTM_GETNEIGH,
     RTM_NEWNEIGH,
 )
-from ..wire.table import Field, Plan, Table, number
 from . import bulk
 from .values import format_mac, parse_mac
 

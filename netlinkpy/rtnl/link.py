@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..framing import frame
 from ..record import Record
+from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.kinds import find
 from ..wire.rtnetlink.link import IFF_UP, IFNAMSIZ, LINK, RTM_NEWLINK
-from ..wire.table import Field, Plan, Table, number
 from .values import format_mac
 
 TYPE_CHECKING = False

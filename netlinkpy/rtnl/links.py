@@ -6,6 +6,7 @@ import errno
 import os
 
 from ..uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
+from ..wire.columns import Table
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import (
     IFF_UP,
@@ -18,7 +19,6 @@ from ..wire.rtnetlink.link import (
     RTM_NEWLINK,
     RTM_NEWLINKPROP,
 )
-from ..wire.table import Table
 from .kind import check_parts, has_parent, read_options
 from .link import Link, Peer, columns, plan, read
 from .values import check_altname, check_ifname, check_number, parse_mac

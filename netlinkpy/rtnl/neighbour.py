@@ -6,6 +6,7 @@ from _socket import AF_INET
 
 from ..record import Record
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.neighbour import (
     NEIGHBOUR,
     NUD_PERMANENT,
@@ -13,7 +14,6 @@ from ..wire.rtnetlink.neighbour import (
     RTM_GETNEIGH,
     RTM_NEWNEIGH,
 )
-from ..wire.table import Field, Plan, Table, number
 from . import bulk
 from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, packed_width, parse_ip, parse_mac
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _socket import inet_ntop
 
 from ..record import Record
+from ..wire.columns import Field, Plan, number
 from ..wire.rtnetlink.route import (
     ROUTE,
     RT_TABLE_DEFAULT,
@@ -13,7 +14,6 @@ from ..wire.rtnetlink.route import (
     RTM_NEWROUTE,
     RTNH_F_ONLINK,
 )
-from ..wire.table import Field, Plan, number
 from .values import format_ip, packed_width
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..wire.attributes import Values
-    from ..wire.table import Table
+    from ..wire.columns import Table
 
 TABLES = {"main": RT_TABLE_MAIN, "local": RT_TABLE_LOCAL, "default": RT_TABLE_DEFAULT}
 TYPES = (

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from typing import Any, Self, TypeAlias
 
     from ..wire.attributes import Values
+    from ..wire.columns import Table
     from ..wire.message import Message
-    from ..wire.table import Table
 
     #: (verb, message, type, flags, values): one of several that are asked at once.
     Request: TypeAlias = tuple[str, Message, int, int, Values]
@@ -223,7 +223,7 @@ class Socket:
             raise kind(number, verb, where=self.where, text=text) from None
 
     def lend(self) -> int:
-        """The descriptor, for a visit that talks through it besides (wire/script.py)."""
+        """The descriptor, for a visit that talks through it besides (transport/visit.py)."""
         self._begin()
         return self.fileno()
 

@@ -1,12 +1,11 @@
-"""Table: the messages of a dump turned into columns of plain buffers, by a plan made from the message's
-description.
+"""Columns: the messages of a dump turned into plain buffers, by a plan made from the message's description.
 
 A column is a memoryview, one fixed-width value a row, in the host's byte order; addresses stay as on the
 wire. numpy wraps one without a copy: numpy.frombuffer(column, ...) or numpy.asarray(column)."""
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, pack
 from sys import byteorder
 
 from ..backends import load
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .message import Message
+
+MAX_FIELDS = 64
+MAX_DEPTH = 4
+MAX_TYPE = 0x3FFF  # NLA_TYPE_MASK of linux/netlink.h
 
 _FIRST_ROWS = 1024
 _HEAD = Struct("=IH")  # of nlmsghdr: length, type
@@ -45,17 +48,76 @@ def number(message: Message, path: str) -> Field:
 class Plan:
     """Which columns are read of which messages: compiled once, for any number of dumps."""
 
-    __slots__ = ("compiled", "fields", "names", "type")
+    __slots__ = ("compiled", "fields", "names", "type", "widths")
 
     def __init__(self, message: Message, type: int, fields: Mapping[str, Field]) -> None:
         self.type = type
         self.names = tuple(fields)
         self.fields = tuple(fields.values())
+        self.widths = {name: field.width for name, field in fields.items()}
         entries = []
         for field in self.fields:
             types, offset, _ = message.plan(field.path)
             entries.append((types, offset, field.width, int(field.length)))
-        self.compiled = load().compile_plan(type, message.header.struct.size, entries)
+        self.compiled = compile_plan(type, message.header.struct.size, entries)
+
+
+def compile_plan(
+    message_type: int, header_size: int, fields: Sequence[tuple[tuple[int, ...], int, int, int]]
+) -> bytes:
+    """Return the plan of a gather (backends/interface.py) for messages of `message_type` with a fixed header
+    of `header_size` bytes after the nlmsghdr: a header, a tree of nodes, the fields; all u16 in the host's
+    order.
+
+    A field is (path, offset, width, kind). `path` is the attribute types from the outermost in, at
+    most 4; () is the fixed header. Kind 0 copies the payload's bytes from `offset` on: `width` of
+    them, padded with zeros where the payload is shorter, cut where it is longer. Kind 1 stores the
+    payload's whole length as u16 (`width` 2, `offset` 0), so that a 4-byte address can be told from
+    a 16-byte one. A field is absent when its attribute is, or (kind 0) when `offset` is not 0 and
+    the payload ends at or before it. An attribute that comes twice: the last one that holds the
+    field counts. Of a nest only its types are looked at: the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER are
+    masked off.
+
+    1 to 64 fields, widths 1 to 65535, attribute types 0 to 0x3fff, message type below 65536; else ValueError.
+
+    The nodes lie breadth first, so a node's children are neighbours and stand behind it: whoever walks down
+    always walks forward.
+    """
+    _check_plan(message_type, header_size, fields)
+    paths: set[tuple[int, ...]] = {()}
+    for path, *_ in fields:
+        paths.update([path[:depth] for depth in range(1, len(path) + 1)])
+    nodes = sorted(paths, key=lambda path: (len(path), path))
+    order = sorted(range(len(fields)), key=lambda number: nodes.index(fields[number][0]))
+    words = [message_type, header_size, len(nodes), len(fields)]
+    for path in nodes:
+        children = [index for index, other in enumerate(nodes) if other and other[:-1] == path]
+        own = [place for place, number in enumerate(order) if fields[number][0] == path]
+        words.append(path[-1] if path else 0)
+        for group in (children, own):
+            words += (group[0] if group else 0, len(group))
+    for number in order:
+        words += (number, *fields[number][1:])
+    return pack(f"={len(words)}H", *words)
+
+
+def _check_plan(
+    message_type: int, header_size: int, fields: Sequence[tuple[tuple[int, ...], int, int, int]]
+) -> None:
+    """Refuse what no plan can hold. ValueError."""
+    if not 0 <= message_type <= 0xFFFF or not 0 <= header_size <= 0xFFFF:
+        raise ValueError("the message type and the header's size must fit 16 bits")
+    if not 1 <= len(fields) <= MAX_FIELDS:
+        raise ValueError(f"a plan has 1 to {MAX_FIELDS} fields")
+    for path, offset, width, kind in fields:
+        if len(path) > MAX_DEPTH or not all(0 <= step <= MAX_TYPE for step in path):
+            raise ValueError(
+                f"a field's path has at most {MAX_DEPTH} attribute types, each below {MAX_TYPE + 1}"
+            )
+        if not 0 <= offset <= 0xFFFF or not 1 <= width <= 0xFFFF:
+            raise ValueError("a field's offset and width must fit 16 bits, and the width is not 0")
+        if kind not in (0, 1) or (kind == 1 and (offset, width) != (0, 2)):
+            raise ValueError("a field's kind is 0, or 1 with offset 0 and width 2")
 
 
 class Table:
@@ -74,7 +136,7 @@ class Table:
         self.rows = 0
 
     def feed(self, data: bytes | bytearray | memoryview, length: int, start: int = 0) -> tuple[int, int]:
-        """Take the messages of one received datagram. Gives where it stopped (its end, or a DONE or ERROR,
+        """Take the messages of one received datagram. Return where it stopped (its end, or a DONE or ERROR,
         which is the caller's to read) and the flags of all messages. ValueError where a length lies."""
         gather = load().gather
         flags, begin = 0, start

@@ -1,9 +1,10 @@
-"""Script: datagrams that are sent in turn in each of many namespaces, later ones with what the kernel told in
-reply to earlier ones."""
+"""Program: datagrams that are sent in turn in each of many network namespaces, later ones with what the
+kernel told in reply to earlier ones; and what became of them. transport/visit.py runs one."""
 
 from __future__ import annotations
 
-from ..backends import load
+from struct import Struct, pack
+
 from ..framing import NLMSG_HDRLEN, NLMSGHDR
 from ..record import Record
 from ..uapi.netlink import NLM_F_ACK
@@ -13,59 +14,80 @@ from .template import stamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Protocol
 
-    from ..backends.interface import Visited
+    from .columns import Plan
     from .message import Message
-    from .table import Plan
     from .template import Template
 
-    class Beside(Protocol):
-        """A socket that can be lent (transport/socket.py)."""
-
-        def lend(self) -> int: ...
-        def take_back(self, answered: bool) -> None: ...
+MAX_STEPS = 16
+MAX_PUTS = 64
+MAX_VALUES = 32
+MAX_LENGTH = 1 << 20  # of a step's datagram
+DIGEST_WIDTH = 8
+_FORMS = {1: "B7x", 2: "H6x", 4: "I4x", 8: "Q"}  # how a value lies in its 8 bytes, by its width
 
 
 class Step(Record):
-    """One datagram of a script.
+    """One datagram of a program.
 
     ack: it ends with the ack of its last message, which is asked for; else with the reply to that. plan: its
-    fields are kept of the reply, and go into the slots of their names in later datagrams; where the kernel
-    does not tell them all, the script stops (ENODATA). beside: not sent through the socket inside the
-    namespace, but through one outside that serves all."""
+    fields are kept of the first reply that has them all, and go into the slots of their names in later
+    datagrams; where the kernel does not tell them, the row ends with ENODATA. beside: not sent through the
+    socket inside the namespace, but through one outside that serves all. digest: the name of a value that
+    tells whether the kernel says the same as before: 64-bit FNV-1a of the bodies of all replies to the step,
+    in their order; 0 where a dump was interrupted. tolerated: one errno that is no refusal in this step."""
 
     name: str
     template: Template
     ack: bool = True
     plan: Plan | None = None
     beside: bool = False
+    digest: str = ""
+    tolerated: int = 0
 
 
-class Script:
-    """Steps made ready: their datagrams in one piece, numbered through. `names` of the steps; `values`: the
-    names of what is kept, in the order in which run() gives it."""
+class Outcome(Record):
+    """What is known of a row.
 
-    __slots__ = ("_compiled", "_data", "_places", "names", "steps", "values")
+    errno: 0, or what ended it; step: the number of the failing step (-1: entering the namespace or opening
+    the socket), else how many steps are done: all, unless the run was broken off; message: the number of the
+    refused message in its datagram, -1 where none is to blame; tlvs: its extended-ack attributes, at most 256
+    bytes; values: those kept, also of a row that failed later, the others 0."""
+
+    errno: int
+    step: int
+    message: int
+    tlvs: bytes
+    values: tuple[int, ...]
+
+
+class Program:
+    """Steps made ready: their datagrams in one piece, their messages numbered through from 1.
+
+    data: what the shim reads; names: of the steps; values: the names of what is kept, in the order in which
+    Outcome.values has it. ValueError: no steps or more than 16, a datagram above 1 MiB, more than 32 values
+    or one that is not 1, 2, 4 or 8 bytes wide, more than 64 places for them in a step."""
+
+    __slots__ = ("_datagrams", "_places", "_result", "data", "names", "steps", "values")
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = tuple(steps)
         self.names = tuple([step.name for step in steps])
         self.values: tuple[str, ...] = ()
         self._places: list[Placed] = []
-        data = bytearray()
+        datagrams = bytearray()
         compiled = []
         widths: dict[str, int] = {}  # of what is kept
         sequence = 0
         for step in steps:
-            start = len(data)
-            data += step.template.data
+            start = len(datagrams)
+            datagrams += step.template.data
             last = len(step.template.messages) - 1
             for number, (_, at) in enumerate(step.template.messages):
                 sequence += 1
-                length, type, flags, _, port = NLMSGHDR.unpack_from(data, start + at)
+                length, type, flags, _, port = NLMSGHDR.unpack_from(datagrams, start + at)
                 flags |= NLM_F_ACK if step.ack and number == last else 0
-                NLMSGHDR.pack_into(data, start + at, length, type, flags, sequence, port)
+                NLMSGHDR.pack_into(datagrams, start + at, length, type, flags, sequence, port)
             puts = []
             for place in step.template.places:
                 if place.name in widths:
@@ -75,48 +97,51 @@ class Script:
                     puts.append((self.values.index(place.name), place.offset))
                 else:
                     self._places.append(Placed(place.name, start + place.offset, place.width))
-            plan = None if step.plan is None else step.plan.compiled
-            compiled.append((len(data) - start, step.beside, plan, puts))
-            if step.plan is not None:
-                self.values += step.plan.names
-                widths.update(
-                    {name: field.width for name, field in zip(step.plan.names, step.plan.fields, strict=True)}
+            kept = {} if step.plan is None else step.plan.widths
+            plan = b"" if step.plan is None else step.plan.compiled
+            compiled.append(
+                Instruction(
+                    len(datagrams) - start,
+                    step.beside,
+                    step.tolerated,
+                    bool(step.digest),
+                    tuple(kept.values()),
+                    plan,
+                    tuple(puts),
                 )
-        self._data = bytes(data)
-        self._compiled = load().compile_script(compiled)
+            )
+            if step.digest:
+                kept = {**kept, step.digest: DIGEST_WIDTH}
+            self.values += tuple(kept)
+            widths.update(kept)
+        self._datagrams = bytes(datagrams)
+        self.data = compile_program(compiled)
+        self._result = result_of(compiled)
 
     def stamp(
         self, columns: Mapping[str, bytes], rows: int, constants: Mapping[str, bytes] | None = None
     ) -> bytearray:
         """The datagrams of so many rows; see Template.stamp()."""
-        return stamp(self._data, self._places, columns, rows, constants or {})
+        return stamp(self._datagrams, self._places, columns, rows, constants or {})
 
-    def room(self, rows: int) -> Any:
-        """Room for the results of run()."""
-        return self._compiled.room(rows)
+    def room(self, rows: int) -> bytearray:
+        """Room for the results of so many rows."""
+        return bytearray(self._result.size * rows)
 
-    def read(self, results: Any) -> list[Visited]:
-        """What is known of each row: also of a run that was broken off by an exception."""
-        told: list[Visited] = self._compiled.read(results)
-        return told
+    def outcome(self, results: bytearray, row: int) -> Outcome:
+        """What is known of a row: also of a run that was broken off by an exception."""
+        errno, step, message, length, tlvs, *values = self._result.unpack_from(
+            results, row * self._result.size
+        )
+        return Outcome(errno, step, message, tlvs[:length], tuple(values))
 
-    def run(
-        self,
-        datagrams: bytearray,
-        netns_fds: bytes,
-        timeout: float,
-        sockets: bytearray | None = None,
-        beside: Beside | None = None,
-        results: Any = None,
-    ) -> list[Visited]:
-        """Run it with stamped datagrams, a row in each namespace; see backends/interface.py, `visit`.
-        timeout: seconds for each row; beside: the socket outside; results: of room()."""
-        fd = -1 if beside is None else beside.lend()
-        timeout_ns = int(timeout * 1e9)
-        visited = load().visit(self._compiled, datagrams, netns_fds, sockets, fd, timeout_ns, results)
-        if beside is not None:
-            beside.take_back(not any(outcome[0] for outcome in visited))
-        return visited
+    def outcomes(self, results: bytearray) -> list[Outcome]:
+        """What is known of each row."""
+        return [self.outcome(results, row) for row in range(len(results) // self._result.size)]
+
+    def has_failed(self, results: bytearray) -> bool:
+        """Whether any row has."""
+        return any(memoryview(results).cast("i")[:: self._result.size // 4])
 
     def message(self, step: int, number: int) -> tuple[Message, bytes]:
         """The description and the body of a message of a step, for the reading of an extended ack."""
@@ -124,3 +149,52 @@ class Script:
         description, start = template.messages[number]
         length = NLMSGHDR.unpack_from(template.data, start)[0]
         return description, template.data[start + NLMSG_HDRLEN : start + length]
+
+
+class Instruction(Record):
+    """A step as the shim sees it. length: of its datagram; widths: of the fields of its plan (of
+    compile_plan()); puts: (number of a value, offset in the datagram) each."""
+
+    length: int
+    beside: bool = False
+    tolerated: int = 0
+    digest: bool = False
+    widths: tuple[int, ...] = ()
+    plan: bytes = b""
+    puts: tuple[tuple[int, int], ...] = ()
+
+
+def compile_program(steps: Sequence[Instruction]) -> bytes:
+    """The program of a visit, as csrc/shim.h describes it. ValueError as Program."""
+    if not 1 <= len(steps) <= MAX_STEPS:
+        raise ValueError(f"a program has 1 to {MAX_STEPS} steps")
+    known: list[int] = []
+    packed = []
+    for step in steps:
+        if not 16 <= step.length <= MAX_LENGTH:
+            raise ValueError(f"a step's datagram has 16 to {MAX_LENGTH} bytes")
+        if len(step.puts) > MAX_PUTS:
+            raise ValueError(f"a step has at most {MAX_PUTS} puts")
+        numbers = step.length, step.beside, step.tolerated, step.digest
+        packed.append(pack("=7I", *numbers, len(step.widths), len(step.puts), len(step.plan)))
+        for value, offset in step.puts:
+            if not 0 <= value < len(known):
+                raise ValueError("a put has no value that an earlier step keeps")
+            if not 0 <= offset <= step.length - known[value]:
+                raise ValueError("a put lies outside its datagram")
+            packed.append(pack("=3I", value, known[value], offset))
+        packed.append(step.plan)
+        known += (*step.widths, DIGEST_WIDTH) if step.digest else step.widths
+        if len(known) > MAX_VALUES or not _FORMS.keys() >= set(known):
+            raise ValueError(f"a visit keeps at most {MAX_VALUES} values, of 1, 2, 4 or 8 bytes each")
+    return pack("=3I", len(steps), sum([step.length for step in steps]), len(known)) + b"".join(packed)
+
+
+def result_of(steps: Sequence[Instruction]) -> Struct:
+    """Return how what became of a row lies in the results: a struct nlp_visited and the values."""
+    forms = ""
+    for step in steps:
+        forms += "".join([_FORMS[width] for width in step.widths]) + (
+            _FORMS[DIGEST_WIDTH] if step.digest else ""
+        )
+    return Struct("=iiiI256s" + forms)

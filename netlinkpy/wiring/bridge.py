@@ -14,6 +14,7 @@ from ..transport.socket import Socket
 from ..uapi.if_bridge import BR_STATE_FORWARDING
 from ..uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from ..wire.attributes import Slot
+from ..wire.columns import Field, Plan, Table, number, pick
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
 from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
@@ -29,7 +30,6 @@ from ..wire.rtnetlink.link import (
     RTM_GETLINK,
     RTM_NEWLINK,
 )
-from ..wire.table import Field, Plan, Table, number, pick
 from ..wire.template import Template
 
 TYPE_CHECKING = False

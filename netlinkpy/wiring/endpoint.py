@@ -20,10 +20,9 @@ from ..rtnl.values import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from ..netns.handle import Target
-    from ..wire.script import Script
+    from ..wire.program import Program
     from .bridge import Bridge
     from .templates import Shape
 
@@ -102,7 +101,7 @@ class Wanted:
         self.claimed = False  # its addresses
         self.port = ""  # the state of its port, once it was seen
         self.finished = False  # its host end is in no private group any more
-        self.visit: tuple[Script, Any] | None = None  # a script that makes it, and the room for its results
+        self.visit: tuple[Program, bytearray] | None = None  # what makes it, and the room for its results
 
     def become(self, endpoint: Endpoint) -> None:
         """Want this endpoint, in place of one that was not to be had. Errors as when it is made."""

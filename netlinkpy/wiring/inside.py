@@ -9,6 +9,7 @@ from struct import Struct
 
 from ..backends import load
 from ..netns.handle import Netns
+from ..transport.visit import visit
 from ..wire.extack import decode
 from .bridge import PORT_STATES
 from .claims import Refused, claim_bytes
@@ -18,12 +19,11 @@ from .templates import shape_of, step_names, values_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any
 
-    from ..backends.interface import Visited
+    from ..backends.interface import Ahead as Opening
     from ..netns.handle import Target
     from ..transport.socket import Socket
-    from ..wire.script import Script
+    from ..wire.program import Outcome, Program
     from .bridge import Bridge
     from .endpoint import Wanted
     from .errors import AttachError
@@ -56,7 +56,7 @@ class Ahead:
 
     def __init__(self, handle: Netns) -> None:
         self.handle = handle
-        self._opening: Any = load().open_ahead(handle.fileno())
+        self._opening: Opening | None = load().open_ahead(handle.fileno())
 
     @classmethod
     def begin(cls, target: Target) -> Ahead | None:
@@ -75,15 +75,14 @@ class Ahead:
         """The socket, the first time; -1 where there is none."""
         opening, self._opening = self._opening, None
         try:
-            return -1 if opening is None else load().opened(opening)
+            return -1 if opening is None else opening.take()
         except OSError:
             return -1
 
     def close(self) -> None:
         """Close the namespace, and the socket that nobody asked for."""
-        fd = self.opened()
-        if fd >= 0:
-            os.close(fd)
+        if self._opening is not None:
+            self._opening.close()
         self.handle.close()
 
 
@@ -99,90 +98,109 @@ class Group:
     def create(self, groups: list[int], host_fd: int) -> list[AttachError | None]:
         """Create every row's pair and configure the container's end; the rows get their indices. Gives what
         failed, for each row: EEXIST of the create means that something is in the way."""
-        script = shape_of(self._rows[0]).make
+        program = shape_of(self._rows[0]).make
         values = [values_of(row) for row in self._rows]
         columns = {name: b"".join([each[name] for each in values]) for name in values[0]}
         columns["group"] = b"".join([_NUMBER.pack(group) for group in groups])
-        visited = self._run(script, columns, {"host_netns": _NUMBER.pack(host_fd)})
-        for row, outcome in zip(self._rows, visited, strict=True):
-            row.index, row.host_index = outcome[4]
-        return self._failures(visited, script)
+        outcomes = self._run(program, columns, {"host_netns": _NUMBER.pack(host_fd)})
+        for row, outcome in zip(self._rows, outcomes, strict=True):
+            row.index, row.host_index = outcome.values
+        return self._failures(outcomes, program)
 
     def wire(self, bridge: Bridge, host_fd: int, finish: bool) -> AttachError | Refused | None:
         """All of a row that stands alone, in one visit, as far as it goes: what create() does and the claims,
         whose failures are given; and what of the later phases succeeds, which the row then tells (claimed,
         port, finished). finish: go to the very end."""
         (row,) = self._rows
-        script = shape_of(row).whole(bridge.settled, finish)
+        program = shape_of(row).whole(bridge.settled, finish)
         columns = {**values_of(row), **bridge.slots, "host_netns": _NUMBER.pack(host_fd)}
         for place, (packed, _) in enumerate(row.addresses):
             columns[f"claim{place}"] = claim_bytes(bridge, packed)
-        row.visit = script, script.room(1)
-        (outcome,) = self._run(script, columns, {}, bridge.group.socket, row.visit[1])
-        error, done, message, _, (row.index, row.host_index, state) = outcome
+        row.visit = program, program.room(1)
+        (outcome,) = self._run(program, columns, {}, bridge.group.socket, row.visit[1])
+        error, done, message = outcome.errno, outcome.step, outcome.message
+        row.index, row.host_index, state = outcome.values
         if error:  # an answer that came late could pass for a later one's
             row.close()
-        if error and done < script.names.index("enslave"):
-            if script.names[done] == "claim" and message >= 0:
+        if error and done < program.names.index("enslave"):
+            if program.names[done] == "claim" and message >= 0:
                 packed, _ = row.addresses[message]
                 return Refused(row, packed, bridge.index, error)
-            return _failure(row, outcome, script)
+            return _failure(row, outcome, program)
         row.claimed = True
-        if done > script.names.index("enslave"):
+        if done > program.names.index("enslave"):
             bridge.is_pinned()
-        if not error or script.names[done] == "finish":
+        if not error or program.names[done] == "finish":
             row.port = PORT_STATES[state]
         row.finished = finish and not error
         return None
 
     def look(self) -> list[bool]:
         """Whether each row's container has a link of its name."""
-        script = shape_of(self._rows[0]).find
+        program = shape_of(self._rows[0]).find
         columns = {"ifname": b"".join([values_of(row)["ifname"] for row in self._rows])}
-        visited = script.run(script.stamp(columns, len(self._rows)), self._fds, self._timeout)
-        return [not outcome[0] for outcome in visited]
+        results = program.room(len(self._rows))
+        datagrams = program.stamp(columns, len(self._rows))
+        visit(program, datagrams, self._fds, self._timeout, results=results)
+        return [not outcome.errno for outcome in program.outcomes(results)]
 
     def make_ready(self) -> list[AttachError | None]:
         """Bring up every row's lo, and have the kernel complete the carrier change of its interface."""
-        script = shape_of(self._rows[0]).ready
+        program = shape_of(self._rows[0]).ready
         columns = {"index": b"".join([_NUMBER.pack(row.index) for row in self._rows])}
-        return self._failures(self._run(script, columns, {}), script)
+        return self._failures(self._run(program, columns, {}), program)
 
     def _run(
         self,
-        script: Script,
+        program: Program,
         columns: dict[str, bytes],
         constants: dict[str, bytes],
         beside: Socket | None = None,
-        results: Any = None,
-    ) -> list[Visited]:
-        """Run a script, through the rows' sockets where they have one; else they get one, as long as there
+        results: bytearray | None = None,
+    ) -> list[Outcome]:
+        """Run a program, through the rows' sockets where they have one; else they get one, as long as there
         are not too many."""
         rows = self._rows
         place = rows[-1].position
         sockets = None
         if rows[0].socket >= 0 or place < _FEW_SOCKETS or place < _share_of_files(MAX_SOCKETS, 4):
             sockets = bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
-        datagrams = script.stamp(columns, len(rows), constants)
+        inside = [row.socket >= 0 for row in rows]
+        datagrams = program.stamp(columns, len(rows), constants)
+        if results is None:
+            results = program.room(len(rows))
         try:
-            return script.run(datagrams, self._fds, self._timeout, sockets, beside, results)
+            visit(
+                program,
+                datagrams,
+                self._fds,
+                self._timeout,
+                sockets=sockets,
+                beside=beside,
+                results=results,
+            )
         finally:
             if sockets is not None:
                 for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
                     row.socket = fd
+        outcomes = program.outcomes(results)
+        for row, outcome, was_open in zip(rows, outcomes, inside, strict=True):
+            if outcome.errno and not was_open:
+                row.close()
+        return outcomes
 
-    def _failures(self, visited: list[Visited], script: Script) -> list[AttachError | None]:
+    def _failures(self, outcomes: list[Outcome], program: Program) -> list[AttachError | None]:
         return [
-            _failure(row, outcome, script) if outcome[0] else None
-            for row, outcome in zip(self._rows, visited, strict=True)
+            _failure(row, outcome, program) if outcome.errno else None
+            for row, outcome in zip(self._rows, outcomes, strict=True)
         ]
 
 
 def host_index_of(row: Wanted) -> int:
     """The index of a row's host end, also where an exception broke off the visit that made it; 0: none."""
     if not row.host_index and row.visit is not None:
-        script, results = row.visit
-        return int(script.read(results)[0][4][script.values.index("host_index")])
+        program, results = row.visit
+        return program.outcome(results, 0).values[program.values.index("host_index")]
     return row.host_index
 
 
@@ -241,18 +259,18 @@ def _share_of_files(most: int, part: int) -> int:
     return most if soft == RLIM_INFINITY else max(min(most, soft // part), 1)
 
 
-def _failure(row: Wanted, outcome: Visited, script: Script) -> AttachError:
-    refusal, step, message, tlvs, _ = outcome
+def _failure(row: Wanted, outcome: Outcome, program: Program) -> AttachError:
+    refusal, step, message = outcome.errno, outcome.step, outcome.message
     if step < 0:
         hint = {
             errno.EPERM: "not permitted to enter the namespace: it belongs to another user namespace",
             errno.EINVAL: "it is no network namespace",
         }.get(refusal, "")
         return failure(row.position, row.endpoint, refusal, f"enter {row.label}", hint=hint)
-    name = script.names[step]
+    name = program.names[step]
     verbs = step_names(row)[name]
     verb = verbs[message] if 0 <= message < len(verbs) else verbs[0]
-    told = decode(tlvs, *script.message(step, message)) if message >= 0 else decode(tlvs)
+    told = decode(outcome.tlvs, *(program.message(step, message) if message >= 0 else ()))
     hint = _hint(row, name, verb, refusal)
     return failure(
         row.position,

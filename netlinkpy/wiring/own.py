@@ -12,11 +12,12 @@ from struct import Struct
 from time import monotonic, sleep
 
 from ..rtnl.values import format_ip
+from ..transport.visit import visit
 from ..uapi.netlink import NLM_F_REQUEST
 from ..wire.attributes import Slot
+from ..wire.columns import Plan, number
+from ..wire.program import Program, Step
 from ..wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTN_LOCAL
-from ..wire.script import Script, Step
-from ..wire.table import Plan, number
 from ..wire.template import Template
 from .errors import failure
 
@@ -58,25 +59,27 @@ def _not_own(
 ) -> list[tuple[Wanted, Netns | None]]:
     """Those whose address `place` would not be delivered to the container itself: the kernel's own lookup
     says."""
-    script = _script()
+    program = _program()
     column = b"".join([row.addresses[place][0] for row, _ in waiting])
     fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for _, handle in waiting])
     sockets = bytearray(b"".join([_FD.pack(row.socket) for row, _ in waiting]))
     inside = all(row.socket >= 0 for row, _ in waiting)
-    datagrams = script.stamp({"address": column}, len(waiting))
-    visited = script.run(datagrams, fds, timeout, sockets if inside else None)
-    return [pair for pair, outcome in zip(waiting, visited, strict=True) if outcome[4] != (RTN_LOCAL,)]
+    datagrams = program.stamp({"address": column}, len(waiting))
+    results = program.room(len(waiting))
+    visit(program, datagrams, fds, timeout, sockets=sockets if inside else None, results=results)
+    outcomes = program.outcomes(results)
+    return [pair for pair, outcome in zip(waiting, outcomes, strict=True) if outcome.values != (RTN_LOCAL,)]
 
 
-_scripts: list[Script] = []
+_programs: list[Program] = []
 
 
-def _script() -> Script:
+def _program() -> Program:
     """Ask how a packet to an address would go."""
-    if not _scripts:
+    if not _programs:
         template = Template()
         asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}
         template.add(ROUTE, RTM_GETROUTE, NLM_F_REQUEST, asked)
         plan = Plan(ROUTE, RTM_NEWROUTE, {"type": number(ROUTE, "rtm_type")})
-        _scripts.append(Script([Step("look", template, ack=False, plan=plan)]))
-    return _scripts[0]
+        _programs.append(Program([Step("look", template, ack=False, plan=plan)]))
+    return _programs[0]

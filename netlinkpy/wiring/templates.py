@@ -11,6 +11,8 @@ import os
 from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from ..wire.attributes import Slot
+from ..wire.columns import Plan, number
+from ..wire.program import Program, Step
 from ..wire.rtnetlink.address import ADDRESS, IFA_F_NODAD, RTM_NEWADDR
 from ..wire.rtnetlink.link import (
     IFF_UP,
@@ -30,8 +32,6 @@ from ..wire.rtnetlink.route import (
     RTN_UNICAST,
     RTPROT_BOOT,
 )
-from ..wire.script import Script, Step
-from ..wire.table import Plan, number
 from ..wire.template import Template
 from .bridge import enslaving, looking, port_facts, regrouping
 from .claims import claiming
@@ -49,7 +49,7 @@ _NO_IPV6 = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
 
 
 class Shape:
-    """The scripts for endpoints that differ only in names and addresses. Their slots: ifname, mac,
+    """The programs for endpoints that differ only in names and addresses. Their slots: ifname, mac,
     host_ifname, host_netns, group, address0.., gateway0.., route0.., via0..; index and host_index where those
     of the two ends go.
 
@@ -66,13 +66,13 @@ class Shape:
             Step("configure", _configure(wanted)),
         ]
         self._ready = Step("ready", _ready())
-        self.make = Script(self._make)
-        self.find = Script([Step("find", find, ack=False)])
-        self.ready = Script([self._ready])
+        self.make = Program(self._make)
+        self.find = Program([Step("find", find, ack=False)])
+        self.ready = Program([self._ready])
         self._host = len(wanted.addresses), _has_ipv6(wanted.mtu)
-        self._whole: dict[tuple[bool, bool], Script] = {}
+        self._whole: dict[tuple[bool, bool], Program] = {}
 
-    def whole(self, settled: bool, finish: bool) -> Script:
+    def whole(self, settled: bool, finish: bool) -> Program:
         """For one that stands alone: make, then what is done on the host, with ready in between (further
         slots: claim0.., bridge, bridge_mac). settled: the bridge needs nothing (Bridge.settled); finish: take
         the host end out of its group in the end."""
@@ -81,7 +81,7 @@ class Shape:
             port = {"ifi_index": Slot("host_index", 4)}
             claims = claiming([f"claim{place}" for place in range(addresses)])
             looked_at = looking(["host_index"] if settled else ["host_index", "bridge"])
-            self._whole[settled, finish] = Script(
+            self._whole[settled, finish] = Program(
                 [
                     *self._make,
                     *([Step("claim", claims, beside=True)] if addresses else []),

@@ -25,7 +25,7 @@ static size_t put_dump(uint8_t *to, size_t left, size_t header)
     return used;
 }
 
-/* A plan as compile_plan makes it: a chain of nests, two attributes beside it, and some of everything to
+/* A plan as wire/columns.py makes it: a chain of nests, two attributes beside it, and some of everything to
  * keep. */
 static size_t put_plan(uint8_t *to, size_t header, uint16_t *widths, size_t *fields)
 {
@@ -56,9 +56,9 @@ static void hostile_gather(void)
     size_t dump_length = put_dump(dump_room, sizeof dump_room, header);
     size_t plan_length = put_plan(plan_room, header, widths, &fields);
     struct nlp_span columns[NLP_FIELDS], present = {NULL, 0};
+    uint8_t *dump, *plan, *told = room(sizeof(struct nlp_gathered));
     struct nlp_gathered gathered = {0};
-    uint8_t *dump, *plan;
-    int result;
+    int64_t result;
 
     spoil(dump_room, dump_length, any(3) ? any(6) : 0);
     if (any(4) == 0)
@@ -75,10 +75,14 @@ static void hostile_gather(void)
         present.length = 8 * capacity;
         present.data = room(present.length);
     }
-    result =
-        nlp_gather(dump, dump_length, plan, plan_length, columns, fields, present, row, capacity, &gathered);
-    REQUIRE(result == 0 || nlp_sentence(result));
+    memcpy(told, &gathered, sizeof gathered);
+    result = nlp_gather(
+        NUMBERS((int64_t)dump_length, (int64_t)row, (int64_t)capacity, 0),
+        BUFFERS({dump, dump_length}, {plan, plan_length}, present, {told, sizeof gathered}), columns, fields);
+    REQUIRE(result == 0 || IS_CODE(result));
+    memcpy(&gathered, told, sizeof gathered);
     REQUIRE(gathered.position <= dump_length && gathered.added <= capacity - row);
+    free(told);
     for (size_t i = 0; i < fields; i++)
         free(columns[i].data);
     free(present.data);
@@ -89,26 +93,31 @@ static void hostile_gather(void)
 static void hostile_stamp(void)
 {
     size_t template_length = any(10) ? 4 * any(20) : any(80), out_length = any(800), count = any(4);
-    uint64_t start = any(5), stop = any(20) ? start + any(12) : any(5);
-    struct nlp_column columns[4];
-    struct nlp_span out = {room(out_length), out_length};
-    uint8_t *row_template = room(template_length);
-    int64_t rows;
+    int64_t start = any(5), stop = any(20) ? start + any(12) : any(5), rows;
+    uint64_t words[4][4];
+    struct nlp_span data[4], out = {room(out_length), out_length};
+    uint8_t *row_template = room(template_length), *columns;
 
     memset(row_template, 7, template_length);
     for (size_t i = 0; i < count; i++) {
-        struct nlp_column *column = &columns[i];
-        column->width = any(20) ? any(9) : any(100);
-        column->offset = any(20) ? any((uint32_t)template_length + 1) : SIZE_MAX - any(8);
-        column->stride = any(20) ? any(12) : SIZE_MAX / (1 + any(4));
-        column->length = any(200);
-        column->data = memset(room(column->length), 9, column->length);
-        column->swap = (int)any(2);
+        words[i][0] = any(20) ? any((uint32_t)template_length + 1) : SIZE_MAX - any(8);
+        words[i][1] = any(20) ? any(9) : any(100);
+        words[i][2] = any(20) ? any(12) : SIZE_MAX / (1 + any(4));
+        words[i][3] = any(2);
+        data[i].length = any(200);
+        data[i].data = memset(room(data[i].length), 9, data[i].length);
     }
-    rows = nlp_stamp(out, row_template, template_length, columns, count, start, stop, (int)any(2), any(1000));
-    REQUIRE(rows < 0 ? nlp_sentence((int)rows) != NULL : (uint64_t)rows <= stop - start);
+    if (any(30) == 0)
+        start = -1 - start;
+    columns = exact((uint8_t *)words, count * sizeof *words);
+    rows = nlp_stamp(NUMBERS(start, stop, any(2), any(1000)),
+                     BUFFERS(out, {row_template, template_length},
+                             {columns, count * sizeof *words - (count && any(30) == 0)}),
+                     data, count);
+    REQUIRE(rows < 0 ? IS_CODE(rows) : rows <= stop - start);
     for (size_t i = 0; i < count; i++)
-        free((void *)columns[i].data);
+        free(data[i].data);
+    free(columns);
     free(row_template);
     free(out.data);
 }
@@ -127,41 +136,48 @@ static void *fake_kernel(void *socket)
     return NULL;
 }
 
+/* One call after the other, as Python makes them; whatever lies in the state is no way to an overrun. */
 static void hostile_exchange(void)
 {
-    size_t rows = any(6), length = rows * 20, capacity, count = 0, chunk_rows = any(4);
-    struct nlp_exchange exchange = {
-        .length = length, .rows = any(8) ? rows : any(9), .chunk_rows = chunk_rows};
-    struct nlp_failure *failures;
+    size_t rows = any(6), length = rows * 20, chunk_rows = any(4);
+    size_t capacity = rows < chunk_rows ? rows : chunk_rows;
+    struct nlp_span messages = {memset(room(length), 0, length), length},
+                    failures = {room(capacity * sizeof(struct nlp_failure)),
+                                capacity * sizeof(struct nlp_failure)},
+                    state = {room(sizeof(struct nlp_progress)), sizeof(struct nlp_progress)};
+    int64_t numbers[7] = {0, (int64_t)length, 0, any(8) ? (int64_t)rows : any(9), any(4) ? 1000 : any(70),
+                          (int64_t)chunk_rows, 300000};
+    int64_t result;
+    struct nlp_progress progress = {0};
     pthread_t thread;
-    int ends[2], result;
+    int ends[2], forged = any(4) == 0;
 
-    exchange.buffer = memset(room(length), 0, length);
     for (uint32_t i = 0; i < rows; i++)
-        put_header(exchange.buffer + i * 20, 20, 24, (uint16_t)any(8), i);
+        put_header(messages.data + i * 20, 20, 24, (uint16_t)any(8), i);
     if (any(4) == 0)
-        spoil(exchange.buffer, length, 1 + any(3));
-    exchange.chunk_bytes = any(4) ? 1000 : any(70);
-    exchange.timeout_ns = 300000;
-    result = nlp_exchange_begin(&exchange);
-    REQUIRE(result == 0 || nlp_sentence(result));
-    if (!result) {
-        REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
-        REQUIRE(!pthread_create(&thread, NULL, fake_kernel, &ends[1]));
-        exchange.fd = ends[0];
-        capacity = rows < chunk_rows ? rows : chunk_rows;
-        failures = (struct nlp_failure *)room(capacity * sizeof *failures);
-        while ((result = nlp_exchange_step(&exchange, failures, capacity, &count)) == 1) {
-            REQUIRE(count <= capacity);
-            count = 0;
-        }
-        REQUIRE(result <= 0 && exchange.rows_done <= exchange.rows);
-        free(failures);
-        close(ends[0]);
-        pthread_join(thread, NULL);
-        close(ends[1]);
+        spoil(messages.data, length, 1 + any(3));
+    if (forged) {
+        progress.rows_done = any(8);
+        progress.done = any(2) ? progress.rows_done * 20 : any(130);
+        progress.waiting = any(2);
+        progress.deadline = any(2) ? 0 : INT64_MIN;
     }
-    free(exchange.buffer);
+    memcpy(state.data, &progress, sizeof progress);
+    REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
+    REQUIRE(!pthread_create(&thread, NULL, fake_kernel, &ends[1]));
+    numbers[0] = ends[0];
+    do {
+        result = nlp_exchange(numbers, BUFFERS(messages, failures, state), NULL, 0);
+        memcpy(&progress, state.data, sizeof progress);
+        REQUIRE(IS_CODE(result) || progress.failures <= capacity || forged);
+    } while (result == 1);
+    REQUIRE(result <= 0 && (IS_CODE(result) || progress.rows_done <= (uint64_t)numbers[3]));
+    close(ends[0]);
+    pthread_join(thread, NULL);
+    close(ends[1]);
+    free(state.data);
+    free(failures.data);
+    free(messages.data);
 }
 
 /* lo up by a visit, routes stamped and exchanged, every third one refused; then dumped and gathered. */
@@ -171,43 +187,42 @@ static void real_kernel(void)
     const uint8_t route[ROW] = {ROW, 0, 0,        0, 24, 0, 1,        4, [16] = 2, 32, [20] = 254, 4,
                                 253, 1, [28] = 8, 0, 1,  0, [36] = 8, 0, 4,        0,  1};
     uint8_t up[32], *addresses = room(ROWS * 4), *lengths = room(ROWS), *kept, data[65536];
-    uint8_t script[32];
+    uint8_t program[PLAIN];
     struct nlp_visited visited;
-    struct nlp_column columns[2] = {{32, 4, addresses, ROWS * 4, 4, 1}, {17, 1, lengths, ROWS, 1, 0}};
-    struct nlp_exchange exchange = {
-        .length = ROWS * ROW, .rows = ROWS, .chunk_bytes = 8192, .chunk_rows = 64};
+    const uint64_t columns[2][4] = {{32, 4, 4, 1}, {17, 1, 1, 0}};
+    struct nlp_progress progress = {0};
     struct nlp_failure failures[64];
     struct nlp_span out = {room(ROWS * ROW), ROWS * ROW}, column;
     const uint16_t plan[4 + 10 + 4] = {24, 12, 2, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 4, 0};
-    size_t count = 0, refused = 0, row = 0;
+    size_t refused = 0, row = 0;
     struct nlp_gathered gathered;
     int netns, fd, more;
 
-    REQUIRE(nlp_make_netns(1, &netns) == 0);
+    REQUIRE(nlp_make_netns(NULL, BUFFERS({(uint8_t *)&netns, 4}), NULL, 0) == 0);
     put_up(up, 1);
-    put_plain_script(script, sizeof up);
-    REQUIRE(nlp_visit(SPAN(script), SPAN(up), (struct nlp_span){(uint8_t *)&netns, 4}, NONE, -1, 1000000000,
-                      (struct nlp_span){(uint8_t *)&visited, sizeof visited}) == 0);
+    put_plain_program(program, sizeof up);
+    REQUIRE(nlp_visit(NUMBERS(-1, 1000000000),
+                      BUFFERS(SPAN(program), SPAN(up), {(uint8_t *)&netns, 4}, NONE,
+                              {(uint8_t *)&visited, sizeof visited}),
+                      NULL, 0) == 0);
     REQUIRE(visited.error == 0 && visited.step == 1);
-    REQUIRE((fd = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0)) >= 0);
+    REQUIRE((fd = (int)nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0), NULL, NULL, 0)) >= 0);
     for (uint32_t i = 0; i < ROWS; i++) {
         store32(addresses + 4 * i, 0x0a000001 + i);
         lengths[i] = i % 3 ? 32 : 33;
     }
-    REQUIRE(nlp_stamp(out, route, ROW, columns, 2, 0, ROWS, 1, 5) == ROWS);
-    exchange.fd = fd;
-    exchange.buffer = out.data;
-    exchange.first_sequence = 5;
-    exchange.timeout_ns = 1000000000;
-    REQUIRE(nlp_exchange_begin(&exchange) == 0);
+    REQUIRE(nlp_stamp(NUMBERS(0, ROWS, 1, 5),
+                      BUFFERS(out, {(uint8_t *)route, ROW}, {(uint8_t *)columns, sizeof columns}),
+                      BUFFERS({addresses, ROWS * 4}, {lengths, ROWS}), 2) == ROWS);
     do {
-        more = nlp_exchange_step(&exchange, failures, 64, &count);
-        for (size_t i = 0; i < count; i++)
+        more = (int)nlp_exchange(NUMBERS(fd, ROWS * ROW, 5, ROWS, 8192, 64, 1000000000),
+                                 BUFFERS(out, SPAN(failures), {(uint8_t *)&progress, sizeof progress}), NULL,
+                                 0);
+        for (size_t i = 0; i < progress.failures; i++)
             REQUIRE(failures[i].row % 3 == 0 && failures[i].error == EINVAL);
-        refused += count;
-        count = 0;
+        refused += progress.failures;
     } while (more == 1);
-    REQUIRE(more == 0 && refused == ROWS / 3);
+    REQUIRE(more == 0 && refused == ROWS / 3 && progress.rows_done == ROWS);
 
     column = (struct nlp_span){kept = room(ROWS * 4), ROWS * 4};
     put_header(data, 28, 26, NLM_F_REQUEST | NLM_F_DUMP, 9);
@@ -217,9 +232,10 @@ static void real_kernel(void)
     do {
         ssize_t got = recv(fd, data, sizeof data, 0);
         REQUIRE(got > 0);
-        gathered.position = 0;
-        REQUIRE(nlp_gather(data, (size_t)got, (const uint8_t *)plan, sizeof plan, &column, 1,
-                           (struct nlp_span){NULL, 0}, row, ROWS, &gathered) == 0);
+        REQUIRE(nlp_gather(NUMBERS(got, (int64_t)row, ROWS, 0),
+                           BUFFERS({data, (size_t)got}, {(uint8_t *)plan, sizeof plan}, NONE,
+                                   {(uint8_t *)&gathered, sizeof gathered}),
+                           &column, 1) == 0);
         row += gathered.added;
         more = gathered.position == (size_t)got;
     } while (more);

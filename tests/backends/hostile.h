@@ -17,6 +17,13 @@
         }                                                                                                    \
     } while (0)
 
+/* The calls, by their definitions' names. */
+#define DECLARE(name, takes) NLP_CALL(name);
+NLP_CALLS(DECLARE)
+#define NUMBERS(...) ((const int64_t[]){__VA_ARGS__})
+#define BUFFERS(...) ((const struct nlp_span[]){__VA_ARGS__})
+#define IS_CODE(result) ((result) <= NLP_BAD_TEMPLATE && (result) >= NLP_BAD_AHEAD)
+
 #define SPAN(array) ((struct nlp_span){(uint8_t *)(array), sizeof(array)})
 #define NONE ((struct nlp_span){NULL, 0})
 
@@ -109,12 +116,12 @@ static inline uint8_t *put32(uint8_t *at, uint32_t value)
     return at + 4;
 }
 
-/* A script of one step, which sends so many bytes inside and keeps nothing: 32 bytes. */
-static inline void put_plain_script(uint8_t *to, uint32_t length)
+/* A program of one step, which sends so many bytes inside and keeps nothing. */
+enum { PLAIN = 12 + 28 };
+static inline void put_plain_program(uint8_t *to, uint32_t length)
 {
     to = put32(put32(put32(to, 1), length), 0);
-    to = put32(put32(put32(to, length), 0), 0);
-    put32(put32(to, 0), 0);
+    memset(put32(to, length), 0, 24);
 }
 
 /* RTM_NEWLINK that raises lo. */
@@ -127,18 +134,18 @@ static inline void put_up(uint8_t *at, uint32_t sequence)
     store32(at + 28, 1);
 }
 
-/* hostile_script.c: a script as compile_script makes it, put together at random. The length written, of at
- * most SCRIPT_ROOM. */
-enum { SCRIPT_ROOM = 4096 };
-size_t put_script(uint8_t *to);
+/* hostile_program.c: a program as wire/program.py makes it, put together at random. The length written, of at
+ * most PROGRAM_ROOM. */
+enum { PROGRAM_ROOM = 4096 };
+size_t put_program(uint8_t *to);
 
-/* A script: ask inside for the index of lo (4 bytes) and its flags (8, from where they are on); put the index
- * into a request to raise it, which goes beside. */
-enum { ASK_AND_RAISE = 12 + 20 + 34 + 20 + 12 };
+/* A program: ask inside for the index of lo (4 bytes), its flags (8, from where they are on) and a digest of all
+ * that is told; put the index into a request to raise it, which goes beside and tolerates ENODEV. */
+enum { ASK_AND_RAISE = 12 + 28 + 34 + 28 + 12 };
 void put_ask_and_raise(uint8_t *to);
 
-/* Nothing that does not hold together is a script, whatever it would have done. */
-void refused_scripts(void);
+/* Nothing that does not hold together is a program, whatever it would have done. */
+void refused_programs(void);
 
 /* hostile_visit.c: so many rounds, then the real kernel. */
 void hostile_visits(long rounds);

@@ -1,4 +1,4 @@
-/* A visit from plain C: scripts that no compile_script made, answers that no kernel gave, and sockets of
+/* A visit from plain C: programs that no wire/program.py made, answers that no kernel gave, and sockets of
  * every kind; see hostile.c. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,6 +22,7 @@ static void *find_memory(size_t count, size_t size)
 
 #define pthread_create make_thread
 #define calloc find_memory
+#include "../../csrc/netns.c"
 #include "../../csrc/visit.c" /* for its static functions: a visit's answers can be forged only behind its back */
 #undef calloc
 #undef pthread_create
@@ -31,7 +32,7 @@ static void *find_memory(size_t count, size_t size)
 #include "hostile.h"
 
 /* So often it came to pass: what never does shows nothing. */
-static long kept, refused, all_done, not_opened;
+static long kept, digested, tolerated, refused, all_done, not_opened;
 
 /* Whole messages, numbered from 0, that fill the datagram. */
 static void put_messages(uint8_t *to, size_t length)
@@ -56,20 +57,20 @@ static int only(const uint8_t *data, size_t length, uint8_t byte)
 /* What was heard goes into the values of its own step and nowhere else, and there are either all or none. */
 static void hostile_answers(void)
 {
-    uint8_t answers[4096], script_room[SCRIPT_ROOM];
-    size_t length = put_answers(answers, sizeof answers), script_length = put_script(script_room);
-    uint8_t *answer = exact(answers, length), *data = exact(script_room, script_length), *datagram;
-    struct script script;
-    struct step step = {.next = NLP_SCRIPT_HEAD};
+    uint8_t answers[4096], program_room[PROGRAM_ROOM];
+    size_t length = put_answers(answers, sizeof answers), program_length = put_program(program_room);
+    uint8_t *answer = exact(answers, length), *data = exact(program_room, program_length), *datagram;
+    struct program program;
+    struct step step = {.next = NLP_PROGRAM_HEAD};
     struct row *row = (struct row *)room(sizeof *row);
     struct hearing hearing = {.step = &step, .row = row};
     uint8_t *own;
     size_t before, own_length;
     int result;
 
-    REQUIRE(nlp_open_script(&script, data, script_length) == 0);
-    for (uint32_t i = 1 + any((uint32_t)script.steps); i; i--)
-        REQUIRE(nlp_next_step(&script, &step));
+    REQUIRE(nlp_open_program(&program, (struct nlp_span){data, program_length}) == 0);
+    for (uint32_t i = 1 + any((uint32_t)program.steps); i; i--)
+        REQUIRE(nlp_next_step(&program, &step));
     hearing.datagram = datagram = room(step.length);
     put_messages(datagram, step.length);
     if (any(4) == 0)
@@ -87,7 +88,10 @@ static void hostile_answers(void)
     REQUIRE(hearing.kept || only(own, own_length, 0));
     REQUIRE(only(row->values, before, 0xee));
     REQUIRE(only(own + own_length, sizeof row->values - before - own_length, 0xee));
+    REQUIRE(!row->visited.error || (uint32_t)row->visited.error != step.tolerated);
     kept += hearing.kept;
+    digested += hearing.digest != FNV_BASIS;
+    tolerated += step.tolerated && !row->visited.error && result == 1;
     refused += row->visited.error != 0;
     free(row);
     free(datagram);
@@ -106,14 +110,15 @@ static void make_pair(int *ends)
             break;
 }
 
-/* Rows of any kind for a script that was accepted. */
-static void run_script(struct nlp_span data, const struct script *script)
+/* Rows of any kind for a program that was accepted. */
+static void run_program(struct nlp_span data, const struct program *program)
 {
     enum { MOST = 3 };
-    size_t rows = any(MOST + 1), stride = result_length(script);
-    int ends[MOST + 1][2], given[MOST], beside = any(5) ? MOST : -1, bad;
+    size_t rows = any(MOST + 1), stride = result_length(program);
+    int ends[MOST + 1][2], given[MOST], beside = any(5) ? MOST : -1;
+    int64_t bad;
     struct nlp_span *short_of;
-    struct nlp_span datagrams = {room(rows * script->row_length), rows * script->row_length};
+    struct nlp_span datagrams = {room(rows * program->row_length), rows * program->row_length};
     struct nlp_span netns_fds = {room(rows * 4), rows * 4}, sockets = {room(rows * 4), rows * 4};
     struct nlp_span results = {room(rows * stride), rows * stride},
                     *spans[] = {&datagrams, &netns_fds, &sockets, &results};
@@ -121,36 +126,38 @@ static void run_script(struct nlp_span data, const struct script *script)
     for (size_t i = 0; i <= MOST; i++)
         make_pair(ends[i]);
     for (size_t i = 0; i < rows; i++) {
-        struct step step = {.next = NLP_SCRIPT_HEAD};
+        struct step step = {.next = NLP_PROGRAM_HEAD};
         given[i] = any(10) ? ends[i][0] : any(4) ? 0x7fffffff : -1;
         store32(netns_fds.data + i * 4, (uint32_t)-1);
         store32(sockets.data + i * 4, (uint32_t)given[i]);
-        while (nlp_next_step(script, &step))
-            put_messages(datagrams.data + i * script->row_length + step.start, step.length);
+        while (nlp_next_step(program, &step))
+            put_messages(datagrams.data + i * program->row_length + step.start, step.length);
     }
     if (any(8) == 0)
         spoil(datagrams.data, datagrams.length, 1 + any(2));
     short_of = rows && any(10) == 0 ? spans[any(4)] : NULL;
     if (short_of)
         short_of->length -= 1 + any(4);
-    bad = nlp_visit(data, datagrams, netns_fds, sockets, beside < 0 ? -1 : ends[beside][0],
-                    any(8) ? 0 : 300000, results);
+    bad = nlp_visit(NUMBERS(beside < 0 ? -1 : ends[beside][0], any(8) ? 0 : 300000),
+                    BUFFERS(data, datagrams, netns_fds, sockets, results), NULL, 0);
     REQUIRE(short_of ? bad == NLP_BAD_DATA : bad == 0 || bad == NLP_BAD_MESSAGE);
     for (size_t i = 0; i < rows && !bad; i++) {
         struct nlp_visited visited;
         const uint8_t *values = results.data + i * stride + sizeof visited;
-        struct step step = {.next = NLP_SCRIPT_HEAD};
+        struct step step = {.next = NLP_PROGRAM_HEAD};
         memcpy(&visited, results.data + i * stride, sizeof visited);
         REQUIRE((int)load32(sockets.data + i * 4) == given[i]);
-        REQUIRE(visited.step >= -1 && visited.step <= (int)script->steps && visited.error >= 0);
-        REQUIRE((visited.step == (int)script->steps) == !visited.error);
+        REQUIRE(visited.step >= -1 && visited.step <= (int)program->steps && visited.error >= 0);
+        REQUIRE((visited.step == (int)program->steps) == !visited.error);
         REQUIRE((visited.step == -1) == (given[i] == -1));
         REQUIRE(visited.message >= -1 && visited.tlv_length <= NLP_VISITED_TLVS);
-        while (nlp_next_step(script, &step)) {
+        while (nlp_next_step(program, &step)) {
             int number = (int)step.number - 1;
             int empty = visited.error == ENODATA && visited.message < 0 && number == visited.step;
             REQUIRE((!empty && number <= visited.step) ||
                     only(values + step.first_value * NLP_VALUE, step.fields * NLP_VALUE, 0));
+            REQUIRE(!step.digest || number <= visited.step ||
+                    only(values + (step.first_value + step.fields) * NLP_VALUE, NLP_VALUE, 0));
         }
         all_done += !visited.error;
         not_opened += visited.step == -1;
@@ -163,28 +170,28 @@ static void run_script(struct nlp_span data, const struct script *script)
     free(datagrams.data);
 }
 
-/* A script that was spoiled is refused, or runs like any other. */
-static void hostile_script(long round)
+/* A program that was spoiled is refused, or runs like any other. */
+static void hostile_program(long round)
 {
-    uint8_t script_room[SCRIPT_ROOM], nothing[1];
-    size_t length = put_script(script_room);
+    uint8_t program_room[PROGRAM_ROOM], nothing[1];
+    size_t length = put_program(program_room);
     int spoiled = any(4) != 0, bad;
-    struct script script;
+    struct program program;
     struct nlp_span data;
 
     if (spoiled && any(4) == 0)
         length = any((uint32_t)length + 1);
     else if (spoiled)
-        spoil(script_room, any(2) ? length : 32, 1 + any(3));
-    data = (struct nlp_span){exact(script_room, length), length};
-    bad = nlp_open_script(&script, data.data, length);
-    REQUIRE(bad == NLP_BAD_SCRIPT || bad == 0);
+        spoil(program_room, any(2) ? length : 40, 1 + any(3));
+    data = (struct nlp_span){exact(program_room, length), length};
+    bad = nlp_open_program(&program, data);
+    REQUIRE(bad == NLP_BAD_PROGRAM || bad == 0);
     REQUIRE(spoiled || !bad);
     if (bad)
-        REQUIRE(nlp_visit(data, (struct nlp_span){nothing, 0}, (struct nlp_span){nothing, 0}, NONE, -1, 0,
-                          (struct nlp_span){nothing, 0}) == NLP_BAD_SCRIPT);
-    else if (script.row_length < 1 << 16 && round % 4 == 0)
-        run_script(data, &script);
+        REQUIRE(nlp_visit(NUMBERS(-1, 0), BUFFERS(data, {nothing, 0}, {nothing, 0}, NONE, {nothing, 0}), NULL,
+                          0) == NLP_BAD_PROGRAM);
+    else if (program.row_length < 1 << 16 && round % 4 == 0)
+        run_program(data, &program);
     free(data.data);
 }
 
@@ -199,20 +206,34 @@ static int descriptors(void)
     return count;
 }
 
-/* A plain script (put_plain_script) of 32 bytes a row. */
-static int visit_plainly(uint8_t *script, uint8_t *datagrams, uint8_t *netns_fds, uint8_t *sockets,
+static int open_in(int netns)
+{
+    return (int)nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0), NULL, NULL, 0);
+}
+
+static int make_one(void)
+{
+    int netns;
+
+    REQUIRE(nlp_make_netns(NULL, BUFFERS({(uint8_t *)&netns, 4}), NULL, 0) == 0);
+    return netns;
+}
+
+/* A plain program (put_plain_program) of 32 bytes a row. */
+static int visit_plainly(uint8_t *program, uint8_t *datagrams, uint8_t *netns_fds, uint8_t *sockets,
                          struct nlp_visited *visited, size_t rows)
 {
-    return nlp_visit((struct nlp_span){script, 32}, (struct nlp_span){datagrams, rows * 32},
-                     (struct nlp_span){netns_fds, rows * 4}, (struct nlp_span){sockets, rows * 4}, -1,
-                     1000000000, (struct nlp_span){(uint8_t *)visited, rows * sizeof *visited});
+    return (int)nlp_visit(NUMBERS(-1, 1000000000),
+                          BUFFERS({program, PLAIN}, {datagrams, rows * 32}, {netns_fds, rows * 4},
+                                  {sockets, rows * 4}, {(uint8_t *)visited, rows * sizeof *visited}),
+                          NULL, 0);
 }
 
 /* How a row of a visit with sockets may begin. */
 enum row_kind { GIVEN, GIVEN_REFUSED, GIVEN_CLOSED, OPENED, OPENED_REFUSED, NOWHERE, ROW_KINDS };
 
-/* Rows of every kind in every mixture: what is given stays open, what is done is kept, and nothing else is.
- * The array lies at an odd address. */
+/* Rows of every kind in every mixture: what is given stays open, what is opened is the caller's, whatever became
+ * of the row. The array lies at an odd address. */
 static void real_sockets(int netns)
 {
     enum { MOST = 8 };
@@ -220,7 +241,7 @@ static void real_sockets(int netns)
     enum row_kind kinds[MOST];
     uint8_t *room_of_sockets = room(rows * 4 + 1), *sockets = room_of_sockets + 1, *before,
             *netns_fds = room(rows * 4), *datagrams = room(rows * 32);
-    uint8_t script_room[32], *script = (put_plain_script(script_room, 32), exact(script_room, 32));
+    uint8_t program_room[PLAIN], *program = (put_plain_program(program_room, 32), exact(program_room, PLAIN));
     struct nlp_visited *visited = (struct nlp_visited *)room(rows * sizeof *visited);
     static uint8_t nowhere[4];
     int open_before, enters = 0, left_open = 0, bad = 0;
@@ -236,7 +257,7 @@ static void real_sockets(int netns)
         if (kinds[i] == GIVEN_CLOSED)
             store32(sockets + i * 4, 0x7fffffff);
         else if (given)
-            store32(sockets + i * 4, (uint32_t)nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0));
+            store32(sockets + i * 4, (uint32_t)open_in(netns));
         put_up(datagrams + i * 32, 1);
         if (kinds[i] == GIVEN_REFUSED || kinds[i] == OPENED_REFUSED)
             store32(datagrams + i * 32 + 20, 99); /* no such link */
@@ -250,14 +271,14 @@ static void real_sockets(int netns)
         bad = -ENOMEM;
     else if (without_threads && enters)
         bad = -EAGAIN;
-    REQUIRE(visit_plainly(script, datagrams, netns_fds, sockets, visited, rows) == bad);
+    REQUIRE(visit_plainly(program, datagrams, netns_fds, sockets, visited, rows) == bad);
     REQUIRE(threads == (enters && !without_memory));
     without_memory = without_threads = 0;
     for (size_t i = 0; i < rows && !bad; i++) {
         static const int errors[ROW_KINDS] = {0, ENODEV, EBADF, 0, ENODEV, EBADF};
         REQUIRE(visited[i].error == errors[kinds[i]]);
         REQUIRE(visited[i].step == (kinds[i] == NOWHERE ? -1 : !visited[i].error));
-        if (kinds[i] != OPENED)
+        if (kinds[i] != OPENED && kinds[i] != OPENED_REFUSED)
             continue;
         REQUIRE((int)load32(sockets + i * 4) >= 0);
         left_open++;
@@ -267,9 +288,9 @@ static void real_sockets(int netns)
     REQUIRE(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
     if (left_open) /* through what was kept it goes on, without a thread */
         for (size_t i = 0; i < rows; i++)
-            if (kinds[i] == OPENED) {
-                REQUIRE(visit_plainly(script, datagrams + i * 32, nowhere, sockets + i * 4, visited, 1) == 0);
-                REQUIRE(!visited->error && threads == 1);
+            if (kinds[i] == OPENED || kinds[i] == OPENED_REFUSED) {
+                REQUIRE(visit_plainly(program, datagrams + i * 32, nowhere, sockets + i * 4, visited, 1) == 0);
+                REQUIRE(visited->error == (kinds[i] == OPENED ? 0 : ENODEV) && threads == 1);
                 close((int)load32(sockets + i * 4));
                 store32(sockets + i * 4, (uint32_t)-1);
             }
@@ -280,7 +301,7 @@ static void real_sockets(int netns)
             REQUIRE(!close((int)load32(sockets + i * 4)));
     free(before);
     free(visited);
-    free(script);
+    free(program);
     free(datagrams);
     free(netns_fds);
     free(room_of_sockets);
@@ -294,93 +315,80 @@ static void put_ask(uint8_t *at, uint32_t sequence)
     store32(at + 20, 1);
 }
 
-struct two_values {
+struct told {
     struct nlp_visited visited;
     uint32_t index, zeros, flags, change;
+    uint64_t digest;
 };
 
-/* Every buffer to the byte, two namespaces: lo comes up in the one beside, by its index inside. */
+/* Every buffer to the byte, two namespaces: lo comes up in the one beside, by its index inside. The digests tell
+ * apart what differs, and only that. The second row's link is not there, which is tolerated. */
 static void real_values(int netns)
 {
-    uint8_t script_room[ASK_AND_RAISE], *script, *datagrams = room(2 * 64), *netns_fds = room(8);
-    struct two_values *results = (struct two_values *)room(2 * sizeof *results);
-    int other, beside;
+    uint8_t program_room[ASK_AND_RAISE], *program, *datagrams = room(3 * 64), *netns_fds = room(12);
+    struct told *results = (struct told *)room(3 * sizeof *results);
+    int other = make_one(), beside = open_in(other);
 
-    put_ask_and_raise(script_room);
-    script = exact(script_room, ASK_AND_RAISE);
-    REQUIRE(nlp_make_netns(1, &other) == 0);
-    REQUIRE((beside = nlp_open_socket(other, AF_NETLINK, SOCK_RAW, 0)) >= 0);
-    for (size_t i = 0; i < 2; i++) {
+    put_ask_and_raise(program_room);
+    program = exact(program_room, ASK_AND_RAISE);
+    REQUIRE(beside >= 0);
+    for (size_t i = 0; i < 3; i++) {
         put_ask(datagrams + i * 64, 1);
         put_up(datagrams + i * 64 + 32, 2);
         store32(datagrams + i * 64 + 32 + 20, 99);
+        store32(netns_fds + i * 4, (uint32_t)(i ? other : netns));
     }
-    store32(netns_fds, (uint32_t)netns);
-    store32(netns_fds + 4, (uint32_t)other);
-    REQUIRE(nlp_visit((struct nlp_span){script, ASK_AND_RAISE}, (struct nlp_span){datagrams, 2 * 64},
-                      (struct nlp_span){netns_fds, 8}, NONE, beside, 1000000000,
-                      (struct nlp_span){(uint8_t *)results, 2 * sizeof *results}) == 0);
-    for (size_t i = 0; i < 2; i++) {
+    store32(datagrams + 64 + 20, 0);
+    REQUIRE(nlp_visit(NUMBERS(beside, 1000000000),
+                      BUFFERS({program, ASK_AND_RAISE}, {datagrams, 3 * 64}, {netns_fds, 12}, NONE,
+                              {(uint8_t *)results, 3 * sizeof *results}),
+                      NULL, 0) == 0);
+    REQUIRE(results[1].visited.error == EINVAL && !results[1].visited.step && !results[1].digest);
+    for (size_t i = 0; i < 3; i += 2) {
         REQUIRE(!results[i].visited.error && results[i].visited.step == 2);
         REQUIRE(results[i].index == 1 && !results[i].zeros && load32(datagrams + i * 64 + 32 + 20) == 1);
         REQUIRE(results[i].flags & 8); /* IFF_LOOPBACK */
+        REQUIRE(results[i].digest && results[i].digest != FNV_BASIS);
     }
-    REQUIRE(results[1].flags & 1 && !results[1].change); /* IFF_UP: the first row raised it */
+    REQUIRE(results[2].flags & 1 && !results[2].change); /* IFF_UP: the first row raised it */
+    REQUIRE(results[0].digest != results[2].digest);
     close(beside);
     close(other);
     free(results);
     free(netns_fds);
     free(datagrams);
-    free(script);
+    free(program);
 }
 
-/* Two rows whose array of sockets lies in the datagrams, where a value is put, and in the results, which are
- * written row by row: no descriptor is lost by it, and none but ours is closed. */
+/* An array of sockets that lies in the datagrams, where a value is put, or in the results: it is refused, so no
+ * descriptor is lost by it. */
 static void real_overlap(int netns)
 {
-    uint8_t script[ASK_AND_RAISE], datagrams[2 * 64], netns_fds[8], plain[32], *sockets;
-    struct two_values results[2];
-    struct nlp_visited visited[2];
-    int given = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0), before = descriptors();
+    uint8_t program[ASK_AND_RAISE], datagrams[64], netns_fds[4];
+    struct told results;
+    struct nlp_span places[] = {{datagrams + 60, 4}, {(uint8_t *)&results, 4}};
+    int before = descriptors();
 
-    REQUIRE(given >= 0);
-    put_ask_and_raise(script);
-    for (size_t i = 0; i < 2; i++) {
-        put_ask(datagrams + i * 64, 1);
-        put_up(datagrams + i * 64 + 32, 2);
-        store32(netns_fds + i * 4, (uint32_t)netns);
-    }
-    sockets = datagrams + 32 + 20; /* ifi_index of row 0, and its ifi_flags, of which only IFF_UP counts */
-    store32(sockets, (uint32_t)-1);
-    store32(sockets + 4, (uint32_t)given);
-    REQUIRE(nlp_visit(SPAN(script), SPAN(datagrams), SPAN(netns_fds), (struct nlp_span){sockets, 8}, given,
-                      1000000000, SPAN(results)) == 0);
-    REQUIRE(!results[0].visited.error && !results[1].visited.error && descriptors() == before + 1);
-    REQUIRE((int)load32(sockets) > given && (int)load32(sockets + 4) == given);
-    REQUIRE(!close((int)load32(sockets)) && descriptors() == before);
-
-    put_plain_script(plain, 32);
-    put_up(datagrams, 1);
+    put_ask_and_raise(program);
+    put_ask(datagrams, 1);
     put_up(datagrams + 32, 2);
-    store32(datagrams + 32 + 20, 99); /* row 1 is refused */
-    sockets = (uint8_t *)visited;     /* its result falls on both of them while row 1 is still to come */
-    store32(sockets, (uint32_t)given);
-    store32(sockets + 4, (uint32_t)-1);
-    REQUIRE(visit_plainly(plain, datagrams, netns_fds, sockets, visited, 2) == 0);
-    REQUIRE(!visited[0].error && visited[0].step == 1 && visited[1].error == ENODEV &&
-            descriptors() == before);
-    REQUIRE(!close(given) && descriptors() == before - 1);
+    store32(netns_fds, (uint32_t)netns);
+    for (size_t i = 0; i < 2; i++)
+        REQUIRE(nlp_visit(NUMBERS(-1, 1000000000),
+                          BUFFERS(SPAN(program), SPAN(datagrams), SPAN(netns_fds), places[i],
+                                  {(uint8_t *)&results, sizeof results}),
+                          NULL, 0) == NLP_BAD_OVERLAP);
+    REQUIRE(descriptors() == before);
 }
 
 /* A timeout as far back as can be, and answers that nobody asked for. */
 static void real_deadlines(int netns)
 {
-    uint8_t quiet[32], strange[32], sockets[4], script[32];
+    uint8_t quiet[32], strange[32], sockets[4], program[PLAIN];
     struct nlp_visited visited;
     struct sockaddr_nl port = {.nl_family = AF_NETLINK};
     socklen_t port_length = sizeof port;
-    int fd = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0),
-        stranger = nlp_open_socket(netns, AF_NETLINK, SOCK_RAW, 0), left = 0;
+    int fd = open_in(netns), stranger = open_in(netns), left = 0;
 
     REQUIRE(fd >= 0 && stranger >= 0);
     put_up(quiet, 1);
@@ -390,9 +398,11 @@ static void real_deadlines(int netns)
     REQUIRE(!getsockname(fd, (struct sockaddr *)&port, &port_length));
     for (int i = 0; i < 20; i++)
         REQUIRE(sendto(stranger, quiet, 32, 0, (struct sockaddr *)&port, sizeof port) == 32);
-    put_plain_script(script, sizeof quiet);
-    REQUIRE(nlp_visit(SPAN(script), SPAN(quiet), SPAN(sockets), SPAN(sockets), -1, INT64_MIN,
-                      (struct nlp_span){(uint8_t *)&visited, sizeof visited}) == 0);
+    put_plain_program(program, sizeof quiet);
+    REQUIRE(nlp_visit(NUMBERS(-1, INT64_MIN),
+                      BUFFERS(SPAN(program), SPAN(quiet), SPAN(sockets), SPAN(sockets),
+                              {(uint8_t *)&visited, sizeof visited}),
+                      NULL, 0) == 0);
     REQUIRE(visited.error == ETIMEDOUT && visited.step == 0 && visited.message == -1);
     while (recv(fd, strange, sizeof strange, MSG_DONTWAIT) == 32)
         left++;
@@ -401,36 +411,64 @@ static void real_deadlines(int netns)
     close(fd);
 }
 
-/* Sockets that are opened meanwhile: wanted, not wanted, not to be had. */
+/* Sockets that are opened meanwhile: all at once, one not to be had, none a second time. */
 static void real_ahead(int netns)
 {
-    struct nlp_ahead *ahead[4];
-    int before = descriptors(), fd;
+    struct {
+        uint8_t known_by[8];
+        int fd;
+    } ahead[4];
+    int before = descriptors();
 
     for (size_t i = 0; i < 4; i++)
-        REQUIRE(nlp_open_ahead(i == 3 ? -1 : netns, &ahead[i]) == 0);
-    fd = nlp_opened(ahead[0]);
-    REQUIRE(fd >= 0);
-    nlp_discard(ahead[1]);
-    nlp_discard(ahead[2]);
-    REQUIRE(nlp_opened(ahead[3]) == -EBADF);
-    REQUIRE(descriptors() == before + 1 && !close(fd));
+        REQUIRE(nlp_open_ahead(NUMBERS(i == 3 ? -1 : netns), BUFFERS(SPAN(ahead[i].known_by)), NULL, 0) == 0);
+    for (size_t i = 0; i < 4; i++) {
+        const struct nlp_span spans[] = {SPAN(ahead[i].known_by), {(uint8_t *)&ahead[i].fd, 4}};
+        REQUIRE(nlp_opened(NULL, spans, NULL, 0) == (i == 3 ? -EBADF : 0));
+        REQUIRE(i == 3 ? ahead[i].fd == -1 : ahead[i].fd >= 0);
+        REQUIRE(nlp_opened(NULL, spans, NULL, 0) == NLP_BAD_AHEAD);
+    }
+    REQUIRE(descriptors() == before + 3);
+    for (size_t i = 0; i < 3; i++)
+        REQUIRE(!close(ahead[i].fd));
     without_threads = 1;
-    REQUIRE(nlp_open_ahead(netns, &ahead[0]) == -EAGAIN);
+    REQUIRE(nlp_open_ahead(NUMBERS(netns), BUFFERS(SPAN(ahead[0].known_by)), NULL, 0) == -EAGAIN);
     without_threads = 0;
+}
+
+/* Paths that are none, and as many as are said; nothing is made of a lie. */
+static void hostile_paths(void)
+{
+    static const struct {
+        const char *paths;
+        size_t length, count;
+    } lies[] = {{"", 0, 1}, {"a", 1, 1}, {"/nowhere/a", 10, 1}, {"/nowhere/a\0b", 12, 1}, {"/nowhere/a\0", 11, 2},
+                {"/nowhere/a\0\0", 12, 1}};
+    int errors[2];
+
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        uint8_t *paths = exact((const uint8_t *)lies[i].paths, lies[i].length);
+        REQUIRE(nlp_make_netns_at(NULL,
+                                  BUFFERS({paths, lies[i].length},
+                                          {(uint8_t *)errors, lies[i].count * sizeof *errors}),
+                                  NULL, 0) == NLP_BAD_PATH);
+        if (lies[i].length != 11)
+            REQUIRE(nlp_umount(NUMBERS(0), BUFFERS({paths, lies[i].length}), NULL, 0) == NLP_BAD_PATH);
+        free(paths);
+    }
 }
 
 void hostile_visits(long rounds)
 {
-    int netns;
+    int netns = make_one();
 
-    refused_scripts();
+    refused_programs();
+    hostile_paths();
     for (long i = 0; i < rounds; i++) {
         hostile_answers();
-        hostile_script(i);
+        hostile_program(i);
     }
-    REQUIRE(rounds < 5000 || (kept && refused && all_done && not_opened));
-    REQUIRE(nlp_make_netns(1, &netns) == 0);
+    REQUIRE(rounds < 5000 || (kept && digested && tolerated && refused && all_done && not_opened));
     for (long i = 0; i < rounds / 50; i++)
         real_sockets(netns);
     real_values(netns);

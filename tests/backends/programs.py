@@ -1,4 +1,4 @@
-"""Scripts for the tests of visit: steps that know their own datagrams."""
+"""Programs for the tests of visit: steps that know their own datagrams."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from netlinkpy.wire.columns import compile_plan
+from netlinkpy.wire.program import Instruction, compile_program, result_of
 from tests.backends.messages import (
     IFLA_ADDRESS,
     IFLA_IFNAME,
@@ -29,29 +31,75 @@ from tests.backends.messages import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from netlinkpy.backends.interface import Backend, Field, Plan, Script, Visited
+    from netlinkpy.backends.interface import Backend
+
+    Field = tuple[tuple[int, ...], int, int, int]  # of compile_plan
+    Visited = tuple[int, int, int, bytes, tuple[int, ...]]
 
 IFI_INDEX = 20  # from the start of the nlmsghdr (ifa_index too)
 INDEX: Field = ((), 4, 4, 0)  # ifi_index, as a plan has it
 PEER_INDEX: Field = ((5,), 0, 4, 0)  # IFLA_LINK
 
 
+class Kept(NamedTuple):
+    """What a step keeps of a reply."""
+
+    plan: bytes
+    widths: tuple[int, ...]
+
+
 class Step(NamedTuple):
-    """A step of a script, with the datagram that a row sends in it."""
+    """A step of a program, with the datagram that a row sends in it."""
 
     datagram: bytes
-    plan: Plan | None = None
+    kept: Kept | None = None
     puts: Sequence[tuple[int, int]] = ()
     beside: bool = False
+    digest: bool = False
+    tolerated: int = 0
 
 
-def script(backend: Backend, steps: Sequence[Step]) -> Script:
-    return backend.compile_script([(len(step[0]), step.beside, step.plan, step.puts) for step in steps])
+def instructions(steps: Sequence[Step]) -> list[Instruction]:
+    return [
+        Instruction(
+            len(step.datagram),
+            step.beside,
+            step.tolerated,
+            step.digest,
+            step.kept.widths if step.kept else (),
+            step.kept.plan if step.kept else b"",
+            tuple(step.puts),
+        )
+        for step in steps
+    ]
+
+
+def program(steps: Sequence[Step]) -> bytes:
+    return compile_program(instructions(steps))
 
 
 def datagrams(*rows: Sequence[Step]) -> bytearray:
     """Those of all rows, back to back."""
     return bytearray(b"".join(step.datagram for steps in rows for step in steps))
+
+
+def run(
+    backend: Backend,
+    steps: Sequence[Step],
+    sent: Buffer,
+    netns_fds: Buffer,
+    sockets: Buffer | None = None,
+    beside: int = -1,
+    timeout: int = SECOND,
+) -> list[Visited]:
+    """What became of each row: (errno, step, message, tlvs, values)."""
+    result = result_of(instructions(steps))
+    results = bytearray(b"\xee" * (memoryview(netns_fds).nbytes // 4 * result.size))
+    backend.visit(program(steps), sent, netns_fds, sockets, beside, timeout, results)
+    return [
+        (code, step, message, tlvs[:length], tuple(values))
+        for code, step, message, length, tlvs, *values in result.iter_unpack(results)
+    ]
 
 
 def visit(
@@ -65,12 +113,17 @@ def visit(
     """Run the steps of each row; where one row is given, all do the same."""
     number = memoryview(netns_fds).nbytes // 4
     sent = datagrams(*rows) if len(rows) > 1 else datagrams(*rows) * number
-    return backend.visit(script(backend, rows[0]), sent, netns_fds, sockets, beside, timeout)
+    return run(backend, rows[0], sent, netns_fds, sockets, beside, timeout)
 
 
-def links(backend: Backend, *fields: Field) -> Plan:
+def replies(type: int, header: int, *fields: Field) -> Kept:
+    """Keep fields of a reply of that type."""
+    return Kept(compile_plan(type, header, fields), tuple([width for _, _, width, _ in fields]))
+
+
+def links(*fields: Field) -> Kept:
     """Keep fields of a link, its index where nothing is said."""
-    return backend.compile_plan(RTM_NEWLINK, 16, fields or (INDEX,))
+    return replies(RTM_NEWLINK, 16, *(fields or (INDEX,)))
 
 
 def ints(*numbers: int) -> bytes:
@@ -106,9 +159,9 @@ def dump_links(sequence: int, flags: int = 0) -> bytes:
     return message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, sequence, link_header(flags=flags))
 
 
-def ask(backend: Backend, sequence: int = 1) -> Step:
+def ask(sequence: int = 1) -> Step:
     """What is lo's index?"""
-    return Step(get_link(sequence, index=1), links(backend))
+    return Step(get_link(sequence, index=1), links())
 
 
 def raises(index: int, sequence: int = 1) -> Step:

@@ -1,4 +1,4 @@
-"""open_ahead and opened: a socket for a visit, opened while other things are done."""
+"""open_ahead: a socket for a visit, opened while other things are done, and its owner."""
 
 from __future__ import annotations
 
@@ -12,34 +12,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backends.messages import SECOND, get_link, namespaces
+from tests.backends.messages import get_link, namespaces
+from tests.backends.programs import ask, descriptors, ints, visit
 
 if TYPE_CHECKING:
     from netlinkpy.backends.interface import Backend
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
 def test_a_visit_talks_through_it(backend: Backend) -> None:
     with namespaces(backend, 1) as (netns,):
         before = descriptors()
-        fd = backend.opened(backend.open_ahead(netns))
+        ahead = backend.open_ahead(netns)
+        ahead.wait()
+        (fd,) = struct.unpack("=i", ahead.sockets)
         assert descriptors() == before + 1 and not os.get_inheritable(fd)
-        ask = get_link(1, index=1)
-        script = backend.compile_script([(len(ask), False, None, ())])
-        visited = backend.visit(
-            script, bytearray(ask), struct.pack("=i", -1), bytearray(struct.pack("=i", fd)), -1, SECOND
-        )
-        assert visited == [(0, 1, -1, b"", ())]
-        os.close(fd)
+        assert visit(backend, ints(-1), [ask()], sockets=ahead.sockets) == [(0, 1, -1, b"", (1,))]
+        ahead.close()
+        assert descriptors() == before
 
 
 def test_it_is_inside(backend: Backend) -> None:
     """A link that is made through it is not in the caller's namespace."""
     with namespaces(backend, 1) as (netns,):
-        fd = backend.opened(backend.open_ahead(netns))
+        fd = backend.open_ahead(netns).take()
         with socket.socket(fileno=fd) as sock:
             sock.send(get_link(1, name="lo"))
             sock.recv(8192)
@@ -51,7 +46,7 @@ def test_it_is_inside(backend: Backend) -> None:
 def test_many_at_once(backend: Backend) -> None:
     with namespaces(backend, 8) as fds:
         begun = [backend.open_ahead(netns) for netns in fds]
-        opened = [backend.opened(ahead) for ahead in begun]
+        opened = [ahead.take() for ahead in begun]
         assert len(set(opened)) == 8
         for fd in opened:
             os.close(fd)
@@ -62,23 +57,29 @@ def test_what_cannot_be_opened_is_told_at_the_end(backend: Backend, which: str) 
     with open(os.devnull, "rb") as file:
         ahead = backend.open_ahead(-1 if which == "closed" else file.fileno())
         with pytest.raises(OSError) as caught:
-            backend.opened(ahead)
+            ahead.take()
     assert caught.value.errno == (errno.EBADF if which == "closed" else errno.EINVAL)
 
 
 def test_it_is_given_once(backend: Backend) -> None:
     with namespaces(backend, 1) as (netns,):
         ahead = backend.open_ahead(netns)
-        os.close(backend.opened(ahead))
+        os.close(ahead.take())
         with pytest.raises(ValueError):
-            backend.opened(ahead)
+            ahead.wait()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_nobody_asks_for_is_closed(backend: Backend) -> None:
-    """The pure twin's is a Python socket, of which Python says so."""
+def test_what_nobody_takes_is_closed(backend: Backend) -> None:
+    """By close(), a second time too, whether it was waited for or not; or with its owner."""
     with namespaces(backend, 1) as (netns,):
         before = descriptors()
+        for waited in (False, True):
+            ahead = backend.open_ahead(netns)
+            if waited:
+                ahead.wait()
+            ahead.close()
+            assert descriptors() == before and ahead.sockets == ints(-1)
+            ahead.close()
         for _ in range(10):
             backend.open_ahead(netns)
         gc.collect()
@@ -91,7 +92,7 @@ def test_threads_may_open_at_the_same_time(backend: Backend) -> None:
 
         def work() -> None:
             for _ in range(50):
-                os.close(backend.opened(backend.open_ahead(netns)))
+                os.close(backend.open_ahead(netns).take())
 
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netlinkpy.backends.shared import ExchangeError
+from netlinkpy.backends.interface import ExchangeError
 from tests.backends.messages import SECOND
-from tests.backends.scripts import INDEX, Step, ints, script
+from tests.backends.programs import INDEX, Step, ints, replies, run
 from tests.wire.answers import ACK, ASKED_TYPE, CASES, INDEX_TOLD, REPLY_TYPE, REQUEST, Case, message
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def test_an_exchange(backend: Backend, case: Case) -> None:
 def test_a_visit(backend: Backend, case: Case) -> None:
     """Its row ends with the first refusal, else with what broke it off. It keeps the first reply to the last
     message, and passes over that a dump was interrupted."""
-    plan = backend.compile_plan(REPLY_TYPE, 16, [INDEX]) if case.replies else None
+    kept = replies(REPLY_TYPE, 16, INDEX) if case.replies else None
     sent = asked(case)
     with answered(case) as fd:
-        made, sockets = script(backend, [Step(bytes(sent), plan)]), bytearray(ints(fd))
-        ((code, step, place, tlvs, values),) = backend.visit(made, sent, ints(-1), sockets, -1, SOON)
+        steps, sockets = [Step(bytes(sent), kept)], bytearray(ints(fd))
+        ((code, step, place, tlvs, values),) = run(backend, steps, sent, ints(-1), sockets, -1, SOON)
     if case.refused:
         first = case.refused[0]
         assert (code, step, place, tlvs) == (first.errno, 0, first.place, first.tlvs)
     else:
         assert (code, step, place, tlvs) == (case.errno, int(not case.errno), -1, b"")
-    assert values == (() if plan is None else (INDEX_TOLD,))
+    assert values == (() if kept is None else (INDEX_TOLD,))

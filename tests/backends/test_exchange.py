@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netlinkpy.backends.shared import ExchangeError
+from netlinkpy.backends.interface import ExchangeError
+from netlinkpy.wire.columns import compile_plan
 from tests.backends.messages import (
     NLM_F_ACK,
     RTA_DST,
@@ -285,7 +286,7 @@ def test_routes_arrive(backend: Backend, line: socket.socket) -> None:
     buffer = routes(1, 1000)
     assert backend.exchange(line.fileno(), buffer, len(buffer), 1, 1000, 32768, 128, SECOND) == []
     line.send(message(26, 1 | 0x300, 9, struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 0, 0, 0, 0, 0)))
-    plan = backend.compile_plan(RTM_NEWROUTE, 12, [((RTA_DST,), 0, 4, 0), ((), 4, 1, 0)])
+    plan = compile_plan(RTM_NEWROUTE, 12, [((RTA_DST,), 0, 4, 0), ((), 4, 1, 0)])
     columns = [bytearray(4 * 2000), bytearray(2000)]
     row = 0
     while True:

@@ -264,7 +264,7 @@ def test_a_signal_that_comes_when_the_thread_has_just_ended(monkeypatch: pytest.
     """The lock is had, and the handler raises before that is known: nothing more is waited for."""
     import _thread
 
-    from netlinkpy.backends.pure_netns import elsewhere
+    from netlinkpy.backends.pure.netns import elsewhere
 
     class Late:
         """A lock after whose second acquire (the one that waits) a signal comes."""

@@ -1,4 +1,4 @@
-"""Scripts: what a step may be, the values that are kept of replies, and where they are put."""
+"""Programs: what a step may be, the values that are kept of replies, and where they are put."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from netlinkpy.wire.program import Instruction, compile_program
 from tests.backends.messages import (
     IFLA_ADDRESS,
     IFLA_IFNAME,
@@ -27,7 +28,7 @@ from tests.backends.messages import (
     namespaces,
     set_up,
 )
-from tests.backends.scripts import (
+from tests.backends.programs import (
     IFI_INDEX,
     INDEX,
     PEER_INDEX,
@@ -41,14 +42,16 @@ from tests.backends.scripts import (
     make_link,
     raises,
     rename,
-    script,
+    replies,
+    run,
     visit,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from netlinkpy.backends.interface import Backend, Field
+    from netlinkpy.backends.interface import Backend
+    from tests.backends.programs import Field
 
     Shape = tuple[int, Sequence[int], Sequence[tuple[int, int]]]  # length, widths that are kept, puts
 
@@ -82,7 +85,7 @@ def make_bridge(sequence: int, index: int, name: str, mac: bytes) -> bytes:
     return make_link(sequence, index, name, attribute(IFLA_LINKINFO, info), attribute(IFLA_ADDRESS, mac))
 
 
-# -- what a script may be ----------------------------------------------------------------------------------
+# -- what a program may be ----------------------------------------------------------------------------------
 
 
 def field(width: int) -> Field:
@@ -90,10 +93,15 @@ def field(width: int) -> Field:
     return ((), 0, width, 0)
 
 
-def compiled(backend: Backend, steps: Sequence[Shape]) -> None:
-    backend.compile_script(
+def compiled(steps: Sequence[Shape]) -> None:
+    compile_program(
         [
-            (length, False, links(backend, *map(field, widths)) if widths else None, puts)
+            Instruction(
+                length,
+                widths=tuple(widths),
+                plan=links(*map(field, widths)).plan if widths else b"",
+                puts=tuple(puts),
+            )
             for length, widths, puts in steps
         ]
     )
@@ -113,8 +121,8 @@ def compiled(backend: Backend, steps: Sequence[Shape]) -> None:
         *[[(32, (width,), ()), (32, (), [(0, 32 - width)])] for width in (1, 2, 4, 8)],
     ],
 )
-def test_what_a_script_may_be(backend: Backend, steps: list[Shape]) -> None:
-    compiled(backend, steps)
+def test_what_a_program_may_be(steps: list[Shape]) -> None:
+    compiled(steps)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +152,9 @@ def test_what_a_script_may_be(backend: Backend, steps: list[Shape]) -> None:
         [(32, (4,), ()), (32, (), [(1, 20)]), (32, (4,), ())],
     ],
 )  # fmt: skip
-def test_what_no_script_can_be(backend: Backend, steps: list[Shape]) -> None:
+def test_what_no_program_can_be(steps: list[Shape]) -> None:
     with pytest.raises(ValueError):
-        compiled(backend, steps)
+        compiled(steps)
 
 
 # -- values ------------------------------------------------------------------------------------------------
@@ -173,8 +181,8 @@ def test_values_of_every_width(backend: Backend) -> None:
     with namespaces(backend, 1) as fds:
         steps = [
             Step(make_bridge(1, 70000, "br0", MAC)),
-            Step(get_link(2, name="br0"), links(backend, *fields)),
-            Step(get_link(3, index=70000), links(backend, *fields[::-1])),
+            Step(get_link(2, name="br0"), links(*fields)),
+            Step(get_link(3, index=70000), links(*fields[::-1])),
         ]
         expected = tuple([value for _, value in wanted])
         assert visit(backend, ints(*fds), steps) == [(0, 3, -1, b"", expected + expected[::-1])]
@@ -184,7 +192,7 @@ def test_thirty_two_values(backend: Backend) -> None:
     """Each tells what it is by its place; of four widths, and in all of 16 steps."""
     cycle = [((), 4, 1, 0), ((), 4, 2, 0), INDEX, ((), 4, 8, 0)]  # ifi_index, and behind it ifi_flags
     steps = [
-        Step(get_link(place + 1, index=1), links(backend, cycle[place % 4], cycle[(place + 1) % 4]))
+        Step(get_link(place + 1, index=1), links(cycle[place % 4], cycle[(place + 1) % 4]))
         for place in range(16)
     ]
     with namespaces(backend, 2) as fds:
@@ -198,9 +206,9 @@ def test_of_a_dump_the_first_reply_with_all_fields_counts(backend: Backend) -> N
     with namespaces(backend, 1) as fds:
         steps = [
             Step(make_veth(1, "a", "b", flags=0)),
-            Step(get_link(2, name="a"), links(backend, INDEX, PEER_INDEX)),
-            Step(dump_links(3), links(backend)),
-            Step(dump_links(4), links(backend, PEER_INDEX, INDEX)),
+            Step(get_link(2, name="a"), links(INDEX, PEER_INDEX)),
+            Step(dump_links(3), links()),
+            Step(dump_links(4), links(PEER_INDEX, INDEX)),
         ]
         ((code, step, _, _, values),) = visit(backend, ints(*fds), steps)
         a, b, first, peer, index = values
@@ -216,8 +224,8 @@ def test_replies_to_each_message_of_a_datagram_count(backend: Backend) -> None:
         steps = [
             Step(make_bridge(9, 5, "br5", MAC)),
             Step(make_bridge(8, 6, "br6", MAC)),
-            Step(b"".join(asks), links(backend, INDEX, (KIND, 0, 1, 0))),
-            Step(asks[0] + last, links(backend, INDEX, (KIND, 0, 1, 0))),
+            Step(b"".join(asks), links(INDEX, (KIND, 0, 1, 0))),
+            Step(asks[0] + last, links(INDEX, (KIND, 0, 1, 0))),
         ]
         assert visit(backend, ints(*fds), steps) == [(0, 4, -1, b"", (5, ord("b"), 6, ord("b")))]
 
@@ -226,9 +234,9 @@ def test_an_echo_is_a_reply(backend: Backend) -> None:
     """What a create makes is told before its ack: index and peer in one step."""
     with namespaces(backend, 1) as fds:
         steps = [
-            Step(make_veth(1, "a", "b", flags=NLM_F_ECHO), links(backend, INDEX, PEER_INDEX)),
-            Step(get_link(2, name="a"), links(backend)),
-            Step(get_link(3, name="b"), links(backend)),
+            Step(make_veth(1, "a", "b", flags=NLM_F_ECHO), links(INDEX, PEER_INDEX)),
+            Step(get_link(2, name="a"), links()),
+            Step(get_link(3, name="b"), links()),
         ]
         ((code, step, _, _, (index, peer, a, b)),) = visit(backend, ints(*fds), steps)
         assert (code, step) == (0, 3) and (index, peer) == (a, b)
@@ -238,14 +246,14 @@ def test_a_reply_that_never_comes_stops_the_row(backend: Backend) -> None:
     """Without NLM_F_ECHO there is none, so nothing may be sent with an index that nobody gave."""
     with namespaces(backend, 1) as fds:
         steps = [
-            Step(make_veth(1, "a", "b", flags=0), links(backend)),
+            Step(make_veth(1, "a", "b", flags=0), links()),
             Step(set_up(2), puts=[(0, IFI_INDEX)]),
         ]
         assert visit(backend, ints(*fds), steps) == [(errno.ENODATA, 0, -1, b"", (0,))]
         # As on kernels that do not echo: create, then ask by name.
         steps = [
             Step(make_veth(1, "c", "d", flags=0)),
-            Step(get_link(2, name="c"), links(backend)),
+            Step(get_link(2, name="c"), links()),
             Step(set_up(3), puts=[(0, IFI_INDEX)]),
         ]
         ((code, step, _, _, values),) = visit(backend, ints(*fds), steps)
@@ -264,9 +272,9 @@ def test_a_reply_that_never_comes_stops_the_row(backend: Backend) -> None:
 )
 def test_a_missing_field_stops_the_row(backend: Backend, type: int, header: int, fields: list[Field]) -> None:
     """And of the others nothing is kept; what was kept before is."""
-    plan = backend.compile_plan(type, header, fields)
+    kept = replies(type, header, *fields)
     with namespaces(backend, 1) as fds:
-        steps = [ask(backend), Step(get_link(2, index=1), plan), raises(1, sequence=3)]
+        steps = [ask(), Step(get_link(2, index=1), kept), raises(1, sequence=3)]
         nothing = (0,) * len(fields)
         assert visit(backend, ints(*fds), steps) == [(errno.ENODATA, 1, -1, b"", (1, *nothing))]
 
@@ -274,13 +282,13 @@ def test_a_missing_field_stops_the_row(backend: Backend, type: int, header: int,
 def test_values_are_numbered_through(backend: Backend) -> None:
     """A step that keeps nothing takes no number; those of steps that never came are zeros."""
     steps = [
-        Step(get_link(1, name="lo"), links(backend, NAME, INDEX)),
+        Step(get_link(1, name="lo"), links(NAME, INDEX)),
         raises(1, sequence=2),
-        Step(get_link(3), links(backend, ((IFLA_MTU,), 0, 4, 0), INDEX), puts=[(1, IFI_INDEX)]),
-        Step(get_link(4), links(backend), puts=[(3, IFI_INDEX)]),
+        Step(get_link(3), links(((IFLA_MTU,), 0, 4, 0), INDEX), puts=[(1, IFI_INDEX)]),
+        Step(get_link(4), links(), puts=[(3, IFI_INDEX)]),
         Step(set_up(5), puts=[(4, IFI_INDEX)]),
         Step(set_up(6, 99)),
-        Step(get_link(7, index=1), links(backend, INDEX, NAME)),
+        Step(get_link(7, index=1), links(INDEX, NAME)),
     ]
     with namespaces(backend, 1) as fds:
         values = (LO, 1, 65536, 1, 1, 0, 0)
@@ -301,7 +309,7 @@ def test_what_a_step_kept_outlives_its_failure(
 ) -> None:
     """The same step keeps a value of one reply, and fails by another message."""
     with namespaces(backend, 2) as fds:
-        steps = [Step(get_link(1, name="lo"), links(backend, NAME)), Step(second, links(backend))]
+        steps = [Step(get_link(1, name="lo"), links(NAME)), Step(second, links())]
         visited = visit(backend, ints(*fds), steps, timeout=SECOND // 20)
         assert visited == [(code, 1, blamed, b"", (LO, 1))] * 2
 
@@ -309,7 +317,7 @@ def test_what_a_step_kept_outlives_its_failure(
 def test_rows_keep_values_of_their_own(backend: Backend) -> None:
     """A row that fails leaves none of its predecessor's."""
     with namespaces(backend, 3) as fds:
-        rows = [[Step(get_link(1, index=index), links(backend, INDEX, NAME))] for index in (1, 99, 1)]
+        rows = [[Step(get_link(1, index=index), links(INDEX, NAME))] for index in (1, 99, 1)]
         lo = (0, 1, -1, b"", (1, LO))
         assert visit(backend, ints(*fds), *rows) == [lo, (errno.ENODEV, 0, 0, b"", (0, 0)), lo]
 
@@ -334,11 +342,11 @@ def test_a_put_writes_the_values_bytes_and_no_more(backend: Backend) -> None:
         create = make_bridge(1, 7, "br0", MAC)
         steps = [
             Step(create),
-            Step(get_link(2, index=7), links(backend, *fields)),
+            Step(get_link(2, index=7), links(*fields)),
             Step(bytes(whole), puts=puts),
         ]
         sent = datagrams(steps) * 2
-        visited = backend.visit(script(backend, steps), sent, ints(*fds), None, -1, SECOND)
+        visited = run(backend, steps, sent, ints(*fds), None, -1, SECOND)
         assert [one[:2] for one in visited] == [(0, 3)] * 2
         filled = b"\xee\5\xee\4\5\xee\xee\2\1\2\3\xee\xeebr0\0\0\0\0\0" + b"\xee" * 18 + b"\5"
         expected = datagrams(steps[:2]) + whole[:start] + filled
@@ -347,10 +355,10 @@ def test_a_put_writes_the_values_bytes_and_no_more(backend: Backend) -> None:
 
 def test_later_puts_lie_over_earlier_ones(backend: Backend) -> None:
     with namespaces(backend, 1) as fds:
-        name = Step(get_link(1, index=1), links(backend, NAME, INDEX))
+        name = Step(get_link(1, index=1), links(NAME, INDEX))
         steps = [name, Step(set_up(2), puts=[(0, IFI_INDEX - 4), (1, IFI_INDEX), (1, IFI_INDEX)])]
         sent = datagrams(steps)
-        ((code, step, *_),) = backend.visit(script(backend, steps), sent, ints(*fds), None, -1, SECOND)
+        ((code, step, *_),) = run(backend, steps, sent, ints(*fds), None, -1, SECOND)
         assert (code, step) == (0, 2)
         assert sent[-len(set_up(2)) :][16:24] == b"lo\0\0" + ints(1)
 
@@ -360,8 +368,8 @@ def test_a_value_goes_wherever_it_is_wanted(backend: Backend) -> None:
     with namespaces(backend, 1) as fds:
         put_name = rename(4, 8, "br1", bytes(6))
         at = put_name.index(attribute(IFLA_ADDRESS, bytes(6))) + 4
-        halves = links(backend, ((IFLA_ADDRESS,), 0, 4, 0), ((IFLA_ADDRESS,), 4, 2, 0), INDEX)
-        whole = links(backend, ((IFLA_ADDRESS,), 0, 8, 0))
+        halves = links(((IFLA_ADDRESS,), 0, 4, 0), ((IFLA_ADDRESS,), 4, 2, 0), INDEX)
+        whole = links(((IFLA_ADDRESS,), 0, 8, 0))
         steps = [
             Step(make_bridge(1, 7, "br0", MAC)),
             Step(make_bridge(2, 8, "br1", b"\2\6\7\x08\x09\x0a")),
@@ -381,7 +389,7 @@ def test_a_put_over_the_framing_is_harmless(backend: Backend) -> None:
     overrun."""
     with namespaces(backend, 1) as fds:
         steps = [
-            Step(get_link(1, index=1), links(backend, ((), 0, 4, 0), NAME)),
+            Step(get_link(1, index=1), links(((), 0, 4, 0), NAME)),
             Step(set_up(2, 1), puts=[(0, 0), (1, 4), (0, 8)]),
         ]
         ((code, step, number, _, values),) = visit(backend, ints(*fds), steps, timeout=SECOND // 20)
@@ -390,8 +398,8 @@ def test_a_put_over_the_framing_is_harmless(backend: Backend) -> None:
 
 def test_nothing_is_put_before_it_is_kept(backend: Backend) -> None:
     """A row that ends early leaves the datagrams of its later steps as they were."""
-    steps = [Step(get_link(1, index=99), links(backend)), Step(set_up(2, 77), puts=[(0, IFI_INDEX)])]
+    steps = [Step(get_link(1, index=99), links()), Step(set_up(2, 77), puts=[(0, IFI_INDEX)])]
     sent = datagrams(steps)
     with namespaces(backend, 1) as fds:
-        ((code, step, *_),) = backend.visit(script(backend, steps), sent, ints(*fds), None, -1, SECOND)
+        ((code, step, *_),) = run(backend, steps, sent, ints(*fds), None, -1, SECOND)
     assert (code, step) == (errno.ENODEV, 0) and sent == datagrams(steps)

@@ -33,7 +33,7 @@ from tests.backends.messages import (
     set_up,
     texts,
 )
-from tests.backends.scripts import (
+from tests.backends.programs import (
     IFI_INDEX,
     INDEX,
     PEER_INDEX,
@@ -45,14 +45,16 @@ from tests.backends.scripts import (
     dump_links,
     ints,
     links,
+    program,
     quiet,
     raises,
-    script,
+    run,
     visit,
 )
 
 if TYPE_CHECKING:
-    from netlinkpy.backends.interface import Backend, Visited
+    from netlinkpy.backends.interface import Backend
+    from tests.backends.programs import Visited
 
 ASKED = (0, 1, -1, b"", (1,))  # a row of ask() that is done
 RAISED = (0, 1, -1, b"", ())  # a row of raises()
@@ -70,7 +72,7 @@ def attach(backend: Backend, host: int, host_name: str, prefix_length: int = 24)
     route[6] |= NLM_F_ACK
     places = (IFI_INDEX, len(up) + IFI_INDEX, len(up) + len(address) + 40)
     return [
-        Step(make_veth(1, "eth0", host_name, host), links(backend, INDEX, PEER_INDEX)),
+        Step(make_veth(1, "eth0", host_name, host), links(INDEX, PEER_INDEX)),
         Step(up + address + route, puts=[(0, place) for place in places]),
     ]
 
@@ -88,7 +90,7 @@ def test_attach_in_many_namespaces(backend: Backend, host: int) -> None:
         peers = [socket.if_nametoindex(f"v{row:04}") for row in range(8)]
         assert [peer for *_, (_, peer) in visited] == peers and len(names_here()) == 9
         # And everything is there: the address a second time is refused, and the link answers by name.
-        again = [Step(get_link(1, name="eth0"), links(backend, INDEX, PEER_INDEX)), rows[0][1]]
+        again = [Step(get_link(1, name="eth0"), links(INDEX, PEER_INDEX)), rows[0][1]]
         second = visit(backend, array("i", fds), again)
         assert [one[:3] for one in second] == [(errno.EEXIST, 1, 1)] * 8
         assert [one[4] for one in second] == [one[4] for one in visited]
@@ -136,17 +138,17 @@ def test_the_socket_is_strict(backend: Backend) -> None:
 
 
 def test_no_rows(backend: Backend) -> None:
-    assert backend.visit(script(backend, [ask(backend)]), bytearray(), b"", None, -1, SECOND) == []
-    assert backend.visit(script(backend, [ask(backend)]), bytearray(), b"", bytearray(), -1, SECOND) == []
+    assert run(backend, [ask()], bytearray(), b"", None, -1, SECOND) == []
+    assert run(backend, [ask()], bytearray(), b"", bytearray(), -1, SECOND) == []
 
 
-def test_a_script_serves_again_and_again(backend: Backend) -> None:
+def test_a_program_serves_again_and_again(backend: Backend) -> None:
     """With other datagrams, and another number of rows."""
-    made = script(backend, [ask(backend)])
+    made = [ask()]
     with namespaces(backend, 2) as fds:
         for rows in (1, 2, 1):
-            sent = datagrams([ask(backend, sequence=rows)]) * rows
-            assert backend.visit(made, sent, ints(*fds[:rows]), None, -1, SECOND) == [ASKED] * rows
+            sent = datagrams([ask(sequence=rows)]) * rows
+            assert run(backend, made, sent, ints(*fds[:rows]), None, -1, SECOND) == [ASKED] * rows
 
 
 # -- deadlines ---------------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ def test_each_row_has_a_deadline_of_its_own(backend: Backend) -> None:
     """What the first row waited is not taken from the second one, whose first step is answered."""
     with namespaces(backend, 2) as fds:
         start = time.monotonic()
-        visited = visit(backend, ints(*fds), [ask(backend), quiet(2)], timeout=SECOND // 10)
+        visited = visit(backend, ints(*fds), [ask(), quiet(2)], timeout=SECOND // 10)
         assert visited == [(errno.ETIMEDOUT, 1, -1, b"", (1,))] * 2
         assert 0.2 <= time.monotonic() - start < 1
 
@@ -180,7 +182,7 @@ def test_a_deadline_that_is_past(backend: Backend, timeout: int) -> None:
     """Answers that are there already are read all the same; nothing is waited for."""
     with namespaces(backend, 1) as fds:
         assert visit(backend, ints(*fds), [quiet()], timeout=timeout) == [(errno.ETIMEDOUT, 0, -1, b"", ())]
-        assert visit(backend, ints(*fds), [ask(backend)], timeout=timeout) == [ASKED]
+        assert visit(backend, ints(*fds), [ask()], timeout=timeout) == [ASKED]
 
 
 def test_others_go_on_meanwhile(backend: Backend) -> None:
@@ -215,7 +217,7 @@ def test_a_kept_socket_is_talked_through_again(backend: Backend) -> None:
         first = list(kept)
         ports = []
         for _ in range(2):
-            assert visit(backend, ints(-1, -1, -1), [ask(backend)], sockets=kept) == [ASKED] * 3
+            assert visit(backend, ints(-1, -1, -1), [ask()], sockets=kept) == [ASKED] * 3
             assert list(kept) == first and descriptors() == before + 3
             for fd in kept:
                 with socket.socket(fileno=os.dup(fd)) as sock:
@@ -225,8 +227,8 @@ def test_a_kept_socket_is_talked_through_again(backend: Backend) -> None:
             os.close(fd)
 
 
-def test_a_failing_row_keeps_no_socket(backend: Backend) -> None:
-    """Refused, or nowhere to enter: -1 stays. What was given stays open even so."""
+def test_a_failing_row_keeps_its_socket(backend: Backend) -> None:
+    """It is the caller's from the moment it is open. -1 stays where there is nowhere to enter."""
     with namespaces(backend, 1) as (fd,):
         given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0)
         before = descriptors()
@@ -241,17 +243,18 @@ def test_a_failing_row_keeps_no_socket(backend: Backend) -> None:
             (0, 1, -1),
         ]
         numbers = struct.unpack("=5i", sockets)
-        assert (*numbers[:3], numbers[4]) == (-1, -1, given, given) and numbers[3] >= 0
-        assert descriptors() == before + 1
-        os.close(numbers[3])
-        os.close(given)
+        assert (*numbers[1:3], numbers[4]) == (-1, given, given) and min(numbers[0], numbers[3]) >= 0
+        assert descriptors() == before + 2
+        for number in (numbers[0], numbers[3], given):
+            os.close(number)
 
 
-def test_a_row_whose_second_step_fails_keeps_no_socket(backend: Backend) -> None:
-    """Refused, without its value, or late: the values of the first step are told, the socket is closed."""
+def test_a_row_whose_second_step_fails(backend: Backend) -> None:
+    """Refused, without its value, or late: the values of the first step are told, the socket is the caller's,
+    or is closed where there is no room for it."""
     lost = [
         (errno.ENODEV, 0, Step(set_up(2, 99))),
-        (errno.ENODATA, -1, Step(set_up(2, 1), links(backend))),
+        (errno.ENODATA, -1, Step(set_up(2, 1), links())),
         (errno.ETIMEDOUT, -1, quiet(2)),
     ]
     with namespaces(backend, 1) as fds:
@@ -259,9 +262,12 @@ def test_a_row_whose_second_step_fails_keeps_no_socket(backend: Backend) -> None
         for code, number, second in lost:
             sockets = array("i", [-1])
             ((*outcome, values),) = visit(
-                backend, ints(*fds), [ask(backend), second], sockets=sockets, timeout=SECOND // 20
+                backend, ints(*fds), [ask(), second], sockets=sockets, timeout=SECOND // 20
             )
-            assert (outcome[:3], values[0], list(sockets)) == ([code, 1, number], 1, [-1])
+            assert (outcome[:3], values[0]) == ([code, 1, number], 1) and sockets[0] >= 0
+            assert descriptors() == before + 1
+            os.close(sockets[0])
+            visit(backend, ints(*fds), [ask(), second], timeout=SECOND // 20)
             assert descriptors() == before
 
 
@@ -269,7 +275,7 @@ def test_a_socket_that_is_none(backend: Backend) -> None:
     """It is that row's error alone."""
     with namespaces(backend, 1) as (fd,), open(os.devnull, "rb") as file:
         sockets = array("i", [file.fileno(), 0x7FFFFFFF, -1])
-        visited = visit(backend, ints(fd, fd, fd), [ask(backend)], sockets=sockets)
+        visited = visit(backend, ints(fd, fd, fd), [ask()], sockets=sockets)
         assert visited == [
             (errno.ENOTSOCK, 0, -1, b"", (0,)),
             (errno.EBADF, 0, -1, b"", (0,)),
@@ -285,13 +291,13 @@ def test_descriptors_run_out(backend: Backend) -> None:
     import resource
 
     with namespaces(backend, 1) as (fd,):
-        visit(backend, ints(fd), [ask(backend)])  # what has to be imported is now
+        visit(backend, ints(fd), [ask()])  # what has to be imported is now
         before = descriptors()
         sockets = array("i", [-1] * 40)
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (before + 5, limits[1]))
         try:
-            visited = visit(backend, ints(fd) * 40, [ask(backend)], sockets=sockets)
+            visited = visit(backend, ints(fd) * 40, [ask()], sockets=sockets)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         kept = [number for number in sockets if number >= 0]
@@ -305,12 +311,13 @@ def test_descriptors_run_out(backend: Backend) -> None:
 COUNT_THREADS = """
 import os, struct, threading
 from netlinkpy import backends
+from netlinkpy.wire.program import Instruction, compile_program
 
 backend = backends.load()
 (fd,) = backend.make_netns(1)
 kept = bytearray(struct.pack("=2i", -1, backend.open_socket(fd, 16, 3, 0)))
 asks = bytearray(struct.pack("=IHHIIBxHiII", 32, 18, 1, 1, 0, 0, 0, 1, 0, 0) * 2)
-script = backend.compile_script([(32, False, None, ())])
+program = compile_program([Instruction(32)])
 
 def number():
     found = []
@@ -325,8 +332,9 @@ if child:
     raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 for _ in range(2):
     before = number()
-    done = backend.visit(script, asks, struct.pack("=2i", fd, -1), kept, -1, 10**9)
-    print(number() - before - 1, [one[0] for one in done], flush=True)
+    results = bytearray(2 * 272)
+    backend.visit(program, asks, struct.pack("=2i", fd, -1), kept, -1, 10**9, results)
+    print(number() - before - 1, [struct.unpack_from("=i", results, at)[0] for at in (0, 272)], flush=True)
 """
 
 
@@ -358,7 +366,7 @@ def test_what_a_handler_raises_closes_nobodys_socket(backend: Backend) -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, usual)
         assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        assert visit(backend, ints(-1), [ask(backend)], sockets=sockets) == [ASKED]
+        assert visit(backend, ints(-1), [ask()], sockets=sockets) == [ASKED]
         os.close(given)
 
 
@@ -372,14 +380,14 @@ HEADERS = [0, 32, 64, 96, 128, 160]  # where the messages of two such rows begin
 def test_the_datagrams_are_those_of_the_rows(backend: Backend, length: int) -> None:
     sent = (datagrams(ROW) * 3)[:length]
     with pytest.raises(ValueError):
-        backend.visit(script(backend, ROW), sent, ints(-1, -1), None, -1, SECOND)
+        run(backend, ROW, sent, ints(-1, -1), None, -1, SECOND)
 
 
 @pytest.mark.parametrize("length", [1, 3, 5, 7])
 def test_namespaces_are_whole_ints(backend: Backend, length: int) -> None:
     for rows in (length // 4, length // 4 + 1):
         with pytest.raises(ValueError):
-            backend.visit(script(backend, ROW), datagrams(ROW) * rows, bytes(length), None, -1, SECOND)
+            run(backend, ROW, datagrams(ROW) * rows, bytes(length), None, -1, SECOND)
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 7, 9, 12])
@@ -395,7 +403,7 @@ def test_a_datagram_is_whole_messages(backend: Backend, at: int, wrong: int) -> 
     sent = datagrams(ROW, ROW)
     struct.pack_into("=I", sent, at, wrong)
     with pytest.raises(ValueError):
-        backend.visit(script(backend, ROW), sent, ints(-1, -1), None, -1, SECOND)
+        run(backend, ROW, sent, ints(-1, -1), None, -1, SECOND)
 
 
 def test_a_few_bytes_left_over_are_no_message(backend: Backend) -> None:
@@ -408,7 +416,7 @@ def test_a_datagram_may_go_without_its_last_padding(backend: Backend) -> None:
     name = bytearray(get_link(1, name="lo"))  # its attribute ends one byte before the message does
     struct.pack_into("=I", name, 0, len(name) - 1)
     with namespaces(backend, 1) as fds:
-        steps = [Step(bytes(name[:-1]), links(backend)), raises(1, sequence=2)]
+        steps = [Step(bytes(name[:-1]), links()), raises(1, sequence=2)]
         assert visit(backend, ints(*fds), steps) == [(0, 2, -1, b"", (1,))]
 
 
@@ -421,51 +429,52 @@ def test_what_is_refused_sent_nothing(backend: Backend, host: int) -> None:
         before = descriptors()
         sockets = array("i", [-1, -1])
         with pytest.raises(ValueError):
-            backend.visit(script(backend, rows[0]), sent, ints(*fds), sockets, -1, SECOND)
+            run(backend, rows[0], sent, ints(*fds), sockets, -1, SECOND)
         assert names_here() == ["lo"] and descriptors() == before and list(sockets) == [-1, -1]
 
 
 def test_what_is_written_to_must_be_writable(backend: Backend) -> None:
     """The datagrams also where nothing is put into them."""
-    made = script(backend, [ask(backend)])
-    sent = datagrams([ask(backend)])
+    made = [ask()]
+    sent = datagrams([ask()])
     with pytest.raises(BufferError):
-        backend.visit(made, bytes(sent), ints(-1), None, -1, SECOND)
+        run(backend, made, bytes(sent), ints(-1), None, -1, SECOND)
     with pytest.raises(BufferError):
-        backend.visit(made, sent, ints(-1), ints(-1), -1, SECOND)
+        run(backend, made, sent, ints(-1), ints(-1), -1, SECOND)
 
 
 def test_buffers_lie_in_one_piece(backend: Backend) -> None:
-    made = script(backend, [ask(backend)])
-    sent = datagrams([ask(backend)])
+    made = [ask()]
+    sent = datagrams([ask()])
     apart = memoryview(bytearray(128))
     with pytest.raises(BufferError):
-        backend.visit(made, apart[::4], ints(-1), None, -1, SECOND)
+        run(backend, made, apart[::4], ints(-1), None, -1, SECOND)
     with pytest.raises(BufferError):
-        backend.visit(made, sent, apart[:8:2], None, -1, SECOND)
+        run(backend, made, sent, apart[:8:2], None, -1, SECOND)
     with pytest.raises(BufferError):
-        backend.visit(made, sent, ints(-1), apart[:8:2], -1, SECOND)
+        run(backend, made, sent, ints(-1), apart[:8:2], -1, SECOND)
 
 
-def test_sockets_that_lie_in_the_datagrams(backend: Backend) -> None:
-    """Where a value is put over them, too: none is lost by it, and what was given stays open."""
-    steps = [ask(backend), Step(set_up(2), puts=[(0, IFI_INDEX)])]
-    sent = datagrams(steps, steps)
-    sockets = memoryview(sent)[32 + IFI_INDEX : 32 + IFI_INDEX + 8]  # the index of row 0, and the flags
-    with namespaces(backend, 2) as fds:
-        given = backend.open_socket(fds[1], socket.AF_NETLINK, socket.SOCK_RAW, 0)
-        sockets[:] = ints(-1, given)
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2), (1, 2)])
+def test_what_is_written_shares_no_memory(backend: Backend, pair: tuple[int, int]) -> None:
+    """Datagrams, sockets, results: a put or a result over the sockets would lose a descriptor."""
+    steps = [ask(), Step(set_up(2), puts=[(0, IFI_INDEX)])]
+    sent = datagrams(steps)
+    with namespaces(backend, 1) as fds:
         before = descriptors()
-        visited = backend.visit(script(backend, steps), sent, ints(*fds), sockets, -1, SECOND)
-        assert visited == [(0, 2, -1, b"", (1,))] * 2
-        opened, still_given = sockets.cast("i")
-        assert (descriptors(), still_given) == (before + 1, given)
-        os.close(opened)
-        os.close(given)
+        room = memoryview(bytearray(2048))
+        buffers = [memoryview(sent), memoryview(bytearray(ints(-1))), memoryview(bytearray(272 + 8))]
+        for place, at in zip(pair, (0, 2), strict=True):
+            size = len(buffers[place])
+            room[at : at + size] = buffers[place]
+            buffers[place] = room[at : at + size]
+        with pytest.raises(ValueError):
+            backend.visit(program(steps), buffers[0], ints(*fds), buffers[1], -1, SECOND, buffers[2])
+        assert descriptors() == before
 
 
 def test_ten_thousand_visits_leave_nothing(backend: Backend) -> None:
     """Descriptors and threads are counted after each test."""
     with namespaces(backend, 1) as fds:
         for _ in range(20):
-            assert visit(backend, ints(*fds) * 500, [ask(backend)]) == [ASKED] * 500
+            assert visit(backend, ints(*fds) * 500, [ask()]) == [ASKED] * 500

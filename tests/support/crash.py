@@ -1,6 +1,6 @@
 """A process that attaches, and is stopped or killed at a chosen conversation with the kernel.
 
-A script for one container is run step by step meanwhile, so that each step is a conversation: in earnest it
+A program for one container is run step by step meanwhile, so that each step is a conversation: in earnest it
 is one call of the shim, in whose midst only SIGKILL can stop it."""
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.transport.socket import Socket
-from netlinkpy.wire.script import Script
+from netlinkpy.transport.visit import visit
+from netlinkpy.wire.program import Instruction, Program, compile_program, result_of
+from netlinkpy.wiring import inside, own
 
 if TYPE_CHECKING:
-    from netlinkpy.backends.interface import Visited
+    import pytest
 
-_run = Script.run
 CONVERSATIONS = ("visit", "exchange")  # the backend's; all others go through Socket
 
 
@@ -86,7 +87,8 @@ def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
     places: list[tuple[Any, str]] = [(backends.load(), name) for name in CONVERSATIONS]
     places.append((Socket, "ask"))
     kept = [getattr(place, name) for place, name in places]
-    Script.run = run_step_by_step  # type: ignore[method-assign, assignment]
+    for module in (inside, own):
+        module.visit = run_step_by_step  # type: ignore[attr-defined]
     for (place, name), function in zip(places, kept, strict=True):
         setattr(place, name, wrap(function))
     try:
@@ -94,61 +96,62 @@ def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
     finally:
         for (place, name), function in zip(places, kept, strict=True):
             setattr(place, name, function)
-        Script.run = _run  # type: ignore[method-assign]
+        for module in (inside, own):
+            module.visit = visit  # type: ignore[attr-defined]
+
+
+def replace_visit(monkeypatch: pytest.MonkeyPatch, function: Callable[..., None]) -> None:
+    """Have wiring call that in place of visit()."""
+    for module in (inside, own):
+        monkeypatch.setattr(module, "visit", function)
 
 
 def run_step_by_step(
-    script: Script,
+    program: Program,
     datagrams: bytearray,
     netns_fds: bytes,
     timeout: float,
+    *,
     sockets: bytearray | None = None,
     beside: Any = None,
-    results: Any = None,
-) -> list[Visited]:
-    """Script.run(), for one row with a visit for each step."""
+    results: bytearray,
+) -> None:
+    """visit(), for one row with a visit for each step."""
     if len(netns_fds) != 4:
-        return _run(script, datagrams, netns_fds, timeout, sockets, beside, results)
+        visit(program, datagrams, netns_fds, timeout, sockets=sockets, beside=beside, results=results)
+        return
     backend = backends.load()
     kept = bytearray(pack("=i", -1)) if sockets is None else sockets
-    given = unpack("=i", kept)[0] >= 0
     fd = -1 if beside is None else beside.lend()
-    values: dict[str, int] = {}
-    outcome: Visited = (0, 0, -1, b"", ())
+    values = dict.fromkeys(program.values, 0)
     start = 0
     try:
-        for number, step in enumerate(script.steps):
+        for number, step in enumerate(program.steps):
             length = len(step.template.data)
             datagram = datagrams[start : start + length]
             start += length
             for place in step.template.places:
-                if place.name in values:
+                if place.name in _kept_before(program, number):
                     pack_into("=I", datagram, place.offset, values[place.name])
-            plan = None if step.plan is None else step.plan.compiled
-            alone = backend.compile_script([(length, step.beside, plan, ())])
-            (outcome,) = backend.visit(alone, datagram, netns_fds, kept, fd, int(timeout * 1e9))
-            if step.plan is not None:
-                values.update(zip(step.plan.names, outcome[4], strict=True))
-            if results is not None:
-                _note(script, results, (*outcome[:4], tuple(values.get(name, 0) for name in script.values)))
-            if outcome[0]:
-                outcome = (outcome[0], number if outcome[1] >= 0 else -1, *outcome[2:])
+            widths = {} if step.plan is None else step.plan.widths
+            plan = b"" if step.plan is None else step.plan.compiled
+            alone = [Instruction(length, step.beside, step.tolerated, False, tuple(widths.values()), plan)]
+            layout = result_of(alone)
+            told = bytearray(layout.size)
+            backend.visit(compile_program(alone), datagram, netns_fds, kept, fd, int(timeout * 1e9), told)
+            code, done, message, size, tlvs, *found = layout.unpack(told)
+            values.update(zip(widths, found, strict=True))
+            place_in_all = number + done if done >= 0 else -1
+            program._result.pack_into(results, 0, code, place_in_all, message, size, tlvs, *values.values())
+            if code:
                 break
-        else:
-            outcome = (0, len(script.steps), -1, b"", ())
     finally:
-        if (sockets is None or (outcome[0] and not given)) and unpack("=i", kept)[0] >= 0:
+        if sockets is None and unpack("=i", kept)[0] >= 0:
             os.close(unpack("=i", kept)[0])
-            kept[:] = pack("=i", -1)
     if beside is not None:
-        beside.take_back(not outcome[0])
-    return [(*outcome[:4], tuple(values.get(name, 0) for name in script.values))]
+        beside.take_back(not program.has_failed(results))
 
 
-def _note(script: Script, results: Any, outcome: Visited) -> None:
-    """Write what is known of the one row where the backend has it."""
-    if isinstance(results, bytearray):
-        error, step, message, tlvs, values = outcome
-        script._compiled._result.pack_into(results, 0, error, step, message, len(tlvs), tlvs, *values)
-    else:
-        results[0] = outcome
+def _kept_before(program: Program, number: int) -> list[str]:
+    """The names of the values that the steps before that one keep."""
+    return [name for step in program.steps[:number] if step.plan is not None for name in step.plan.names]

@@ -14,8 +14,8 @@ import netlinkpy as nl
 from netlinkpy.framing import frame
 from netlinkpy.transport.socket import DUMP_TRIES, Socket
 from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_OVERRUN
+from netlinkpy.wire.columns import Plan, Table, number
 from netlinkpy.wire.rtnetlink.link import LINK
-from netlinkpy.wire.table import Plan, Table, number
 from tests.transport.fake import (
     RTM_GETLINK,
     RTM_NEWLINK,

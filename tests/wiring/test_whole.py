@@ -4,6 +4,7 @@ do the rest."""
 from __future__ import annotations
 
 import errno
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.transport.socket import Socket
-from netlinkpy.wire.script import Script
+from netlinkpy.transport.visit import visit
+from netlinkpy.wire.program import Program
 from netlinkpy.wiring import attach as attaching
 from netlinkpy.wiring import bridge as bridges
-from tests.support.crash import run_step_by_step
+from tests.support.crash import replace_visit, run_step_by_step
 from tests.support.links import add_ipv6, addresses_of, links_of, routes_of
 from tests.support.namespaces import Container, ping
 from tests.support.refusals import unchanged
@@ -84,17 +86,16 @@ def test_both_ways_make_the_same(
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The first steps of the scripts that are run from now on; those that look again and again are left
+    """The first steps of the programs that are run from now on; those that look again and again are left
     out."""
     seen: list[str] = []
-    run = Script.run
 
-    def counting(script: Script, *arguments: Any, **named: Any) -> Any:
-        if script.names != ("look",):
-            seen.append(script.names[0])
-        return run(script, *arguments, **named)
+    def counting(program: Program, *arguments: Any, **named: Any) -> None:
+        if program.names != ("look",):
+            seen.append(program.names[0])
+        visit(program, *arguments, **named)
 
-    monkeypatch.setattr(Script, "run", counting)
+    replace_visit(monkeypatch, counting)
     return seen
 
 
@@ -130,27 +131,27 @@ def end_at(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> list[str]
     backend = backends.load()
     ended: list[str] = []
 
-    def run(script: Script, *arguments: Any, **named: Any) -> Any:
-        if ended or name not in script.names:
-            return ended_run(script, *arguments, **named)
-        place = script.names.index(name)
-        visit, count = backend.visit, 0
+    def run(program: Program, *arguments: Any, **named: Any) -> None:
+        if ended or name not in program.names:
+            visit(program, *arguments, **named)
+            return
+        place = program.names.index(name)
+        one_visit, count = backend.visit, 0
 
-        def step(*words: Any) -> Any:
+        def step(*words: Any) -> None:
             nonlocal count
             count += 1
             if count <= place:
-                return visit(*words)
-            ended.append(name)
-            plan = script.steps[place].plan
-            return [(number, 0, -1, b"", () if plan is None else (0,) * len(plan.names))]
+                one_visit(*words)
+            else:
+                ended.append(name)
+                struct.pack_into("=3i", words[-1], 0, number, 0, -1)
 
         with monkeypatch.context() as patched:
             patched.setattr(backend, "visit", step)
-            return run_step_by_step(script, *arguments, **named)
+            run_step_by_step(program, *arguments, **named)
 
-    ended_run = Script.run
-    monkeypatch.setattr(Script, "run", run)
+    replace_visit(monkeypatch, run)
     return ended
 
 
@@ -179,15 +180,14 @@ def test_what_interrupts_just_behind_the_visit_leaves_nothing(
     add_ipv6(host, "2001:db8::1/64", dev=BRIDGE)
     wanted = endpoint(container, **SHAPES[shape])
     nl.detach(nl.attach(wanted))
-    run = Script.run
     groups: list[int] = []
 
-    def stop(script: Script, *arguments: Any, **named: Any) -> Any:
-        run(script, *arguments, **named)
+    def stop(program: Program, *arguments: Any, **named: Any) -> None:
+        visit(program, *arguments, **named)
         groups.extend(link.group for link in host.links.list(kind="veth"))
         raise StopError
 
-    monkeypatch.setattr(Script, "run", stop)
+    replace_visit(monkeypatch, stop)
     with unchanged(container), pytest.raises(StopError):
         nl.attach(wanted)
     assert len(groups) == 1 and (groups[0] == 0) == (shape == "plain")

@@ -1,41 +1,25 @@
-"""The pure twin of the shim: the same surface with the standard library alone, where no shared object was
-built."""
+"""The `python` backend, the pure twin of the shim: the same calls with the standard library alone, where no
+shared object was built. Each function is described in csrc/shim.h, and takes the same bytes."""
 
 from __future__ import annotations
 
-from netlinkpy.backends.pure_bytes import compile_plan, gather, stamp
-from netlinkpy.backends.pure_netns import (
-    capset,
-    make_netns,
-    make_netns_at,
-    mount,
-    open_socket,
-    prctl,
-    setns,
-    umount,
-    unshare,
-)
-from netlinkpy.backends.pure_talk import compile_script, exchange, open_ahead, opened, visit
+from sys import modules
 
-NAME = "python"
+from netlinkpy.backends.interface import Backend
+from netlinkpy.backends.pure.columns import gather as gather
+from netlinkpy.backends.pure.columns import stamp as stamp
+from netlinkpy.backends.pure.exchange import exchange as exchange
+from netlinkpy.backends.pure.netns import make_netns as make_netns
+from netlinkpy.backends.pure.netns import make_netns_at as make_netns_at
+from netlinkpy.backends.pure.netns import open_ahead as open_ahead
+from netlinkpy.backends.pure.netns import open_socket as open_socket
+from netlinkpy.backends.pure.netns import opened as opened
+from netlinkpy.backends.pure.process import capset as capset
+from netlinkpy.backends.pure.process import mount as mount
+from netlinkpy.backends.pure.process import prctl as prctl
+from netlinkpy.backends.pure.process import setns as setns
+from netlinkpy.backends.pure.process import umount as umount
+from netlinkpy.backends.pure.process import unshare as unshare
+from netlinkpy.backends.pure.visit import visit as visit
 
-__all__ = [
-    "NAME",
-    "capset",
-    "compile_plan",
-    "compile_script",
-    "exchange",
-    "gather",
-    "make_netns",
-    "make_netns_at",
-    "mount",
-    "open_ahead",
-    "open_socket",
-    "opened",
-    "prctl",
-    "setns",
-    "stamp",
-    "umount",
-    "unshare",
-    "visit",
-]
+BACKEND = Backend("python", modules[__name__])

@@ -1,27 +1,32 @@
-"""The pure twin's stamp and gather: bytes in, bytes out. Whole columns move by strided slices, not row by
-row."""
+"""stamp and gather: bytes in, bytes out. Whole columns move by strided slices, not row by row."""
 
 from __future__ import annotations
 
 from struct import Struct
 
-from netlinkpy.backends.shared import MAX_COLUMNS, MAX_TYPE, check_plan
 from netlinkpy.uapi.netlink import NLMSG_DONE, NLMSG_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from typing_extensions import Buffer
 
-    from netlinkpy.backends.interface import Column, Field, Plan
+    #: attribute type -> (what is looked for inside it, its own fields as (column, offset, width, kind))
+    Tree = dict[int, "tuple[Tree | None, list[tuple[int, int, int, int]]]"]
 
-    #: attribute type -> (what is looked for inside it, its own fields as (number, offset, width, kind))
-    Tree = dict[int, "tuple[Tree | None, tuple[tuple[int, int, int, int], ...]]"]
+    #: message type, size of the fixed header, its fields, what is looked for behind it, widths of the columns
+    Plan = tuple[int, int, list[tuple[int, int, int, int]], Tree, list[int]]
 
 HEADER = Struct("=IHH")  # nlmsghdr up to nlmsg_flags
 ATTRIBUTE = Struct("=HH")
 WORD = Struct("=H")
+COLUMN = Struct("=4Q")  # offset, width, stride, swap
+GATHERED = Struct("=3Q")
+NLA_TYPE_MASK = 0x3FFF
+MAX_COLUMNS = 64
+MAX_FIELDS = 64
+MAX_DEPTH = 4
 
 
 def flat(buffer: Buffer, writable: bool = False) -> memoryview:
@@ -33,23 +38,29 @@ def flat(buffer: Buffer, writable: bool = False) -> memoryview:
 
 
 def stamp(
-    out: Buffer, template: Buffer, columns: Sequence[Column], start: int, stop: int, sequence: int | None, /
+    start: int,
+    stop: int,
+    numbered: bool,
+    sequence: int,
+    out: Buffer,
+    template: Buffer,
+    columns: bytes,
+    data: Sequence[Buffer],
 ) -> int:
-    """See `netlinkpy.backends.interface.Backend.stamp`."""
     target, row = flat(out, writable=True), bytes(flat(template))
     size = len(row)
     if not size or size % 4:
         raise ValueError("the template is empty or no multiple of 4 bytes")
-    if sequence is not None and size < 16:
+    if numbered and size < 16:
         raise ValueError("the template has no room for an nlmsghdr")
     if not 0 <= start <= stop:
         raise ValueError("rows run from start to stop, both not negative")
-    if len(columns) > MAX_COLUMNS:
+    if len(data) > MAX_COLUMNS:
         raise ValueError(f"there are more than {MAX_COLUMNS} columns")
     values = []
-    for offset, width, data, stride, swap in columns:
-        view = flat(data)
-        if offset < 0 or width < 0 or stride < 0 or offset + width > size:
+    for (offset, width, stride, swap), buffer in zip(COLUMN.iter_unpack(columns), data, strict=True):
+        view = flat(buffer)
+        if offset + width > size:
             raise ValueError("a column lies outside the template")
         if stop > start and (stop - 1) * stride + width > len(view):
             raise ValueError("a column's data ends before the last row")
@@ -70,7 +81,7 @@ def stamp(
                 else source[taken : taken + 1]
             )
             target[offset + byte : end : size] = plane if stride else bytes(plane) * rows
-    if sequence is not None:
+    if numbered:
         numbers = Struct(f"={rows}I").pack(
             *[number & 0xFFFFFFFF for number in range(sequence, sequence + rows)]
         )
@@ -79,40 +90,64 @@ def stamp(
     return rows
 
 
-def compile_plan(message_type: int, header_size: int, fields: Sequence[Field], /) -> Plan:
-    """See `netlinkpy.backends.interface.Backend.compile_plan`."""
-    check_plan(message_type, header_size, fields)
-    numbered = [
-        (tuple(path), (number, offset, width, kind))
-        for number, (path, offset, width, kind) in enumerate(fields)
-    ]
+_plans: dict[bytes, Plan] = {}
 
-    def tree(above: tuple[int, ...]) -> Tree | None:
-        depth = len(above)
-        types = {path[depth] for path, _ in numbered if len(path) > depth and path[:depth] == above}
-        return {
-            kind: (tree((*above, kind)), tuple(field for path, field in numbered if path == (*above, kind)))
-            for kind in types
-        } or None
 
-    own = tuple(field for path, field in numbered if not path)
-    widths = tuple(width for _, (_, _, width, _) in numbered)
-    return message_type, header_size, own, tree(()) or {}, widths
+def read_plan(plan: bytes) -> Plan:
+    """A plan as it lies in bytes, read and checked once. ValueError."""
+    known = _plans.get(plan)
+    if known is None:
+        if len(_plans) >= 256:
+            _plans.clear()
+        known = _plans[plan] = _read_plan(plan)
+    return known
+
+
+def _read_plan(plan: bytes) -> Plan:
+    if not isinstance(plan, bytes):
+        raise TypeError("bytes are needed, which nobody can change")
+    if len(plan) < 8 or len(plan) % 2:
+        raise ValueError("the plan is none")
+    words = memoryview(plan).cast("H").tolist()
+    type, header_size, count, field_count = words[:4]
+    start = 4 + 5 * count
+    if not count or field_count > MAX_FIELDS or len(words) != start + 4 * field_count:
+        raise ValueError("the plan is none")
+    entries = iter(words[start:])
+    fields = list(zip(entries, entries, entries, entries, strict=True))
+    widths = [0] * field_count
+    for column, _, width, kind in fields:
+        if column >= field_count or widths[column] or not width or kind > 1 or (kind and width != 2):
+            raise ValueError("a field of the plan is none")
+        widths[column] = width
+    trees: list[Tree] = [{}] * count
+    own: list[list[tuple[int, int, int, int]]] = [[]] * count
+    depths = [0] * count
+    for node in range(count - 1, -1, -1):  # children stand behind their parent
+        _, child, children, first, amount = words[4 + 5 * node : 9 + 5 * node]
+        if (children and child <= node) or child + children > count or first + amount > field_count:
+            raise ValueError("a node of the plan is none")
+        inner = range(child, child + children)
+        trees[node] = {words[4 + 5 * one]: (trees[one] or None, own[one]) for one in reversed(inner)}
+        own[node] = fields[first : first + amount]
+        depths[node] = max([1 + depths[one] for one in inner], default=0)
+    if depths[0] > MAX_DEPTH:
+        raise ValueError("the plan is too deep")
+    return type, header_size, own[0], trees[0], widths
 
 
 def gather(
-    data: Buffer,
     length: int,
-    plan: Plan,
-    columns: Sequence[Buffer],
-    present: Buffer | None,
     row: int,
     capacity: int,
-    start: int = 0,
-    /,
-) -> tuple[int, int, int]:
-    """See `netlinkpy.backends.interface.Backend.gather`."""
-    message_type, header_size, own, tree, widths = plan
+    start: int,
+    data: Buffer,
+    plan: bytes,
+    present: Buffer | None,
+    told: bytearray,
+    columns: Sequence[Buffer],
+) -> int:
+    message_type, header_size, own, tree, widths = read_plan(plan)
     view = flat(data)
     if not 0 <= start <= length <= len(view):
         raise ValueError("the datagram is shorter than its length")
@@ -157,18 +192,19 @@ def gather(
             target[row * width : (row + len(rows)) * width] = b"".join(column)
         if marks is not None:
             marks[8 * row : 8 * (row + len(rows))] = Struct(f"={len(rows)}Q").pack(*masks)
-    return len(rows), position, all_flags
+    GATHERED.pack_into(told, 0, len(rows), position, all_flags)
+    return 0
 
 
 def _attributes(octets: bytes, at: int, end: int, tree: Tree, cells: list[bytes]) -> int:
-    """Put what `tree` looks for among the attributes in `octets[at:end]` into `cells`; gives the bits of
+    """Put what `tree` looks for among the attributes in `octets[at:end]` into `cells`; return the bits of
     the fields found."""
     mask = 0
     while end - at >= 4:
         size, kind = ATTRIBUTE.unpack_from(octets, at)
         if size < 4 or at + size > end:
             raise ValueError("an attribute's length does not fit")
-        entry = tree.get(kind & MAX_TYPE)
+        entry = tree.get(kind & NLA_TYPE_MASK)
         if entry is not None:
             inner, fields = entry
             for number, offset, width, how in fields:
@@ -184,9 +220,9 @@ def _attributes(octets: bytes, at: int, end: int, tree: Tree, cells: list[bytes]
 
 
 def _keep(
-    octets: bytes, at: int, length: int, fields: Sequence[tuple[int, int, int, int]], cells: list[bytes]
+    octets: bytes, at: int, length: int, fields: Iterable[tuple[int, int, int, int]], cells: list[bytes]
 ) -> int:
-    """Put the fields of one payload (or fixed header) into `cells`; gives the bits of those found."""
+    """Put the fields of one payload (or fixed header) into `cells`; return the bits of those found."""
     mask = 0
     for number, offset, width, how in fields:
         if how == 1:

@@ -1,103 +1,40 @@
-"""The pure twin's namespace calls. A throw-away thread enters the other namespace; the caller's thread
-never does."""
+"""Namespaces that are made, and sockets opened inside. A throw-away thread enters the other namespace; the
+caller's thread never does."""
 
 from __future__ import annotations
 
 import errno
 import os
+from _socket import SOCK_RAW, socket
+from struct import Struct
 
-from netlinkpy.backends.shared import MAX_NETNS
+from netlinkpy.backends.interface import checked
+from netlinkpy.backends.pure.process import mount, setns, unshare
+from netlinkpy.uapi.mount import MS_BIND
+from netlinkpy.uapi.netlink import (
+    AF_NETLINK,
+    NETLINK_CAP_ACK,
+    NETLINK_EXT_ACK,
+    NETLINK_GET_STRICT_CHK,
+    NETLINK_ROUTE,
+    SOL_NETLINK,
+)
+from netlinkpy.uapi.sched import CLONE_NEWNET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, TypeVar
+    from collections.abc import Callable
+    from typing import TypeVar
 
     T = TypeVar("T")
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h
-MS_BIND = 0x1000  # linux/mount.h
-CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 THREAD_NETNS = "/proc/thread-self/ns/net"  # /proc/self would be the main thread's
-
-
-def _libc(name: str, *arguments: int | bytes | None, path: str | bytes | None = None) -> int:
-    """Call a libc function; gives what it gives. OSError where that is -1, ENOSYS where ctypes is missing."""
-    try:
-        import ctypes
-    except ImportError:
-        raise OSError(
-            errno.ENOSYS,
-            f"this Python has neither the shim, nor os.{name}, nor ctypes: {name}() cannot be called",
-        ) from None
-    function: Any = getattr(ctypes.CDLL(None, use_errno=True), name)
-    words = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
-    result: int = function(*words)
-    if result == -1:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), path)
-    return result
-
-
-def setns(fd: int, nstype: int, /) -> None:
-    """See `netlinkpy.backends.interface.Backend.setns`."""
-    call = getattr(os, "setns", None)  # from Python 3.12 on
-    if call is None:
-        _libc("setns", fd, nstype)
-    elif fd < 0:  # a ValueError for Python, but what setns(2) says is wanted
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    else:
-        call(fd, nstype)
-
-
-def unshare(flags: int, /) -> None:
-    """See `netlinkpy.backends.interface.Backend.unshare`."""
-    call = getattr(os, "unshare", None)  # from Python 3.12 on
-    if call is not None:
-        call(flags)
-    else:
-        _libc("unshare", flags)
-
-
-def _path(path: str | bytes) -> bytes:
-    """A path as C takes it, where a NUL would end it early."""
-    encoded = os.fsencode(path)
-    if b"\0" in encoded:
-        raise ValueError("embedded null byte")
-    return encoded
-
-
-def mount(source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /) -> None:
-    """See `netlinkpy.backends.interface.Backend.mount`."""
-    kind = None if fstype is None else _path(fstype)
-    _libc("mount", _path(source), _path(target), kind, flags, None, path=target)
-
-
-def umount(target: str | bytes, flags: int, /) -> None:
-    """See `netlinkpy.backends.interface.Backend.umount`."""
-    _libc("umount2", _path(target), flags, path=target)
-
-
-def prctl(option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
-    """See `netlinkpy.backends.interface.Backend.prctl`."""
-    if min(second, third, fourth, fifth) < 0:
-        raise OverflowError("an argument of prctl() is not negative")
-    return _libc("prctl", option, second, third, fourth, fifth)
-
-
-def capset(effective: int, permitted: int, inheritable: int, /) -> None:
-    """See `netlinkpy.backends.interface.Backend.capset`."""
-    from struct import pack
-
-    sets = (effective, permitted, inheritable)
-    if min(sets) < 0 or max(sets) > 0xFFFFFFFFFFFFFFFF:
-        raise OverflowError("a set of capabilities has 64 bits")
-    halves = pack("=6I", *(word & 0xFFFFFFFF for word in sets), *(word >> 32 for word in sets))
-    _libc("capset", pack("=Ii", CAPABILITY_VERSION_3, 0), halves)
+FD = Struct("=i")
+AHEAD = Struct("=ii")  # whether there is one, and its descriptor or -errno
 
 
 def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
-    """Run `work` on a thread that ends with it; gives or raises what it does.
+    """Run `work` on a thread that ends with it; return or raise what it does.
 
     What a signal handler raises meanwhile is raised when the work is done, after `undo` of its result: no
     thread and no descriptor is left behind.
@@ -139,57 +76,86 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
     return outcome[0]
 
 
-def open_socket(netns_fd: int, family: int, type: int, protocol: int, /) -> int:
-    """See `netlinkpy.backends.interface.Backend.open_socket`."""
-    from _socket import socket
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
+
+def open_socket(netns_fd: int, family: int, type: int, protocol: int) -> int:
     def work() -> int:
-        setns(netns_fd, CLONE_NEWNET)
+        checked(setns(netns_fd, CLONE_NEWNET))
         return socket(family, type, protocol).detach()
 
     return elsewhere(work, os.close)
 
 
-def make_netns(count: int, /) -> list[int]:
-    """See `netlinkpy.backends.interface.Backend.make_netns`."""
-    if not 0 <= count <= MAX_NETNS:
-        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+def open_route_socket(netns_fd: int) -> int:
+    """Move the calling thread into a network namespace and open a socket for a visit there. Return its
+    descriptor, or -errno."""
+    try:
+        checked(setns(netns_fd, CLONE_NEWNET))
+        sock = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+        for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
+            sock.setsockopt(SOL_NETLINK, option, 1)
+        return int(sock.detach())
+    except OSError as error:
+        return -(error.errno or errno.EIO)
 
-    def close_all(descriptors: list[int]) -> None:
-        for descriptor in descriptors:
-            os.close(descriptor)
 
+def open_ahead(netns_fd: int, known_by: bytearray) -> int:
+    """Here it is opened at once."""
+
+    def work() -> None:
+        AHEAD.pack_into(known_by, 0, 1, open_route_socket(netns_fd))
+
+    elsewhere(work)
+    return 0
+
+
+def opened(known_by: bytearray, sockets: bytearray) -> int:
+    there, fd = AHEAD.unpack(known_by)
+    if not there:
+        raise ValueError("its socket was opened already")
+    sockets[:] = FD.pack(max(fd, -1))
+    known_by[:] = bytes(len(known_by))
+    return int(min(fd, 0))
+
+
+def make_netns(made: bytearray) -> int:
     def work() -> list[int]:
-        made: list[int] = []
+        descriptors: list[int] = []
         try:
-            for _ in range(count):
-                unshare(CLONE_NEWNET)
-                made.append(os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC))
+            for place in range(0, len(made), FD.size):
+                checked(unshare(CLONE_NEWNET))
+                descriptors.append(os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC))
+                FD.pack_into(made, place, descriptors[-1])
         except BaseException:
-            close_all(made)
+            _close_all(descriptors)
             raise
-        return made
+        return descriptors
 
-    return elsewhere(work, close_all)
+    elsewhere(work, _close_all)
+    return 0
 
 
-def make_netns_at(paths: Sequence[str | bytes], /) -> list[int]:
-    """See `netlinkpy.backends.interface.Backend.make_netns_at`."""
-    if len(paths) > MAX_NETNS:
-        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
-
+def make_netns_at(paths: bytes, errors: bytearray) -> int:
     def one(path: bytes) -> int:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
         except OSError as error:
             return error.errno or errno.EIO
         try:
-            unshare(CLONE_NEWNET)
-            mount(THREAD_NETNS, path, None, MS_BIND)
+            checked(unshare(CLONE_NEWNET))
+            checked(mount(MS_BIND, THREAD_NETNS.encode(), path, b""))
         except OSError as error:
             os.unlink(path)
             return error.errno or errno.EIO
         return 0
 
-    encoded = [_path(path) for path in paths]
-    return elsewhere(lambda: [one(path) for path in encoded])
+    def work() -> bool:
+        for place, path in enumerate(paths.split(b"\0")[:-1]):
+            FD.pack_into(errors, place * FD.size, one(path))
+        return True
+
+    elsewhere(work)
+    return 0

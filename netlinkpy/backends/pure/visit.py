@@ -1,0 +1,270 @@
+"""visit: a few prepared datagrams inside each of many network namespaces."""
+
+from __future__ import annotations
+
+import errno
+import os
+from struct import Struct
+from sys import byteorder
+from time import monotonic_ns
+
+from netlinkpy.backends.pure.columns import flat, gather, read_plan
+from netlinkpy.backends.pure.netns import elsewhere, open_route_socket
+from netlinkpy.backends.pure.talk import RECEIVE, Line
+from netlinkpy.framing import NLMSG_HDRLEN, messages, refusal
+from netlinkpy.uapi.netlink import (
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_MIN_TYPE,
+    NLMSG_OVERRUN,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    #: length, beside, tolerated, digest, first value, fields, puts as (value, width, offset), plan
+    Step = tuple[int, int, int, int, int, int, list[tuple[int, int, int]], bytes]
+
+    #: steps, bytes of a row's datagrams, values
+    Program = tuple[list[Step], int, int]
+
+VISITED = Struct("=iiiI256s")  # struct nlp_visited
+TLVS = 256
+VALUE = 8
+MAX_STEPS, MAX_PUTS, MAX_VALUES = 16, 64, 32
+FNV_BASIS, FNV_PRIME, U64 = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF  # 64-bit FNV-1a
+
+_HEAD, _STEP, _PUT = Struct("=3I"), Struct("=7I"), Struct("=3I")
+_programs: dict[bytes, Program] = {}
+
+
+def read_program(program: bytes) -> Program:
+    """A program as it lies in bytes, read and checked once. ValueError."""
+    known = _programs.get(program)
+    if known is None:
+        if len(_programs) >= 256:
+            _programs.clear()
+        known = _programs[program] = _read_program(program)
+    return known
+
+
+def _read_program(program: bytes) -> Program:
+    if not isinstance(program, bytes):
+        raise TypeError("bytes are needed, which nobody can change")
+    if len(program) < _HEAD.size:
+        raise ValueError("the program is none")
+    count, row_length, values = _HEAD.unpack_from(program)
+    if not 1 <= count <= MAX_STEPS or values > MAX_VALUES:
+        raise ValueError("the program is none")
+    steps: list[Step] = []
+    at, start, known = _HEAD.size, 0, 0
+    for _ in range(count):
+        if len(program) - at < _STEP.size:
+            raise ValueError("a step of the program is cut off")
+        length, beside, tolerated, digest, fields, put_count, plan_length = _STEP.unpack_from(program, at)
+        at += _STEP.size
+        put_end = at + put_count * _PUT.size
+        if put_count > MAX_PUTS or put_end + plan_length > len(program):
+            raise ValueError("a step of the program is cut off")
+        puts = [_PUT.unpack_from(program, place) for place in range(at, put_end, _PUT.size)]
+        at = put_end + plan_length
+        plan = program[put_end:at]
+        if length < 16 or any(
+            value >= known or not 1 <= width <= VALUE or offset + width > length
+            for value, width, offset in puts
+        ):
+            raise ValueError("a step of the program is none")
+        widths = read_plan(plan)[4] if fields else []
+        if len(widths) != fields or any(width > VALUE for width in widths) or (plan and not fields):
+            raise ValueError("a plan of the program is none")
+        steps.append((length, beside, tolerated, bool(digest), known, fields, puts, plan))
+        start += length
+        known += fields + bool(digest)
+    if at != len(program) or start != row_length or known != values:
+        raise ValueError("the program is none")
+    return steps, row_length, values
+
+
+def visit(
+    beside: int,
+    timeout_ns: int,
+    program: bytes,
+    datagrams: Buffer,
+    netns_fds: Buffer,
+    sockets: Buffer | None,
+    results: Buffer,
+) -> int:
+    steps, row_length, values = read_program(program)
+    namespaces, data, told = flat(netns_fds), flat(datagrams, writable=True), flat(results, writable=True)
+    kept = None if sockets is None else flat(sockets, writable=True)
+    if len(namespaces) % 4 or (kept is not None and len(kept) != len(namespaces)):
+        raise ValueError("namespace descriptors and sockets are C ints, as many of each")
+    rows = len(namespaces) // 4
+    size = VISITED.size + VALUE * values
+    if len(data) != rows * row_length or len(told) != rows * size:
+        raise ValueError("the datagrams or the results are not those of the rows")
+    owners = [id(view.obj) for view in (data, told, kept) if view is not None]
+    if rows and len(set(owners)) < len(owners):
+        raise ValueError("what is written shares memory with another buffer")
+    for start in range(0, len(data), row_length):
+        for length, *_ in steps:
+            for _ in messages(data, start, start + length):
+                pass
+            start += length
+    lines = [-1] * rows if kept is None else kept.cast("i").tolist()
+    given = [fd >= 0 for fd in lines]
+    try:
+        if not all(given):
+            elsewhere(lambda: _open_all(namespaces.cast("i").tolist(), given, lines, kept))
+        room = memoryview(bytearray(RECEIVE))
+        for row, fd in enumerate(lines):
+            talk = _Row(fd, beside, room, monotonic_ns() + timeout_ns, told[row * size : (row + 1) * size])
+            talk.run(steps, data[row * row_length : (row + 1) * row_length])
+    finally:  # also when a signal's handler raises
+        if kept is None:
+            for number, fd in enumerate(lines):
+                if fd >= 0 and not given[number]:
+                    os.close(fd)
+    return 0
+
+
+def _open_all(namespaces: list[int], given: list[bool], lines: list[int], kept: memoryview | None) -> bool:
+    """A socket inside each namespace, or -errno, where the row was given none."""
+    numbers = None if kept is None else kept.cast("i")
+    for row, namespace in enumerate(namespaces):
+        if not given[row]:
+            fd = lines[row] = open_route_socket(namespace)
+            if numbers is not None and fd >= 0:
+                numbers[row] = fd
+    return True
+
+
+class _Row:
+    """One row: the sockets that it talks through, and its results, in which lies what is known."""
+
+    def __init__(self, fd: int, beside: int, room: memoryview, deadline: int, results: memoryview) -> None:
+        self.fds = (fd, beside)
+        self.lines: dict[int, Line] = {}
+        self.room = room
+        self.deadline = deadline
+        self.results = results
+        self.values = results[VISITED.size :]
+        results[:] = bytes(len(results))
+
+    def tell(self, code: int, step: int, message: int = -1, tlvs: bytes = b"") -> None:
+        VISITED.pack_into(self.results, 0, code, step, message, len(tlvs), tlvs)
+
+    def value(self, number: int) -> memoryview:
+        return self.values[number * VALUE : (number + 1) * VALUE]
+
+    def run(self, steps: list[Step], datagrams: memoryview) -> None:
+        if self.fds[0] < 0:
+            self.tell(-self.fds[0], -1)
+            return
+        start = 0
+        for number, step in enumerate(steps):
+            datagram = datagrams[start : start + step[0]]
+            start += step[0]
+            try:
+                code, message, tlvs = self._step(step, datagram)
+            except OSError as error:
+                code, message, tlvs = error.errno or errno.EIO, -1, b""
+            except ValueError:
+                code, message, tlvs = errno.EBADMSG, -1, b""
+            if code:
+                self.tell(code, number, message, tlvs)
+                return
+            self.tell(0, number + 1)
+
+    def _step(self, step: Step, datagram: memoryview) -> tuple[int, int, bytes]:
+        _, beside, *_, puts, _ = step
+        for value, width, offset in puts:
+            datagram[offset : offset + width] = self.value(value)[:width]
+        fd = self.fds[bool(beside)]
+        if fd < 0:
+            return errno.EBADF, -1, b""
+        line = self.lines.get(fd)
+        if line is None:
+            line = self.lines[fd] = Line(fd, self.room, self.deadline)
+        hearing = _Hearing(self, step, datagram)
+        line.send(datagram)
+        try:
+            own = line.port()
+            while not hearing.read(line.room, line.receive(), own):
+                pass
+        except (OSError, ValueError):
+            # The first refusal says more than what came of waiting for the rest.
+            if not hearing.refusal[0]:
+                raise
+        if not hearing.refusal[0] and not hearing.finish():
+            return errno.ENODATA, -1, b""
+        return hearing.refusal
+
+
+class _Hearing:
+    """What one step has heard so far."""
+
+    def __init__(self, row: _Row, step: Step, datagram: memoryview) -> None:
+        _, _, self.tolerated, self.keeps_digest, self.first, self.fields, _, self.plan = step
+        self.row = row
+        self.sent = {}
+        for place, (*_, flags, sequence, _) in enumerate(messages(datagram, 0, len(datagram))):
+            self.sent[sequence] = place
+            self.last, self.last_flags = sequence, flags
+        self.refusal = (0, -1, b"")
+        self.kept = not self.fields
+        self.digest = FNV_BASIS
+        self.interrupted = 0
+
+    def read(self, room: memoryview, got: int, own: int) -> bool:
+        """One datagram; whether the step is done. OSError, ValueError."""
+        for at, end, kind, flags, sequence, port in messages(room, 0, got):
+            if sequence not in self.sent or port != own:
+                continue
+            if kind == NLMSG_OVERRUN:
+                raise OSError(errno.ENOBUFS, "answers were lost")
+            done = sequence == self.last
+            self.interrupted |= flags & NLM_F_DUMP_INTR
+            if kind in (NLMSG_ERROR, NLMSG_DONE):
+                code, tlvs = refusal(room, at, end, kind, flags, TLVS)
+                if code and code != self.tolerated and not self.refusal[0]:
+                    self.refusal = (code, self.sent[sequence], tlvs)
+            elif kind < NLMSG_MIN_TYPE:
+                done = False
+            else:
+                single = not self.last_flags & NLM_F_ACK and self.last_flags & NLM_F_DUMP != NLM_F_DUMP
+                done = done and single and not flags & NLM_F_MULTI
+                self._note(room[at:end], kind)
+            if done:
+                return True
+        return False
+
+    def _note(self, reply: memoryview, kind: int) -> None:
+        """Keep the fields of a reply that has all."""
+        if self.keeps_digest:
+            digest = self.digest
+            for octet in bytes(reply[NLMSG_HDRLEN:]):
+                digest = (digest ^ octet) * FNV_PRIME & U64
+            self.digest = digest
+        if self.kept or kind != read_plan(self.plan)[0]:
+            return
+        cells = [self.row.value(self.first + number) for number in range(self.fields)]
+        present, told = bytearray(8), bytearray(24)
+        try:
+            gather(len(reply), 0, 1, 0, reply, self.plan, present, told, cells)
+        finally:
+            self.kept = int.from_bytes(present, byteorder) == (1 << self.fields) - 1
+            if not self.kept:
+                for cell in cells:
+                    cell[:] = bytes(VALUE)
+
+    def finish(self) -> bool:
+        """The step is done; whether it kept what it should."""
+        if self.keeps_digest and not self.interrupted:
+            self.row.value(self.first + self.fields)[:] = self.digest.to_bytes(VALUE, byteorder)
+        return self.kept

@@ -1,0 +1,39 @@
+"""visit(): a program run inside network namespaces, by the shim."""
+
+from __future__ import annotations
+
+from ..backends import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ..wire.program import Program
+
+    class Beside(Protocol):
+        """A socket that can be lent (transport/socket.py)."""
+
+        def lend(self) -> int: ...
+        def take_back(self, answered: bool) -> None: ...
+
+
+def visit(
+    program: Program,
+    datagrams: bytearray,
+    netns_fds: bytes,
+    timeout: float,
+    *,
+    sockets: bytearray | None = None,
+    beside: Beside | None = None,
+    results: bytearray,
+) -> None:
+    """Run a program with its stamped datagrams, a row in each namespace.
+
+    netns_fds: C ints; timeout: seconds for each row; sockets: C ints, talked through or, where they are -1,
+    opened, and then the caller's to close; beside: the socket outside; results: of program.room(), filled
+    row by row. See backends/interface.py. OSError where no thread can be had, ValueError where the buffers do
+    not fit together."""
+    fd = -1 if beside is None else beside.lend()
+    load().visit(program.data, datagrams, netns_fds, sockets, fd, int(timeout * 1e9), results)
+    if beside is not None:
+        beside.take_back(not program.has_failed(results))
