@@ -20,7 +20,6 @@ LATE = {
     ("netlinkpy.wiring.attachment", "netlinkpy.wiring.inspect"): "Attachment.find() makes Attachments",
     ("netlinkpy.cli.brctl_show", "netlinkpy.cli.brctl"): "to be mended",
     ("netlinkpy.cli.ip.inet", "netlinkpy.cli.ip.grammar"): "to be mended",
-    ("netlinkpy.cli.network_show", "netlinkpy.cli.network"): "to be mended",
 }
 
 KNOWN = modules()

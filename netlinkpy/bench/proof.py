@@ -1,5 +1,5 @@
-"""The proof that containers are wired: real ICMP echoes, sent inside each to its gateway and to a neighbour,
-and answered."""
+"""The proof that containers are wired: ICMP echoes, sent inside each to its gateway and to a neighbour, and
+answered."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Wired(Record):
 def prove(
     containers: list[Wired], deadline: float, progress: Callable[[int, int], None]
 ) -> tuple[int, list[str]]:
-    """Have every container reach its gateway and the next container of its bridge. Gives what was not
-    answered in `deadline` seconds, in words; empty: all were."""
+    """Have every container reach its gateway and the next container of its bridge. Return how many echoes
+    were sent, and in words which were not answered within `deadline` seconds."""
     failed: list[str] = []
     nexts = _neighbours(containers)
     for start in range(0, len(containers), _WINDOW):
@@ -62,7 +62,8 @@ def prove(
 
 
 def _neighbours(containers: list[Wired]) -> list[list[str]]:
-    """For each container the address of the next on its bridge, round; none where it is alone there."""
+    """Return for each container the address of the next on its bridge, in a ring; none if it is alone
+    there."""
     by_bridge: dict[str, list[int]] = {}
     for number, container in enumerate(containers):
         by_bridge.setdefault(container.bridge, []).append(number)
@@ -102,8 +103,8 @@ def _ping(wanted: list[tuple[Wired, list[str]]], deadline: float) -> list[str]:
 
 
 def _receive(socket: _socket.socket, waiting: dict[str, int]) -> None:
-    """Take what came: an echo reply with our identifier crosses its sender off. (A raw socket sees others'
-    requests too.)"""
+    """Take what came: an echo reply with our identifier takes its sender off the list. (A raw socket sees
+    others' requests too.)"""
     while True:
         try:
             packet, sender = socket.recvfrom(2048)
@@ -128,8 +129,8 @@ def _echo(identifier: int, sequence: int) -> bytes:
 
 
 def make_neighbours_permanent(containers: list[Wired]) -> None:
-    """Tell every container and the host the MACs that the proof needs, for ever: such entries do not count in
-    the kernel's table of 1024 neighbours, which is one for all namespaces together."""
+    """Tell every container and the host the MACs that the proof needs, as permanent entries: those do not
+    count in the kernel's table of 1024 neighbours, which all namespaces share."""
     macs = {container.address: container.mac for container in containers}
     nexts = _neighbours(containers)
     known: list[list[tuple[str, str]]] = [[(one.gateway, one.gateway_mac)] for one in containers]

@@ -1,4 +1,4 @@
-"""The ground a bench stands on: a host namespace of its own, container namespaces, and bridges."""
+"""What a bench works on: a host namespace of its own, container namespaces, and bridges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPARE_DESCRIPTORS = 64
 
 def enter_own_host() -> None:
     """Move this process (which must have one thread) into a network namespace of its own; as an ordinary user
-    by way of a user namespace in which it is root. OSError says why not."""
+    by way of a user namespace in which it is root. Raise OSError, which says why not."""
     backend = load()
     try:
         backend.unshare(CLONE_NEWNET)
@@ -44,7 +44,7 @@ def enter_own_host() -> None:
 
 
 def make_containers(count: int, progress: Callable[[int, int], None]) -> list[Netns]:
-    """Make anonymous network namespaces. OSError (EMFILE) where the limit of open files does not allow so
+    """Make anonymous network namespaces. Raise OSError (EMFILE) if the limit of open files does not allow so
     many."""
     from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
@@ -65,7 +65,7 @@ def make_containers(count: int, progress: Callable[[int, int], None]) -> list[Ne
 
 
 def make_bridges(containers: int) -> list[str]:
-    """Make as many bridges as the containers need, br0 with 172.17.42.1/16 and so on, and give their
+    """Make as many bridges as the containers need, br0 with 172.17.42.1/16 and so on, and return their
     names."""
     names = []
     with RTNetlink() as rt:
@@ -79,12 +79,12 @@ def make_bridges(containers: int) -> list[str]:
 
 
 def gateway_of(bridge: int) -> str:
-    """The address of a bridge of the bench."""
+    """Return the address of a bridge of the bench."""
     return f"172.{17 + bridge}.42.1"
 
 
 def address_of(container: int) -> str:
-    """The address of a container of the bench, on the bridge that it belongs to."""
+    """Return the address of a container of the bench, on the bridge that it belongs to."""
     bridge, place = divmod(container, PORTS_PER_BRIDGE)
     return f"172.{17 + bridge}.{place // 250}.{place % 250 + 2}"
 

@@ -1,4 +1,4 @@
-"""cli: the commands. `netlinkpy VERB ...`, and `ip` and `brctl` where a link of that name leads here."""
+"""cli: the commands: `netlinkpy VERB ...`, and `ip` and `brctl` if a link of that name leads here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERBS = {  # verb -> the module whose main() takes the words after it and gives the exit code
+VERBS = {  # verb -> the module whose main() takes the words after it and returns the exit code
     "attach": "attach",
     "detach": "detach",
     "network": "network",
@@ -26,7 +26,7 @@ VERBS = {  # verb -> the module whose main() takes the words after it and gives 
 
 
 def main() -> int:
-    """Run the command line of this process; the exit code."""
+    """Run the command line of this process; return the exit code."""
     program = sys.argv[0].rpartition("/")[2]
     arguments = sys.argv[1:]
     try:
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _open_streams() -> None:
-    """Standard streams that were closed lead nowhere: or the first socket would have their number, and get
+    """Open standard streams that were closed, to /dev/null: else the first socket would get their number, and
     what is written there."""
     import os
 
@@ -67,7 +67,7 @@ def _open_streams() -> None:
 
 
 def _discard_output() -> None:
-    """What Python still holds for standard output goes nowhere, or it would complain at its end."""
+    """Discard what Python still holds for standard output: else it would complain at its end."""
     import os
 
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -128,7 +128,7 @@ def _say_version() -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """An error in one line; an OSError of the system says what it was about."""
+    """Return an error in one line; an OSError of the system says what it was about."""
     if isinstance(error, OSError) and error.strerror:
         from .. import wire
 

@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _refuse_beside_file(values: dict[str, Any], targets: list[str]) -> None:
-    """What the lines say is not said by options, which would go unheard."""
+    """Refuse options for what the lines say: they would be ignored."""
     for option in COMMAND.options:
         key = option.key
         default = [] if option.many else (option.default if option.metavar else False)
@@ -174,8 +174,8 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
 
 
 def read_lines(source: str, read: Any) -> Iterator[tuple[int, Any]]:
-    """The lines of a file ("-": standard input) that are not blank: the number of each, and what it holds,
-    read as JSON. ValueError names the line."""
+    """Yield the number of each line of a file ("-": standard input) that is not blank, and what it holds,
+    read as JSON. Raise ValueError, which names the line."""
     import json
 
     with open(
@@ -210,7 +210,7 @@ def _endpoint(values: Any) -> Endpoint:
 
 
 def _name_mistyped(lines: list[tuple[int, Endpoint]]) -> None:
-    """ValueError, with its line, for the first endpoint that holds a value of a wrong type."""
+    """Raise ValueError, with its line, for the first endpoint that holds a value of a wrong type."""
     from ..wiring.endpoint import Wanted
 
     for line, endpoint in lines:

@@ -1,10 +1,10 @@
-"""Options of netlinkpy's own commands (attach, run, network ...), in docker's manner. argparse costs 10 ms to
-import."""
+"""Command and Option: netlinkpy's own commands (attach, run, network ...) in docker's manner. argparse costs
+10 ms to import."""
 
 from __future__ import annotations
 
 from ..record import Record
-from .errors import CommandError
+from .errors import CommandError, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def misused(sentence: str) -> CommandError:
-    """The words of a command do not fit: exit code 2."""
+    """Return the error for words of a command that do not fit: exit code 2."""
     return CommandError(f"netlinkpy: {sentence}", 2)
 
 
 class Option(Record):
     """One option: its names ("-d", "--detach"); the word that stands for its value in the help (empty: a
-    flag); what it does; many: may be given several times, and is a list; read: turns the text into the value,
-    ValueError where it cannot."""
+    flag); what it does; many: it may be given several times, and is a list; read: turns the text into the
+    value, or raises ValueError."""
 
     names: tuple[str, ...]
     metavar: str
@@ -38,8 +38,8 @@ class Option(Record):
 class Command(Record):
     """One command: how it is called, what it does, its options, and examples for its help.
 
-    arguments: names of what follows the options, "[X]" optional and "X..." all the rest; stop_at_argument:
-    options end at the first argument (what follows is another program's)."""
+    least, most: how many arguments follow the options (most None: any number); stop_at_argument: options end
+    at the first argument (what follows is another program's)."""
 
     usage: str
     summary: str
@@ -50,8 +50,8 @@ class Command(Record):
     stop_at_argument: bool = False
 
     def parse(self, words: list[str]) -> tuple[dict[str, Any], list[str]] | None:
-        """(values by key, arguments); None where the help was asked for, which is printed then. UsageError
-        for words that do not fit."""
+        """Return (values by key, arguments); None if the help was asked for, which is printed then. Raise
+        CommandError for words that do not fit."""
         table = {name: option for option in self.options for name in option.names}
         values: dict[str, Any] = {
             option.key: [] if option.many else (option.default if option.metavar else False)
@@ -109,7 +109,7 @@ class Command(Record):
             values[option.key] = read
 
     def help(self) -> str:
-        """The help, with every option and the examples."""
+        """Return the help, with every option and the examples."""
         lines = [f"Usage: {self.usage}", "", self.summary]
         if self.options:
             rows = [
@@ -128,7 +128,7 @@ class Command(Record):
 
 
 def number(low: int, high: int) -> Callable[[str], int]:
-    """A reader of whole numbers within bounds."""
+    """Return a reader of whole numbers within bounds."""
 
     def read(text: str) -> int:
         digits = text.isascii() and text.isdigit() and len(text) < 20
@@ -137,3 +137,16 @@ def number(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def for_each(words: list[str], do: Callable[[str], object]) -> int:
+    """Do something for each word; complain of one that fails, and go on with the others. Return the exit
+    code."""
+    code = 0
+    for word in words:
+        try:
+            do(word)
+        except (OSError, ValueError) as error:
+            complain(f"netlinkpy: {(isinstance(error, OSError) and error.strerror) or error}")
+            code = 1
+    return code

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the completion of a shell; the exit code."""
+    """Print the completion of a shell; return the exit code."""
     if list(arguments) != ["bash"]:
         raise CommandError("usage: netlinkpy completion bash", 2)
     path = __file__.rpartition("/")[0] + "/completion.bash"

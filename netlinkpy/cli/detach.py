@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _attachment(values: Any) -> Attachment | None:
-    """The attachment of a line; None for the line of one that failed."""
+    """Return the attachment of a line; None for the line of one that failed."""
     import json
 
     from ..wiring.attachment import Attachment

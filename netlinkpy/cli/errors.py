@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class CommandError(Exception):
-    """text: what goes to stderr (one sentence, more lines where the original has them); code: the exit code;
+    """text: what goes to stderr (one sentence, more lines if the original has them); code: the exit code;
     final: it ends a batch too, even with -force (iproute2 exits on the spot when a word makes no sense)."""
 
     def __init__(self, text: str, code: int = 1, *, final: bool = False) -> None:

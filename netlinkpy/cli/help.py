@@ -74,7 +74,7 @@ _OBJECTS = {
 
 
 def text(verb: str) -> str | None:
-    """The help of a verb (empty: of netlinkpy itself), None where there is no such verb."""
+    """Return the help of a verb ("": of netlinkpy itself), None if there is no such verb."""
     if not verb:
         return _OVERVIEW
     if verb == "completion":

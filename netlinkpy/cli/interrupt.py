@@ -1,4 +1,4 @@
-"""SIGTERM served as an interrupt, so that what a command has begun is rolled back before it ends."""
+"""SIGTERM taken as an interrupt, so that what a command has begun is rolled back before it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for numbers: kinds of hardware, states, and the tables that people may extend in /etc/iproute2."""
+"""Names of numbers: kinds of hardware, states, and the tables that people may extend in /etc/iproute2."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ HARDWARE = {
     820: "phonet", 821: "phonet_pipe", 822: "caif", 823: "gre6", 824: "netlink", 825: "6lowpan",
     65534: "none", 65535: "void",
 }  # fmt: skip
-IPV4_HARDWARE, IPV6_HARDWARE = (
-    (768, 776, 778),
-    (769, 823),
-)  # tunnels, whose hardware addresses are IP addresses
+IPV4_HARDWARE, IPV6_HARDWARE = (768, 776, 778), (769, 823)  # tunnels: their hardware addresses are IP ones
 
 OPERSTATES = ("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")  # RFC 2863
 LINKMODES = ("DEFAULT", "DORMANT")
@@ -47,8 +44,8 @@ ROUTE_TYPES = (
 )  # fmt: skip
 
 
-class Table:
-    """A table of names: what is built in, and what the files of that name say (`number name` lines)."""
+class NameTable:
+    """A table of names: the built-in ones, and what the files of that name say (`number name` lines)."""
 
     def __init__(self, file: str, **built_in: int) -> None:
         self._file = file
@@ -65,17 +62,17 @@ class Table:
         return self._names
 
     def name(self, number: int) -> str:
-        """The name of a number, or the number."""
+        """Return the name of a number, or the number."""
         return self._load().get(number) or str(number)
 
     def number(self, name: str) -> int | None:
-        """The number of a name, None where there is no such name."""
+        """Return the number of a name, None if there is no such name."""
         self._load()
         return self._numbers.get(name)
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:
-    """The entries of one table and of the NAME.d/*.conf files beside it; what cannot be read is passed
+    """Yield the entries of one table and of the NAME.d/*.conf files beside it; what cannot be read is passed
     over."""
     import os
 
@@ -97,13 +94,13 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
                     continue
 
 
-GROUPS = Table("group", default=0)
-TABLES = Table("rt_tables", default=253, main=254, local=255)
-PROTOCOLS = Table(
+GROUPS = NameTable("group", default=0)
+TABLES = NameTable("rt_tables", default=253, main=254, local=255)
+PROTOCOLS = NameTable(
     "rt_protos", unspec=0, redirect=1, kernel=2, boot=3, static=4, gated=8, ra=9, mrt=10, zebra=11, bird=12,
     dnrouted=13,
     xorp=14, ntk=15, dhcp=16, keepalived=18, babel=42, bgp=186, isis=187, ospf=188, rip=189, eigrp=192,
 )  # fmt: skip
-SCOPES = Table("rt_scopes", **{"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255})
-REALMS = Table("rt_realms", cosmos=0)
-DSFIELDS = Table("rt_dsfield")
+SCOPES = NameTable("rt_scopes", **{"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255})
+REALMS = NameTable("rt_realms", cosmos=0)
+DSFIELDS = NameTable("rt_dsfield")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..engines.target import HELP, read_target
-from .command import Command, Option, misused, number
+from .command import Command, Option, for_each, misused, number
 from .errors import complain
 from .interrupt import interrupt_on_terminate
 
@@ -178,7 +178,7 @@ def _remove(_: dict[str, Any], names: list[str]) -> int:
         Network.get(name).remove()
         print(name)
 
-    return each(names, remove)
+    return for_each(names, remove)
 
 
 def _prune(values: dict[str, Any], _: list[str]) -> int:
@@ -245,19 +245,7 @@ def _disconnect(_: dict[str, Any], arguments: list[str]) -> int:
     def take_away(target: str) -> list[Attachment]:
         return disconnect(name, read_target(target))
 
-    return each(targets, take_away)
-
-
-def each(words: list[str], do: Callable[[str], object]) -> int:
-    """Do something for each word; one that fails is complained of, and the others go on. The exit code."""
-    code = 0
-    for word in words:
-        try:
-            do(word)
-        except (OSError, ValueError) as error:
-            complain(f"netlinkpy: {(isinstance(error, OSError) and error.strerror) or error}")
-            code = 1
-    return code
+    return for_each(targets, take_away)
 
 
 _OWN = {

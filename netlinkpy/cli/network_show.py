@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .command import Command, Option
-from .output import dump
+from .command import Command, Option, for_each
+from .output import dump, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from ..nat import Port
@@ -38,7 +38,7 @@ _PORT_HEADINGS = ("PUBLISHED", "LEADS TO")
 
 
 def run_list(values: dict[str, Any], _: list[str]) -> int:
-    """The code that `ls` ends with."""
+    """Run `ls`; return the exit code."""
     from ..networks.network import Network
 
     networks = Network.list()
@@ -51,14 +51,13 @@ def run_list(values: dict[str, Any], _: list[str]) -> int:
         for network in networks:
             print(dump({**network.to_dict(), "containers": counts.get(network.index, 0)}, None))
         return 0
-    _table([_LIST_HEADINGS, *(_row(network, counts.get(network.index, 0)) for network in networks)])
+    print_table([_LIST_HEADINGS, *(_row(network, counts.get(network.index, 0)) for network in networks)])
     return 0
 
 
 def run_inspect(values: dict[str, Any], names: list[str]) -> int:
-    """The code that `inspect` ends with."""
+    """Run `inspect`; return the exit code."""
     from ..networks.network import Network
-    from .network import each
 
     shown: list[str] = []
 
@@ -76,11 +75,11 @@ def run_inspect(values: dict[str, Any], names: list[str]) -> int:
         shown.append(name)
         _show(network, members, ports)
 
-    return each(names, show)
+    return for_each(names, show)
 
 
 def _counts() -> dict[int, int]:
-    """How many ports each bridge has, by its index."""
+    """Return how many ports each bridge has, by its index."""
     from ..rtnl.netlink import RTNetlink
 
     with RTNetlink() as host:
@@ -126,11 +125,11 @@ def _show(network: Network, members: Sequence[Member], ports: Sequence[Port]) ->
         print(f"  options  {', '.join(options)}")
     if members:
         print()
-        _table([_MEMBER_HEADINGS, *map(_member_row, members)], indent="  ")
+        print_table([_MEMBER_HEADINGS, *map(_member_row, members)], indent="  ")
     if ports:
         print()
         rows = [(str(port), _end(port)) for port in ports]
-        _table([_PORT_HEADINGS, *rows], indent="  ")
+        print_table([_PORT_HEADINGS, *rows], indent="  ")
 
 
 def _subnet(subnet: Subnet) -> str:
@@ -156,11 +155,3 @@ def _member_row(member: Member) -> tuple[str, ...]:
         member.host_ifname,
         member.port,
     )
-
-
-def _table(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        print(f"{indent}{cells}".rstrip())

@@ -64,7 +64,7 @@ class Output:
         self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered. BrokenPipeError where nobody reads any more."""
+        """Write what was gathered. Raise BrokenPipeError if nobody reads any more."""
         data = "".join(self._parts)
         self._parts.clear()
         self._size = 0
@@ -78,14 +78,23 @@ def write(text: str) -> None:
         data = data[os.write(1, data) :]
 
 
+def print_table(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
+    """Print rows in aligned columns, the headings first among them."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = "  ".join([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)])
+        print(f"{indent}{cells}".rstrip())
+
+
 def mapping(fields: Iterable[Field]) -> dict[str, Any]:
-    """The JSON object of a record."""
+    """Return the JSON object of a record."""
     return {key: value for key, value, _ in fields if key is not None}
 
 
 def dump(value: Any, depth: int | None) -> str:
-    """JSON as iproute2 writes it (the json module may be missing, and lays it out differently). depth: how
-    deep the value stands, for the pretty layout; None: compact."""
+    """Return JSON as iproute2 writes it (the json module may be missing, and lays it out differently). depth:
+    how deep the value stands, for the pretty layout; None: compact."""
     if value is None:
         return "null"
     if value is True:

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where that is a terminal."""
+"""A progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EVERY = 0.05  # seconds between two drawings
 
 
 class Progress:
-    """Draws `label [#####.....] 120/200`, redrawn in place; silent where stderr is no terminal. Call it with
+    """Draws `label [#####.....] 120/200`, redrawn in place; silent if stderr is no terminal. Call it with
     (done, of)."""
 
     def __init__(self, label: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .command import Command, Option
+from .output import dump, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,15 +31,13 @@ def main(arguments: list[str]) -> int:
 
     found = listing()
     if values["json"]:
-        from .output import dump
-
         for one in found:
             print(dump(one.as_dict(), None))
     elif values["quiet"]:
         for one in found:
             print(one.name)
     else:
-        _table([_HEADINGS, *map(_row, found)])
+        print_table([_HEADINGS, *map(_row, found)])
     return 0
 
 
@@ -55,12 +54,6 @@ def _row(one: Running) -> tuple[str, ...]:
         _duration(int(time()) - one.started) if one.pid else "-",
         command if len(command) <= 40 else f"{command[:37]}...",
     )
-
-
-def _table(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _duration(seconds: int) -> str:

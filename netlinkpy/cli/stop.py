@@ -31,8 +31,7 @@ def main(arguments: list[str]) -> int:
 
 
 def act_on_each(names: list[str], act: Callable[[str], None]) -> int:
-    """Do the same with each, and print the names of those with which it was done; 1 where one failed, else
-    0."""
+    """Act on each, and print the names of those on which it was done. Return 1 if one failed, else 0."""
     from .run import complaint, say
 
     failed = 0

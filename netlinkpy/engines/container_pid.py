@@ -15,13 +15,13 @@ _SHOWN = 3  # how many containers an error names
 
 
 def resolve(scheme: str, name: str, *, timeout: float = TIMEOUT) -> int:
-    """The process id of the first process of a running container (a paused one is running, too).
+    """Return the process id of the first process of a running container (a paused one is running, too).
 
     scheme: "docker" or "podman"; name: the container's name, its id, or the beginning of its id;
     timeout: seconds for each answer of the engine.
 
-    ValueError: a name that no container can have, or an engine that is not on this machine. OSError: ENOENT
-    there is no such container; ESRCH it is not running; ENOTUNIQ the ids of several begin so; else as
+    Raise ValueError for a name that no container can have, or an engine that is not on this machine; OSError:
+    ENOENT there is no such container; ESRCH it is not running; ENOTUNIQ the ids of several begin so; else as
     Engine.ask(). Source: Docker Engine API, GET /containers/{id}/json, State.Pid."""
     engine = ENGINES[scheme]
     _check_name(engine, name)
@@ -38,7 +38,8 @@ def resolve(scheme: str, name: str, *, timeout: float = TIMEOUT) -> int:
 
 
 def names(scheme: str, *, timeout: float = TIMEOUT) -> dict[str, str]:
-    """The names of the running containers of an engine, by their whole ids. Errors as Engine.ask()."""
+    """Return the names of the running containers of an engine, by their whole ids. Raise what Engine.ask()
+    raises."""
     engine = ENGINES[scheme]
     status, answer = engine.ask("/containers/json", timeout)
     if status != 200:
@@ -47,7 +48,7 @@ def names(scheme: str, *, timeout: float = TIMEOUT) -> dict[str, str]:
 
 
 def _check_name(engine: Engine, name: str) -> None:
-    """Names and ids are of these letters with both engines, so nothing else gets into the request."""
+    """Refuse what neither engine takes for a name or id, so that nothing else gets into the request."""
     if (
         not 0 < len(name) <= 255
         or not name.isascii()
@@ -58,8 +59,8 @@ def _check_name(engine: Engine, name: str) -> None:
 
 
 def _unknown(engine: Engine, name: str, status: int, answer: Any, timeout: float) -> OSError:
-    """Why there is not one container of that name. Where the ids of several begin so, docker answers with 500
-    and podman with 404, each in its own words: so its list is looked at."""
+    """Return why there is not one container of that name. If the ids of several begin so, docker answers with
+    500 and podman with 404, each in its own words: so look at the list."""
     if not name.strip("0123456789abcdef"):
         try:
             everything = _listed(engine.ask("/containers/json?all=1", timeout)[1])
@@ -77,7 +78,7 @@ def _unknown(engine: Engine, name: str, status: int, answer: Any, timeout: float
 
 
 def _listed(answer: Any) -> list[tuple[str, str]]:
-    """(id, name) for each entry of GET /containers/json that has them."""
+    """Return (id, name) for each entry of GET /containers/json that has them."""
     found = []
     for entry in answer if isinstance(answer, list) else ():
         identity, named = member(entry, "Id"), member(entry, "Names")
@@ -87,7 +88,7 @@ def _listed(answer: Any) -> list[tuple[str, str]]:
 
 
 def _condition(state: Any) -> str:
-    """What it is instead of running, in the engine's word."""
+    """Return what it is instead of running, in the engine's word."""
     status, code = member(state, "Status"), member(state, "ExitCode")
     if not isinstance(status, str):
         return ""

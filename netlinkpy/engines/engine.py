@@ -20,9 +20,9 @@ _WORDS = 200  # letters of an engine's own words that an error repeats
 class Engine(Record):
     """An engine on this machine.
 
-    name; variable: of the environment, says where it listens; system: where root's listens else; user: where
-    an ordinary user's own does, below XDG_RUNTIME_DIR; user_first: whether that one is asked first, as the
-    engine's own command does; help: what to do where nobody listens."""
+    variable: of the environment, says where it listens; system: where root's listens else; user: where an
+    ordinary user's own does, below XDG_RUNTIME_DIR; user_first: whether that one is asked first, as the
+    engine's own command does; help: what to do if nobody listens."""
 
     name: str
     variable: str
@@ -32,11 +32,12 @@ class Engine(Record):
     help: str
 
     def ask(self, target: str, timeout: float) -> tuple[int, Any]:
-        """(HTTP status, what the JSON of the answer holds) for one GET; timeout: seconds for all of it.
+        """Return (HTTP status, what the JSON of the answer holds) for one GET; timeout: seconds for all of
+        it.
 
-        ValueError: the variable names no unix socket. OSError: ECONNREFUSED the engine is not there; EACCES
-        it is not for us; EPROTO, EMSGSIZE or ETIMEDOUT its answer makes no sense, is endless, or does not
-        come; EXDEV it counts processes in another PID namespace."""
+        Raise ValueError if the variable names no unix socket; OSError: ECONNREFUSED the engine is not there;
+        EACCES we may not ask it; EPROTO, EMSGSIZE or ETIMEDOUT its answer makes no sense, is endless, or does
+        not come; EXDEV it counts processes in another PID namespace."""
         path, connection = self._connect(timeout)
         try:
             with connection:
@@ -59,17 +60,17 @@ class Engine(Record):
             return status, None
 
     def nonsense(self) -> OSError:
-        """The error for an answer that cannot be."""
+        """Return the error for an answer that cannot be."""
         return OSError(errno.EPROTO, f"cannot ask {self.name}: its answer makes no sense")
 
     def refusal(self, status: int, answer: Any) -> OSError:
-        """The error for an answer of another status, in the engine's own words."""
+        """Return the error for an answer of another status, in the engine's own words."""
         words = member(answer, "message")
         told = f": {plain(words)}" if isinstance(words, str) and words else ""
         return OSError(errno.EREMOTEIO, f"{self.name} answers with HTTP status {status}{told}")
 
     def _paths(self) -> list[str]:
-        """Where its socket may be, best first."""
+        """Return where its socket may be, best first."""
         named = os.environ.get(self.variable, "")
         if named:
             scheme, _, path = named.partition("://")
@@ -86,8 +87,8 @@ class Engine(Record):
         return [*self.system, *own]
 
     def _connect(self, timeout: float) -> tuple[str, HttpConnection]:
-        """A connection to the first of its sockets that takes one; else the first refusal that tells more
-        than that there is no such file."""
+        """Return a connection to the first of its sockets that takes one. Raise the first refusal that tells
+        more than that there is no such file."""
         paths = self._paths()
         refusals = []
         for path in paths:
@@ -140,18 +141,18 @@ ENGINES = {
 
 
 def member(value: Any, key: str) -> Any:
-    """A member of a JSON object; None where there is none, or the value is no object."""
+    """Return a member of a JSON object; None if there is none, or the value is no object."""
     return value.get(key) if isinstance(value, dict) else None
 
 
 def plain(text: str) -> str:
-    """An engine's words fit for a terminal: one line, bounded, nothing that moves the cursor."""
+    """Return an engine's words fit for a terminal: one line, bounded, nothing that moves the cursor."""
     return "".join([letter if letter.isprintable() else " " for letter in text[:_WORDS]])
 
 
 def _is_foreign(listener: int) -> bool:
-    """Whether the process that listens is in another PID namespace, so that its numbers are others here (0:
-    it is not even seen from ours)."""
+    """Return whether the process that listens (0: it is not even seen from here) is in another PID namespace,
+    where processes have other numbers."""
     if not listener:
         return True
     here, there = _pid_namespace("self"), _pid_namespace(str(listener))
@@ -159,7 +160,8 @@ def _is_foreign(listener: int) -> bool:
 
 
 def _pid_namespace(process: str) -> str | None:
-    """None where it cannot be seen: the process is another user's, or there is no /proc."""
+    """Return the PID namespace; None if it cannot be seen: the process is another user's, or there is no
+    /proc."""
     try:
         return os.readlink(f"/proc/{process}/ns/pid")
     except OSError:

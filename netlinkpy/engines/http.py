@@ -24,7 +24,7 @@ class HttpConnection(Closing):
     __slots__ = ("_buffer", "_deadline", "_socket")
 
     def __init__(self, path: str, timeout: float) -> None:
-        """path: of the socket; timeout: seconds for everything. OSError where nobody listens there."""
+        """path: of the socket; timeout: seconds for everything. Raise OSError if nobody listens there."""
         self._deadline = monotonic() + timeout
         self._buffer = bytearray()  # its front is taken away without a copy
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
@@ -36,16 +36,16 @@ class HttpConnection(Closing):
             raise
 
     def peer_pid(self) -> int:
-        """The process that listens, by its number in our PID namespace; 0 where it is outside (SO_PEERCRED,
-        unix(7))."""
+        """Return the process that listens, by its number in our PID namespace; 0 if it is outside
+        (SO_PEERCRED, unix(7))."""
         credentials = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         return int.from_bytes(credentials[:4], byteorder)
 
     def get(self, target: str) -> tuple[int, bytes]:
-        """The status and the body of the answer to one GET; one for each connection.
+        """Return status and body of the answer to one GET; one for each connection.
 
-        OSError: EPROTO the answer is no HTTP or ends early, EMSGSIZE it is too long, ETIMEDOUT it took too
-        long."""
+        Raise OSError: EPROTO the answer is no HTTP or ends early, EMSGSIZE it is too long, ETIMEDOUT it took
+        too long."""
         request = (
             f"GET {target} HTTP/1.1\r\nHost: engine\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
         )
@@ -66,7 +66,7 @@ class HttpConnection(Closing):
         self._socket.close()
 
     def _head(self) -> tuple[int, dict[bytes, bytes]]:
-        """The status, and the header fields by their names in small letters."""
+        """Return the status, and the header fields by their names in small letters."""
         lines = self._until(b"\r\n\r\n", _HEAD_LIMIT).split(b"\r\n")
         version, _, rest = lines[0].partition(b" ")
         status = rest[:3]
@@ -79,7 +79,7 @@ class HttpConnection(Closing):
         return int(status), fields
 
     def _chunks(self) -> bytes:
-        """A chunked body (RFC 9112, 7.1); trailers are not waited for."""
+        """Return a chunked body (RFC 9112, 7.1); trailers are not waited for."""
         body: list[bytes] = []
         total = 0
         while True:
@@ -95,7 +95,7 @@ class HttpConnection(Closing):
                 raise _garbage()
 
     def _until(self, mark: bytes, limit: int) -> bytes:
-        """What comes before a mark, which is taken away too."""
+        """Take what comes before a mark, and the mark; return the former."""
         start = 0
         while (at := self._buffer.find(mark, start)) < 0:
             if len(self._buffer) > limit:
@@ -107,7 +107,7 @@ class HttpConnection(Closing):
         return found
 
     def _take(self, size: int) -> bytes:
-        """Exactly so many bytes."""
+        """Take and return exactly so many bytes."""
         while len(self._buffer) < size:
             self._buffer += self._more() or _ended_early()
         found = bytes(self._buffer[:size])
@@ -115,7 +115,7 @@ class HttpConnection(Closing):
         return found
 
     def _rest(self) -> bytes:
-        """All that comes until the other side closes."""
+        """Return all that comes until the other side closes."""
         while piece := self._more():
             self._buffer += piece
             _bounded(len(self._buffer))

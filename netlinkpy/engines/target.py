@@ -1,5 +1,5 @@
-"""TARGET: how a command line names a container: a name in /run/netns, a path, a process id; or said
-outright."""
+"""TARGET: how a command line names a container: a name in /run/netns, a path, a process id; or a scheme and a
+name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ HELP = "TARGET is a name in /run/netns, a path, a process id; or netns:NAME, pid
 
 
 def read_target(text: str) -> Target:
-    """What a TARGET means to the library: digits are a process unless a namespace bears that name (as `ip`
-    looks).
+    """Return what a TARGET means to the library: digits are a process unless a namespace bears that name (as
+    `ip` looks).
 
-    ValueError where it can be none; OSError where an engine does not know the container."""
+    Raise ValueError if it can be none, OSError if an engine does not know the container."""
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "netns":
         named_path(rest)

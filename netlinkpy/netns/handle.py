@@ -35,7 +35,7 @@ class Netns(Closing):
         """Open a namespace: a str is a name in /run/netns, or a path if it holds a slash; an int is a process
         id. A Netns is opened once more.
 
-        FileNotFoundError or ProcessLookupError where there is none, ValueError for an impossible name,
+        Raise FileNotFoundError or ProcessLookupError if there is none, ValueError for an impossible name,
         OSError (EINVAL) for a file that is no network namespace."""
         if isinstance(target, Netns):
             return cls(os.dup(target.fileno()), target.label)
@@ -49,13 +49,13 @@ class Netns(Closing):
 
     @classmethod
     def from_fd(cls, fd: int) -> Netns:
-        """The namespace of a descriptor, which stays the caller's: it is duplicated. OSError where it is no
-        network namespace."""
+        """Open the namespace of a descriptor, which stays the caller's: it is duplicated. Raise OSError if it
+        is no network namespace."""
         return cls._checked(os.dup(fd), f"namespace of descriptor {fd}")
 
     @classmethod
     def current(cls) -> Netns:
-        """The namespace of the calling thread."""
+        """Open the namespace of the calling thread."""
         label = "the caller's namespace"
         try:
             return cls(os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC), label)
@@ -99,14 +99,14 @@ class Netns(Closing):
         return cls(fd, label)
 
     def fileno(self) -> int:
-        """The descriptor; ValueError once closed."""
+        """Return the descriptor. Raise ValueError once closed."""
         if self._fd < 0:
             raise ValueError(f"{self.label} is closed")
         return self._fd
 
     @property
     def identity(self) -> tuple[int, int]:
-        """(device, inode) of the namespace: equal for two handles exactly when they are the same one."""
+        """(device, inode) of the namespace: equal for two handles exactly if they are of the same one."""
         status = os.fstat(self.fileno())
         return status.st_dev, status.st_ino
 
@@ -121,7 +121,7 @@ class Netns(Closing):
 
 
 def is_network_namespace(fd: int) -> bool:
-    """Whether a descriptor is of a network namespace (ioctl NS_GET_NSTYPE, linux/nsfs.h)."""
+    """Return whether a descriptor is of a network namespace (ioctl_ns(2))."""
     from fcntl import ioctl
 
     try:
@@ -131,7 +131,7 @@ def is_network_namespace(fd: int) -> bool:
 
 
 def named_path(name: str) -> str:
-    """The path of a named namespace; ValueError where the name cannot be one."""
+    """Return the path of a named namespace. Raise ValueError if the name cannot be one."""
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"{name!r} cannot name a namespace: no slash, not empty, not . or ..")
     if len(os.fsencode(name)) > 255:

@@ -22,16 +22,16 @@ _ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is wha
 def create(name: str) -> None:
     """Make a network namespace and name it; `lo` in it is down, as the kernel makes it.
 
-    FileExistsError where the name is taken, ValueError where it cannot be one, PermissionError without
+    Raise FileExistsError if the name is taken, ValueError if it cannot be one, PermissionError without
     CAP_SYS_ADMIN."""
     create_many([name])
 
 
 def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> None:
-    """Make many namespaces, all or none: what was made is removed when one fails. progress(done, of) is
-    called as it goes.
+    """Make many namespaces, all or none: what was made is removed if one fails. progress(done, of) is called
+    as it goes.
 
-    Errors as create(); they name the one that failed."""
+    Raise what create() raises, for the one that failed."""
     from ..backends import load
 
     backend = load()
@@ -57,8 +57,8 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
 
 
 def bind(name: str, pid: int) -> None:
-    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Errors as
-    create()."""
+    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Raise what
+    create() raises."""
     from ..backends import load
 
     path = named_path(name)
@@ -76,14 +76,14 @@ def bind(name: str, pid: int) -> None:
 
 
 def delete(name: str) -> None:
-    """Take a name away; the namespace goes when nothing else holds it. FileNotFoundError where there is no
+    """Take a name away; the namespace goes when nothing else holds it. Raise FileNotFoundError if there is no
     such name."""
     delete_many([name])
 
 
 def delete_many(names: Sequence[str]) -> None:
-    """Take many names away. It goes on past one that fails, and then raises that one's error. ValueError for
-    a name that cannot be one; then none is taken away."""
+    """Take many names away. It goes on past one that fails, and then raises that one's error. Raise
+    ValueError for a name that cannot be one; then none is taken away."""
     failed = None
     for path in [named_path(name) for name in names]:
         try:
@@ -95,7 +95,7 @@ def delete_many(names: Sequence[str]) -> None:
 
 
 def list() -> builtins.list[str]:
-    """The names in /run/netns, in order; none where there is no such directory."""
+    """Return the names in /run/netns, in order; none if there is no such directory."""
     try:
         return sorted(os.listdir(RUN_DIRECTORY))
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def list() -> builtins.list[str]:
 
 def prune() -> builtins.list[str]:
     """Remove what dangles in /run/netns (links to a process that is gone, files that a killed maker left),
-    and give the names."""
+    and return the names."""
     removed = []
     for name in list():
         path = f"{RUN_DIRECTORY}/{name}"
@@ -173,7 +173,7 @@ def _dangles(path: str) -> bool:
 
 
 def _abandoned(path: str) -> bool:
-    """Whether a regular file is no namespace, and old enough that nobody is just about to mount one on it."""
+    """Return whether a regular file is no namespace, and so old that nobody is about to mount one on it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

@@ -1,4 +1,4 @@
-"""Doing something inside a namespace: processes started there, and who is there already."""
+"""Processes and namespaces: started inside one, called inside one, and found in one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def call(netns: Target, function: Callable[[], T]) -> T:
-    """Call a function on a throw-away thread inside a namespace, and give what it gives (or raise what it
+    """Call a function on a throw-away thread inside a namespace, and return what it returns (or raise what it
     raises).
 
     The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function
@@ -55,8 +55,8 @@ def call(netns: Target, function: Callable[[], T]) -> T:
 
 
 def popen(netns: Target, arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a program inside a namespace: subprocess.Popen with its options. Its mounts stay the caller's
-    (/sys shows the devices of the namespace it was mounted in)."""
+    """Start a program inside a namespace: subprocess.Popen with its options. The mounts stay the caller's
+    (/sys shows the devices of the namespace that it was mounted in)."""
     import subprocess
 
     return call(netns, lambda: subprocess.Popen(arguments, **options))
@@ -92,15 +92,16 @@ def run(
 
 
 def identify(pid: int) -> builtins.list[str]:
-    """The names in /run/netns that the namespace of a process has. ProcessLookupError where there is no such
-    process."""
+    """Return the names in /run/netns that the namespace of a process has. Raise ProcessLookupError if there
+    is no such process."""
     with Netns.open(pid) as netns:
         identity = netns.identity
     return [name for name in names() if _identity(f"{RUN_DIRECTORY}/{name}") == identity]
 
 
 def pids(netns: Target) -> builtins.list[int]:
-    """The processes whose main thread is in a namespace (those that the caller may look at), ascending."""
+    """Return the processes whose main thread is in a namespace (those that the caller may look at),
+    ascending."""
     with Netns.open(netns) as handle:
         identity = handle.identity
     processes = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
@@ -110,6 +111,6 @@ def pids(netns: Target) -> builtins.list[int]:
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
-    except OSError:  # gone meanwhile, or not ours to look at
+    except OSError:  # it went meanwhile, or we may not look at it
         return None
     return status.st_dev, status.st_ino
