@@ -31,6 +31,7 @@ from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.netfilter.elements import LONGEST_LIST, SET_ELEMENTS, Element
 from ..wire.netfilter.nfnetlink import BATCH, message_type
 from ..wire.netfilter.tables import CHAIN, GENERATION, RULE, SET, TABLE
+from ..wire.transaction import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ..wire.message import Message
 
     T = TypeVar("T")
-    Change = tuple[Message, int, int, Values]  # message, type, flags, values
+    Change = Request  # a message of a transaction
 
 _PAUSE = 0.002  # seconds, at most, before a transaction that another one overtook is tried again
 
@@ -131,12 +132,12 @@ class Nftables(Closing):
         todo = list(changes)
         if not todo:
             return
-        message, type, flags, values = todo[-1]
         # Asked of the last change, since before Linux 6.10 the end of a batch is not acked.
-        todo[-1] = message, type, flags | NLM_F_ACK, values
-        begin = BATCH, NFNL_MSG_BATCH_BEGIN, 0, {**batch, "genid": generation}
+        todo[-1] = todo[-1].replace(flags=todo[-1].flags | NLM_F_ACK)
+        begin = Request("", BATCH, NFNL_MSG_BATCH_BEGIN, 0, {**batch, "genid": generation})
+        end = Request("", BATCH, NFNL_MSG_BATCH_END, 0, batch)
         try:
-            self.socket.batch([begin, *todo, (BATCH, NFNL_MSG_BATCH_END, 0, batch)], verb=verb)
+            self.socket.batch([begin, *todo, end], verb=verb)
         except NetlinkError as error:
             raise explained(error) from None
 
@@ -195,12 +196,12 @@ def _tries(seconds: float) -> Iterator[int]:
 
 def new_table(family: int, table: str) -> Change:
     """Make a table; nothing if it is there."""
-    return TABLE, _type(NFT_MSG_NEWTABLE), 0, {"nfgen_family": family, "name": table, "flags": 0}
+    return Request("", TABLE, _type(NFT_MSG_NEWTABLE), 0, {"nfgen_family": family, "name": table, "flags": 0})
 
 
 def delete_table(family: int, table: str) -> Change:
     """Delete a table and all in it."""
-    return TABLE, _type(NFT_MSG_DELTABLE), 0, {"nfgen_family": family, "name": table}
+    return Request("", TABLE, _type(NFT_MSG_DELTABLE), 0, {"nfgen_family": family, "name": table})
 
 
 def new_chain(family: int, table: str, chain: str, base: tuple[str, int, int] | None = None) -> Change:
@@ -210,12 +211,14 @@ def new_chain(family: int, table: str, chain: str, base: tuple[str, int, int] | 
     if base is not None:
         kind, hook, priority = base
         values |= {"type": kind, "policy": 1, "hook": {"hooknum": hook, "priority": priority}}
-    return CHAIN, _type(NFT_MSG_NEWCHAIN), NLM_F_CREATE, values
+    return Request("", CHAIN, _type(NFT_MSG_NEWCHAIN), NLM_F_CREATE, values)
 
 
 def flush_chain(family: int, table: str, chain: str) -> Change:
     """Delete the rules of a chain."""
-    return RULE, _type(NFT_MSG_DELRULE), 0, {"nfgen_family": family, "table": table, "chain": chain}
+    return Request(
+        "", RULE, _type(NFT_MSG_DELRULE), 0, {"nfgen_family": family, "table": table, "chain": chain}
+    )
 
 
 def add_rule(family: int, table: str, chain: str, expressions: Iterable[Values]) -> Change:
@@ -226,7 +229,7 @@ def add_rule(family: int, table: str, chain: str, expressions: Iterable[Values])
         "chain": chain,
         "expressions": {"elem": list(expressions)},
     }
-    return RULE, _type(NFT_MSG_NEWRULE), NLM_F_CREATE | NLM_F_APPEND, values
+    return Request("", RULE, _type(NFT_MSG_NEWRULE), NLM_F_CREATE | NLM_F_APPEND, values)
 
 
 def new_set(
@@ -235,7 +238,7 @@ def new_set(
     """Make a set or map; nothing if it is there just so. number: of the set within the
     transaction; userdata: what nft wants to know of it; what: further attributes of SET."""
     values = {"nfgen_family": family, "table": table, "name": set, **what, "id": number, "userdata": userdata}
-    return SET, _type(NFT_MSG_NEWSET), NLM_F_CREATE, values
+    return Request("", SET, _type(NFT_MSG_NEWSET), NLM_F_CREATE, values)
 
 
 def add_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
@@ -259,8 +262,8 @@ def _element_changes(
     for element in elements:
         room -= element.size
         if room < 0:
-            yield SET_ELEMENTS, _type(type), flags, {**head, "elements": part}
+            yield Request("", SET_ELEMENTS, _type(type), flags, {**head, "elements": part})
             part, room = [], LONGEST_LIST - element.size
         part.append(element)
     if part:
-        yield SET_ELEMENTS, _type(type), flags, {**head, "elements": part}
+        yield Request("", SET_ELEMENTS, _type(type), flags, {**head, "elements": part})

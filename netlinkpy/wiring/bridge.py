@@ -31,13 +31,14 @@ from ..wire.rtnetlink.link import (
     RTM_NEWLINK,
 )
 from ..wire.template import Template
+from ..wire.transaction import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from ..transport.socket import Answer, Request
+    from ..wire.transaction import Answer
 
 _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
 # What bridges were the last time: their indices, and the MACs that were pinned. It saves asking twice and
@@ -93,7 +94,7 @@ class PrivateGroup:
         """An address of one byte is invalid for every member (EINVAL), and nobody's business without
         members."""
         values = {"group": self.number, "address": b"\0"}
-        probe = ("make links on the host", LINK, RTM_NEWLINK, NLM_F_ACK, values)
+        probe = Request("make links on the host", LINK, RTM_NEWLINK, NLM_F_ACK, values)
         members, *self.answers = self.socket.ask([probe, *asked])
         if members.error is not None and members.error.errno != errno.EINVAL:
             raise members.error
@@ -173,7 +174,7 @@ class Bridge:
         where it is no bridge."""
         self.name = name
         self._addresses: dict[int, list[tuple[bytes, int]]] = {}
-        asked = [(f"find bridge {name}", LINK, RTM_GETLINK, 0, _by(ifname=name))]
+        asked = [Request(f"find bridge {name}", LINK, RTM_GETLINK, 0, _by(ifname=name))]
         index, pinned = _known.get(name, (0, b""))
         if index:
             asked.append(self._addresses_of(index))
@@ -184,8 +185,10 @@ class Bridge:
             if index == self.index and not addresses[0].interrupted:
                 self._told = addresses[0].get()
             else:
-                verb, message, type, _, values = self._addresses_of(self.index)
-                self._told = self.group.socket.dump_bodies(message, type, values, verb=verb)
+                asked_again = self._addresses_of(self.index)
+                self._told = self.group.socket.dump_bodies(
+                    asked_again.message, asked_again.type, asked_again.values, verb=asked_again.verb
+                )
         except BaseException:
             self.group.close()
             raise
@@ -208,7 +211,7 @@ class Bridge:
 
     def _addresses_of(self, index: int) -> Request:
         verb = f"list the addresses of bridge {self.name}"
-        return verb, ADDRESS, RTM_GETADDR, NLM_F_DUMP, {"ifa_index": index}
+        return Request(verb, ADDRESS, RTM_GETADDR, NLM_F_DUMP, {"ifa_index": index})
 
     def _read(self, body: bytes) -> None:
         self.index, flags, self._mac, kind = pick(_facts(), body)
@@ -280,7 +283,9 @@ class Bridge:
     def _look_at_ports(self, indices: list[int]) -> dict[int, int]:
         """The states of a few ports, -1 for one that is none; the bridge is looked at too."""
         verb = f"look at the ports of {self.name}"
-        asked = [(verb, LINK, RTM_GETLINK, 0, _by(ifi_index=index)) for index in (*indices, self.index)]
+        asked = [
+            Request(verb, LINK, RTM_GETLINK, 0, _by(ifi_index=index)) for index in (*indices, self.index)
+        ]
         states = {}
         for index, answer in zip(indices, self.group.socket.ask(asked), strict=False):
             if answer.error is not None and answer.error.errno == errno.ENODEV:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from netlinkpy.framing import frame
+from netlinkpy.framing import frame, messages, refusal
+from netlinkpy.uapi.netlink import NLMSG_DONE, NLMSG_ERROR
 from netlinkpy.wire import extack
-from netlinkpy.wire.conversation import Ack, Conversation, Done
 from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink.address import ADDRESS
 from netlinkpy.wire.rtnetlink.link import LINK
@@ -88,15 +88,13 @@ def test_reply_packs_to_itself(golden: Golden) -> None:
 
 @pytest.mark.parametrize("golden", ENDS, ids=named)
 def test_end_of_a_request_is_told(golden: Golden) -> None:
-    conversation = Conversation()
-    sequence, _ = conversation.request(0, 0, b"")
-    numbered = golden.message[:8] + struct.pack("<I", sequence) + golden.message[12:]
-    (end,) = conversation.receive(numbered)
-    assert isinstance(end, Done if golden.kind == "NLMSG_DONE" else Ack)
+    ((start, end, type, flags, *_),) = messages(golden.message, 0, len(golden.message))
+    assert type == (NLMSG_DONE if golden.kind == "NLMSG_DONE" else NLMSG_ERROR)
     told = {name: value for name, value in golden.values.items() if name != "error"}
-    assert end.errno == -golden.values["error"]
-    assert extack.EXTACK.parse(end.tlvs, {}) == told
-    assert extack.EXTACK.pack(told) == end.tlvs
+    errno, tlvs = refusal(golden.message, start, end, type, flags)
+    assert errno == -golden.values["error"]
+    assert extack.EXTACK.parse(tlvs, {}) == told
+    assert extack.EXTACK.pack(told) == tlvs
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ GOLDEN = golden()
 
 def told(changes: Iterable[Change]) -> list[Told]:
     """Our changes in the same form (NLM_F_REQUEST is set when they are sent)."""
-    return [(NAMES[type & 0xFF], flags | 1, message.pack(values)) for message, type, flags, values in changes]
+    return [(NAMES[one.type & 0xFF], one.flags | 1, one.message.pack(one.values)) for one in changes]
 
 
 def respelled(message: Told) -> Told:
@@ -109,7 +109,7 @@ def test_elements_are_deleted_as_nft_deletes_them(name: str) -> None:
 
 
 def test_chain_is_flushed_and_table_deleted_as_nft_does() -> None:
-    flushed = [change for change in table.ensure() if change[3].get("chain") == "forward"][:1]
+    flushed = [change for change in table.ensure() if change.values.get("chain") == "forward"][:1]
     assert told(flushed) == GOLDEN["flush chain"]
     assert told([delete_table(FAMILY, TABLE)]) == GOLDEN["delete table"]
 

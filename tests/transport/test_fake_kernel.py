@@ -11,26 +11,38 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.framing import frame
+from netlinkpy.testing import Asked, Datagram, FakeKernel
 from netlinkpy.transport.socket import DUMP_TRIES, Socket
-from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_OVERRUN
+from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_OVERRUN
 from netlinkpy.wire.columns import Plan, Table, number
-from netlinkpy.wire.rtnetlink.link import LINK
-from tests.transport.fake import (
-    RTM_GETLINK,
-    RTM_NEWLINK,
-    STRANGER,
-    Datagram,
-    ack,
-    before,
-    done,
-    number_of,
-    part,
-    reply,
-)
+from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.transaction import Request
 
-Answer = Callable[[bytes], Iterable[Datagram]]
+Come = bytes | Datagram | BaseException
+Answer = Callable[[Asked], Iterable[Come]]
 VERB = "look at link lo"
+STRANGER = 4711  # a port id
+
+
+def before(answer: Answer, *, timeout: float = 5.0) -> Socket:
+    """A socket whose kernel is fake."""
+    with FakeKernel(answer):
+        return Socket(timeout=timeout, where="process 7")
+
+
+def shifted(asked: Asked, by: int) -> Asked:
+    """The same with another number."""
+    return asked.replace(sequence=asked.sequence + by)
+
+
+def reply(asked: Asked, name: str, flags: int = 0) -> bytes:
+    """A link, in answer to it."""
+    return asked.reply(RTM_NEWLINK, LINK.pack({"ifi_index": 7, "ifname": name}), flags)
+
+
+def part(asked: Asked, name: str, flags: int = 0) -> bytes:
+    """A link of a dump."""
+    return reply(asked, name, NLM_F_MULTI | flags)
 
 
 def request(sock: Socket) -> list[str]:
@@ -54,7 +66,7 @@ def gather(sock: Socket) -> list[str]:
 
 
 def batch(sock: Socket) -> list[str]:
-    sock.batch([(LINK, RTM_NEWLINK, NLM_F_ACK, {"ifname": "a"})], verb=VERB)
+    sock.batch([Request("", LINK, RTM_NEWLINK, NLM_F_ACK, {"ifname": "a"})], verb=VERB)
     return []
 
 
@@ -64,13 +76,9 @@ every = pytest.mark.parametrize("ask", ASKING, ids=lambda ask: ask.__name__)
 every_dump = pytest.mark.parametrize("ask", DUMPING, ids=lambda ask: ask.__name__)
 
 
-def good(data: bytes) -> list[Datagram]:
+def good(asked: Asked) -> list[Come]:
     """A right answer, whatever is asked."""
-    return [part(data, "lo"), done(data)] if is_dump(data) else [reply(data, "lo"), ack(data)]
-
-
-def is_dump(data: bytes) -> bool:
-    return data[7] == 3  # NLM_F_DUMP in the flags' high byte
+    return [part(asked, "lo"), asked.done()] if asked.is_dump else [reply(asked, "lo"), asked.ack()]
 
 
 def failing(sock: Socket, ask: Callable[[Socket], list[str]], kind: type[OSError]) -> OSError:
@@ -98,15 +106,15 @@ def test_a_right_answer(ask: Callable[[Socket], list[str]]) -> None:
 def test_what_is_no_answer_is_passed_over(ask: Callable[[Socket], list[str]]) -> None:
     """Strays of all sorts before the right answer: other numbers, and other senders, even with our number."""
 
-    def answer(data: bytes) -> list[Datagram]:
+    def answer(asked: Asked) -> list[Come]:
         return [
-            reply(data, "stray", shift=5),
-            ack(data, errno.EPERM, shift=-1),
-            (ack(data, errno.EPERM), STRANGER),
-            (part(data, "false"), STRANGER),
-            (b"garbage", STRANGER),
+            reply(shifted(asked, 5), "stray"),
+            shifted(asked, -1).ack(errno.EPERM),
+            Datagram(asked.ack(errno.EPERM), STRANGER),
+            Datagram(part(asked, "false"), STRANGER),
+            Datagram(b"garbage", STRANGER),
             b"",
-            *good(data),
+            *good(asked),
         ]
 
     with before(answer) as sock:
@@ -118,47 +126,47 @@ def test_what_is_no_answer_is_passed_over(ask: Callable[[Socket], list[str]]) ->
 
 @every
 def test_a_refusal(ask: Callable[[Socket], list[str]]) -> None:
-    error = failing(before(lambda data: [ack(data, errno.EPERM)]), ask, nl.NetlinkError)
+    error = failing(before(lambda asked: [asked.ack(errno.EPERM)]), ask, nl.NetlinkError)
     assert error.errno == errno.EPERM
     assert VERB in str(error) and "process 7" in str(error)
 
 
 @every_dump
 def test_a_refusal_at_the_end_of_a_dump(ask: Callable[[Socket], list[str]]) -> None:
-    error = failing(before(lambda data: [part(data, "lo"), done(data, errno.EINVAL)]), ask, nl.NetlinkError)
+    error = failing(before(lambda asked: [part(asked, "lo"), asked.done(errno.EINVAL)]), ask, nl.NetlinkError)
     assert error.errno == errno.EINVAL
 
 
 def test_a_get_that_is_acked_and_not_answered() -> None:
-    error = failing(before(lambda data: [ack(data)]), get, nl.NetlinkError)
+    error = failing(before(lambda asked: [asked.ack()]), get, nl.NetlinkError)
     assert error.errno == errno.ENODATA and VERB in str(error)
 
 
 # -- lies --------------------------------------------------------------------------------------------------
 
 
-def cut(data: bytes) -> list[Datagram]:
-    return [good(data)[0][:-3]]  # type: ignore[index, list-item]
+def cut(asked: Asked) -> list[Come]:
+    return [good(asked)[0][:-3]]  # type: ignore[index]
 
 
-def lie(data: bytes) -> list[Datagram]:
-    return [b"\xff\xff\0\0" + reply(data, "lo")[4:]]
+def lie(asked: Asked) -> list[Come]:
+    return [b"\xff\xff\0\0" + reply(asked, "lo")[4:]]
 
 
-def zero(data: bytes) -> list[Datagram]:
-    return [bytes(4) + reply(data, "lo")[4:]]
+def zero(asked: Asked) -> list[Come]:
+    return [bytes(4) + reply(asked, "lo")[4:]]
 
 
-def short(data: bytes) -> list[Datagram]:
-    return [reply(data, "lo")[:20]]
+def short(asked: Asked) -> list[Come]:
+    return [reply(asked, "lo")[:20]]
 
 
-def headless(data: bytes) -> list[Datagram]:
-    return [frame(RTM_NEWLINK, 0, number_of(data), bytes(7)), *good(data)]
+def headless(asked: Asked) -> list[Come]:
+    return [asked.reply(RTM_NEWLINK, bytes(7)), *good(asked)]
 
 
-def spoilt(data: bytes) -> list[Datagram]:
-    return [frame(RTM_NEWLINK, 2, number_of(data), bytes(16) + b"\xff\0\3\0lo\0\0"), *good(data)]
+def spoilt(asked: Asked) -> list[Come]:
+    return [asked.part(RTM_NEWLINK, bytes(16) + b"\xff\0\3\0lo\0\0"), *good(asked)]
 
 
 @every
@@ -178,33 +186,33 @@ def test_a_body_that_lies(ask: Callable[[Socket], list[str]], answer: Answer) ->
 
 def test_a_datagram_longer_than_the_buffer() -> None:
     """The kernel never sends one; recvfrom would cut it off."""
-    failing(before(lambda data: [reply(data, "lo") * 3000]), request, nl.MalformedError)
+    failing(before(lambda asked: [reply(asked, "lo") * 3000]), request, nl.MalformedError)
 
 
 # -- late --------------------------------------------------------------------------------------------------
 
 
-def never(data: bytes) -> list[Datagram]:
+def never(asked: Asked) -> list[Come]:
     return []
 
 
-def strays(data: bytes) -> Iterator[Datagram]:
+def strays(asked: Asked) -> Iterator[Come]:
     while True:
-        yield reply(data, "stray", shift=9)
+        yield reply(shifted(asked, 9), "stray")
 
 
-def strangers(data: bytes) -> Iterator[Datagram]:
+def strangers(asked: Asked) -> Iterator[Come]:
     while True:
-        yield ack(data), STRANGER
+        yield Datagram(asked.ack(), STRANGER)
 
 
-def nothings(data: bytes) -> Iterator[Datagram]:
+def nothings(asked: Asked) -> Iterator[Come]:
     while True:
         yield b""
 
 
-def half(data: bytes) -> list[Datagram]:
-    return [part(data, "lo")]  # a dump without an end, a reply without an ack
+def half(asked: Asked) -> list[Come]:
+    return [part(asked, "lo")]  # a dump without an end, a reply without an ack
 
 
 @every
@@ -227,10 +235,10 @@ def test_a_kernel_that_never_ends(ask: Callable[[Socket], list[str]]) -> None:
 def test_the_deadline_is_for_the_whole_request() -> None:
     """Not for each datagram of it."""
 
-    def slow(data: bytes) -> Iterator[Datagram]:
+    def slow(asked: Asked) -> Iterator[Come]:
         while True:
             time.sleep(0.05)
-            yield part(data, "lo")
+            yield part(asked, "lo")
 
     began = time.monotonic()
     failing(before(slow, timeout=0.3), dump, nl.DeadlineError)
@@ -242,18 +250,18 @@ def test_the_deadline_is_for_the_whole_request() -> None:
 
 @every
 def test_answers_that_were_lost(ask: Callable[[Socket], list[str]]) -> None:
-    error = failing(before(lambda data: [OSError(errno.ENOBUFS, "no room")]), ask, nl.OverrunError)
+    error = failing(before(lambda asked: [OSError(errno.ENOBUFS, "no room")]), ask, nl.OverrunError)
     assert error.errno == errno.ENOBUFS and "lost" in str(error) and VERB in str(error)
 
 
 @pytest.mark.parametrize("ask", [request, get, dump, batch], ids=lambda ask: ask.__name__)
 def test_an_overrun_that_the_kernel_tells(ask: Callable[[Socket], list[str]]) -> None:
-    failing(before(lambda data: [frame(NLMSG_OVERRUN, 0, number_of(data), b"")]), ask, nl.OverrunError)
+    failing(before(lambda asked: [asked.reply(NLMSG_OVERRUN, b"")]), ask, nl.OverrunError)
 
 
 @every
 def test_another_error_of_the_socket(ask: Callable[[Socket], list[str]]) -> None:
-    error = failing(before(lambda data: [OSError(errno.ENOTCONN, "gone")]), ask, nl.NetlinkError)
+    error = failing(before(lambda asked: [OSError(errno.ENOTCONN, "gone")]), ask, nl.NetlinkError)
     assert error.errno == errno.ENOTCONN and VERB in str(error)
 
 
@@ -264,10 +272,10 @@ def test_another_error_of_the_socket(ask: Callable[[Socket], list[str]]) -> None
 def test_an_interrupted_dump_is_begun_again(ask: Callable[[Socket], list[str]]) -> None:
     tries = itertools.count(1)
 
-    def answer(data: bytes) -> list[Datagram]:
+    def answer(asked: Asked) -> list[Come]:
         turn = next(tries)
         flags = NLM_F_DUMP_INTR if turn < 3 else 0
-        return [part(data, f"try{turn}", flags), done(data)]
+        return [part(asked, f"try{turn}", flags), asked.done()]
 
     with before(answer) as sock:
         assert ask(sock) == ["try3"]
@@ -277,8 +285,8 @@ def test_an_interrupted_dump_is_begun_again(ask: Callable[[Socket], list[str]]) 
 def test_a_dump_that_is_always_interrupted(ask: Callable[[Socket], list[str]]) -> None:
     tries = itertools.count(1)
 
-    def answer(data: bytes) -> list[Datagram]:
-        return [part(data, f"try{next(tries)}"), done(data, flags=NLM_F_DUMP_INTR)]
+    def answer(asked: Asked) -> list[Come]:
+        return [part(asked, f"try{next(tries)}"), asked.done(flags=NLM_F_DUMP_INTR)]
 
     error = failing(before(answer), ask, nl.DumpInterruptedError)
     assert error.errno == errno.EINTR and VERB in str(error)
@@ -296,29 +304,26 @@ def test_a_dump_that_is_always_interrupted(ask: Callable[[Socket], list[str]]) -
 def test_a_failed_request_spoils_no_later_one(ask: Callable[[Socket], list[str]], spoil: Answer) -> None:
     """What comes of it is stray."""
     turns = itertools.count()
-    late: list[bytes] = []
+    late: list[Asked] = []
 
-    def answer(data: bytes) -> Iterable[Datagram]:
+    def answer(asked: Asked) -> Iterable[Come]:
         if next(turns) == 0:
-            late.append(data)
-            return spoil(data)
-        return [*good(late[0]), ack(late[0], errno.EPERM), *good(data)]
+            late.append(asked)
+            return spoil(asked)
+        return [*good(late[0]), late[0].ack(errno.EPERM), *good(asked)]
 
     with before(answer, timeout=0.1) as sock:
-        if not (ask is get and spoil is half):  # the first reply is all that a get waits for
-            with pytest.raises((nl.MalformedError, nl.DeadlineError)):
-                ask(sock)
-        else:
+        with pytest.raises((nl.MalformedError, nl.DeadlineError)):
             ask(sock)
         assert ask(sock) == ([] if ask is batch else ["lo"])
 
 
 def test_values_that_do_not_fit_are_refused_unsent() -> None:
-    requests: list[bytes] = []
+    requests: list[Asked] = []
 
-    def answer(data: bytes) -> list[Datagram]:
-        requests.append(data)
-        return good(data)
+    def answer(asked: Asked) -> list[Come]:
+        requests.append(asked)
+        return good(asked)
 
     with before(answer) as sock:
         with pytest.raises(ValueError, match="mtu"):

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket as plain
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE
 from netlinkpy.wire.template import Template
+from netlinkpy.wire.transaction import Request
 from tests.support.namespaces import Container, inside, map_root, unshare
 
 LO = {"ifname": "lo"}
@@ -153,7 +155,7 @@ def test_a_forked_child_is_refused() -> None:
                 lambda: lo_of(sock),
                 lambda: sock.request(LINK, RTM_GETLINK, 0, LO),
                 lambda: sock.dump(LINK, RTM_GETLINK, {}),
-                lambda: sock.batch([(LINK, RTM_GETLINK, NLM_F_ACK, LO)]),
+                lambda: sock.batch([Request("", LINK, RTM_GETLINK, NLM_F_ACK, LO)]),
                 lambda: sock.exchange(bytearray(frame(RTM_GETLINK, NLM_F_REQUEST, 1, LINK.pack(LO))), 1),
             ]
             refusals: list[tuple[int | None, str]] = []
@@ -194,6 +196,84 @@ def test_each_thread_may_have_its_own() -> None:
     for thread in threads:
         thread.join()
     assert found == [1] * 200
+
+
+def test_a_second_thread_is_refused_in_words() -> None:
+    """Two threads on one socket: each answer that comes is right, and what is refused says why."""
+    found: list[tuple[int, int]] = []
+    refused: list[OSError] = []
+    with Socket() as sock, nl.RTNetlink() as rt:
+        rt.links.add("br0", kind="bridge")
+        indices = [1, rt.links.get("br0").index]
+        ready = threading.Barrier(2)
+
+        def work(index: int) -> None:
+            ready.wait()
+            for _ in range(3000):
+                try:
+                    found.append((index, sock.get(LINK, RTM_GETLINK, {"ifi_index": index})["ifi_index"]))
+                except OSError as error:
+                    refused.append(error)
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in indices]
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(before)
+        assert lo_of(sock) == 1
+    assert [one for one in found if one[0] != one[1]] == []
+    assert len(found) + len(refused) == 6000 and refused
+    assert {(error.errno, "thread" in str(error)) for error in refused} == {(errno.EBUSY, True)}
+
+
+def test_a_socket_that_is_lent_is_refused_to_other_threads() -> None:
+    with Socket() as sock:
+        sock.lend()
+        refused: list[OSError] = []
+
+        def work() -> None:
+            for ask in (sock.lend, lambda: lo_of(sock), lambda: sock.exchange(bytearray(), 0)):
+                try:
+                    ask()
+                except OSError as error:
+                    refused.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert [error.errno for error in refused] == [errno.EBUSY] * 3
+        sock.take_back(answered=True)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert len(refused) == 3
+
+
+def test_a_handler_that_asks_meanwhile_is_refused() -> None:
+    """It would take the answer that is waited for."""
+    refused: list[OSError] = []
+
+    def handler(*_: object) -> None:
+        try:
+            lo_of(sock)
+        except OSError as error:
+            refused.append(error)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with Socket(timeout=0.2) as sock:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(nl.DeadlineError):  # it asks for no ack, and so never gets an answer
+                sock.ask([Request("wait", LINK, RTM_NEWLINK, 0, {"ifi_index": 1})])
+            assert lo_of(sock) == 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert [error.errno for error in refused] == [errno.EBUSY]
 
 
 # -- other senders -----------------------------------------------------------------------------------------
@@ -270,7 +350,7 @@ def test_what_a_handler_raises_while_waiting(interrupting: None) -> None:
         began = time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(SignalledError):
-            sock._receive("wait", time.monotonic() + 10)
+            sock._receive(sock._socket.recvfrom, 1 << 16, "wait", time.monotonic() + 10)
         assert time.monotonic() - began < 2
         assert lo_of(sock) == 1
 
@@ -308,28 +388,42 @@ def test_answers_of_an_exchange_that_was_broken_off_are_nobody_elses(
 # -- deadlines ---------------------------------------------------------------------------------------------
 
 
-def test_answers_that_do_not_fit_the_buffer_are_said_to_be_lost() -> None:
-    """More acks than the receive buffer holds, in one datagram."""
+def test_answers_that_do_not_fit_the_buffer_are_not_asked_for() -> None:
+    """More acks than the receive buffer holds, in one datagram; as many as it holds come all."""
     with Socket() as sock:
-        count = sock.answer_room * 8
-        requests = [(LINK, RTM_NEWLINK, NLM_F_ACK, {"ifi_index": 1})] * count
-        with pytest.raises(nl.OverrunError) as caught:
-            sock.batch(requests, verb="do much")
-        assert caught.value.errno == errno.ENOBUFS and "do much" in str(caught.value)
+        request = Request("do much", LINK, RTM_NEWLINK, NLM_F_ACK, {"ifi_index": 1})
+        for ask in (sock.ask, sock.batch):
+            with pytest.raises(ValueError, match=f"do much: .* holds {sock.answer_room}"):
+                ask([request] * (sock.answer_room + 1))
         assert lo_of(sock) == 1
+        assert not any(answer.error for answer in sock.ask([request] * sock.answer_room))
+
+
+def test_answers_that_were_lost_are_said_to_be() -> None:
+    """The buffer holds fewer than it says: replies are longer than acks."""
+    with Socket() as sock:
+        request = Request("look often", LINK, RTM_GETLINK, 0, {"ifi_index": 1})
+        with pytest.raises(nl.OverrunError) as caught:
+            sock.ask([request] * sock.answer_room)
+        assert caught.value.errno == errno.ENOBUFS and "look often" in str(caught.value)
+        assert lo_of(sock) == 1
+
+
+def request(flags: int, values: dict[str, object]) -> Request:
+    return Request("", LINK, RTM_NEWLINK, flags, values)
 
 
 def test_a_batch_is_one_datagram_and_its_first_refusal_is_told() -> None:
     with Socket() as sock, nl.RTNetlink() as rt:
         create = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK
         bridge = {"linkinfo": {"kind": "bridge"}}
-        good = [(LINK, RTM_NEWLINK, create, {"ifname": f"br{number}", **bridge}) for number in range(3)]
+        good = [request(create, {"ifname": f"br{number}", **bridge}) for number in range(3)]
         sock.batch(good, verb="add bridges")
         assert len(rt.links.list(kind="bridge")) == 3
-        more = (LINK, RTM_NEWLINK, create, {"ifname": "br9", **bridge})
+        more = request(create, {"ifname": "br9", **bridge})
         with pytest.raises(nl.NetlinkError) as caught:
             sock.batch([good[0], more], verb="add bridges")
         assert caught.value.errno == errno.EEXIST and "add bridges" in str(caught.value)
         with pytest.raises(ValueError, match="mtu"):
-            sock.batch([more, (LINK, RTM_NEWLINK, create, {"mtu": -1})])
+            sock.batch([more, request(create, {"mtu": -1})])
         assert lo_of(sock) == 1

@@ -11,12 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from netlinkpy.framing import frame
-from netlinkpy.wire.conversation import Conversation
-from netlinkpy.wire.errors import MalformedError, NetlinkError
+from netlinkpy.uapi.netlink import MAX_ERRNO
+from netlinkpy.wire.errors import MalformedError, OverrunError
 from netlinkpy.wire.extack import ExtendedAck, decode
 from netlinkpy.wire.message import Message
-from netlinkpy.wire.rtnetlink.link import LINK
+from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK
 from netlinkpy.wire.rtnetlink.route import ROUTE
+from netlinkpy.wire.transaction import Request, Transaction
 from tests.support import strategies
 from tests.wire.test_messages import MESSAGES, named
 
@@ -176,14 +177,12 @@ PIECES = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PIECES, max_size=5).map(b"".join) | st.binary(max_size=100))
 def test_any_datagram(data: bytes) -> None:
-    conversation = Conversation()
-    for _ in range(3):
-        conversation.request(18, 0, b"")
+    transaction = Transaction([Request("do it", LINK, RTM_GETLINK, 0, {})] * 3)
     try:
-        for event in conversation.receive(data):
-            number = getattr(event, "errno", 0)
-            assert 0 <= number <= 4095  # MAX_ERRNO, linux/err.h
-            if number:
-                assert "\n" not in str(NetlinkError(number, "do it"))
-    except MalformedError as error:
+        transaction.feed(data)
+        for answer in transaction.answers:
+            if answer.error is not None:
+                assert 0 < (answer.error.errno or 0) <= MAX_ERRNO
+                assert "\n" not in str(answer.error)
+    except (MalformedError, OverrunError) as error:
         assert "\n" not in str(error)
