@@ -68,8 +68,8 @@ FAMILIES: dict[str, tuple[Layout, str]] = {
 
 STRUCTS = {"u8": "<B", "u16": "<H", "be16": ">H", "u32": "<I", "s32": "<i", "u64": "<Q"}
 NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
-INFO_DATA = {"veth": "VETH_INFO_", "bridge": "IFLA_BR_"}
-NESTS = ("IFLA_INFO_", "IFLA_BR_", "IFLA_BRPORT_", "IFLA_INET_", "IFLA_INET6_")
+INFO_DATA = {"veth": "VETH_INFO_", "bridge": "IFLA_BR_", "vlan": "IFLA_VLAN_", "vxlan": "IFLA_VXLAN_"}
+NESTS = ("IFLA_INFO_", "IFLA_BRPORT_", "IFLA_INET_", "IFLA_INET6_", *INFO_DATA.values())
 AF_SPECS = {2: ("inet", "IFLA_INET_"), 10: ("inet6", "IFLA_INET6_")}
 
 
@@ -184,8 +184,10 @@ class Writer:
             text = data.rstrip(b"\0").decode()
             self.put(data, repr(text) + ("" if data.endswith(b"\0") else ", no NUL"), depth)
             return text
-        if kind == "bits":
-            return self.layout((("optval", "I"), ("optmask", "I")), data, depth)
+        if kind.startswith("bits "):
+            return self.layout(tuple((member, "I") for member in kind.split()[1:]), data, depth)
+        if kind == "pairs":
+            return self.pairs(data, depth)
         if kind == "lifetimes":
             layout = (("ifa_prefered", "I"), ("ifa_valid", "I"), ("cstamp", "I"), ("tstamp", "I"))
             return self.layout(layout, data, depth)
@@ -205,6 +207,17 @@ class Writer:
         if data:
             self.put(data, "", depth)
         return data
+
+    def pairs(self, data: bytes, depth: int) -> dict[int, int]:
+        """A nest of attributes of one type, each two numbers."""
+        values: dict[int, int] = {}
+        while data:
+            self.put(data[:4], "rta_len 12, IFLA_VLAN_QOS_MAPPING", depth)
+            one, two = self.layout((("from", "I"), ("to", "I")), data[4:12], depth + 1).values()
+            assert isinstance(one, int) and isinstance(two, int)
+            values[one] = two
+            data = data[12:]
+        return values
 
     def nexthops(self, data: bytes, depth: int) -> list[dict[str, object]]:
         hops = []

@@ -13,6 +13,7 @@ from netlinkpy.wire.attributes import NLA_TYPE_MASK, Attributes, Repeated
 from netlinkpy.wire.codecs import Codec, Fields, Flag, Integer, Raw, Select, Sized, String
 from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink import kinds
+from netlinkpy.wire.rtnetlink.kind import Pairs
 from netlinkpy.wire.rtnetlink.link import AF_BRIDGE, AF_INET6
 from netlinkpy.wire.rtnetlink.route import ROUTE, Nexthops
 
@@ -63,6 +64,8 @@ def of(codec: Codec, depth: int, around: Mapping[Any, Any]) -> st.SearchStrategy
         return message(codec, depth + 1)
     if isinstance(codec, Attributes):
         return attributes(codec, depth + 1, {})
+    if isinstance(codec, Pairs):
+        return st.dictionaries(number("=I"), number("=I"), max_size=3)
     if isinstance(codec, Sized):
         return st.sampled_from(codec.lengths).flatmap(
             lambda length: st.binary(min_size=length, max_size=length)

@@ -16,8 +16,8 @@ from netlinkpy.wire.attributes import Attributes
 from netlinkpy.wire.codecs import Fields
 from netlinkpy.wire.extack import EXTACK, POLICY
 from netlinkpy.wire.message import Header
-from netlinkpy.wire.rtnetlink import address, link, neighbour, nsid, route, rule
-from netlinkpy.wire.rtnetlink.kinds import bridge, veth
+from netlinkpy.wire.rtnetlink import address, kinds, link, neighbour, nsid, route, rule
+from netlinkpy.wire.rtnetlink.kinds import bridge
 
 HEADERS = (
     "stddef.h",
@@ -37,8 +37,6 @@ HEADERS = (
 TABLES: dict[str, Attributes] = {
     "IFLA_": link.LINK_ATTRIBUTES,
     "IFLA_INFO_": link.LINKINFO,
-    "VETH_INFO_": veth.KIND.attributes,
-    "IFLA_BR_": bridge.KIND.attributes,
     "IFLA_BRPORT_": bridge.PORT.attributes,
     "IFLA_INET_": link.INET,
     "IFLA_INET6_": link.INET6,
@@ -51,6 +49,11 @@ TABLES: dict[str, Attributes] = {
     "NLMSGERR_ATTR_": EXTACK,
     "NL_POLICY_TYPE_ATTR_": POLICY,
 }
+for _file in Path(kinds.__file__).parent.glob("[a-z]*.py"):
+    _prefix = {"veth": "VETH_INFO_", "bridge": "IFLA_BR_"}.get(_file.stem, f"IFLA_{_file.stem.upper()}_")
+    _kind = kinds.find(_file.stem)
+    assert _kind is not None
+    TABLES[_prefix] = _kind.attributes
 STRUCTS: dict[str, Header | Fields] = {
     "ifinfomsg": link.IFINFOMSG,
     "ifaddrmsg": address.IFADDRMSG,

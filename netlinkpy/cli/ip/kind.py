@@ -69,9 +69,10 @@ def read_kind(
 def _read_word(
     session: Session, kind: Kind, readers: Mapping[str, Reader], words: Words, data: Values
 ) -> LinkWords | None:
-    rows = {
-        word: option for option in kind.options.values() if not option.told for word in option.word.split()
-    }
+    options = [
+        option for option in kind.options.values() if not (option.told or isinstance(option.codec, Bits))
+    ]
+    rows = {word: option for option in options for word in option.word.split()}
     known = (*rows, *readers)
     word = words.next()
     name = word if word in known else next((name for name in known if matches(word, name)), None)
