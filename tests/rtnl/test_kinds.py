@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.rtnl.links import Links
+from netlinkpy.wire.rtnetlink.link import LINK
+from tests.golden.messages import read
 from tests.support.refusals import impossible, unchanged
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "request"
 
 
 def test_options_by_value_word_and_switch(rt: nl.RTNetlink) -> None:
@@ -68,3 +75,71 @@ def test_only_what_comes_in_pairs_has_a_peer(rt: nl.RTNetlink) -> None:
     assert link.link == link.peer == other.index and link.link_nsid is link.peer_nsid is None
     bridge = rt.links.add("br0", kind="bridge")
     assert bridge.link is bridge.peer is None
+
+
+class Listener:
+    """Stands for an RTNetlink and its socket: hears what is asked, and refuses it."""
+
+    def __init__(self) -> None:
+        self.socket = self
+        self.heard: dict[str, Any] = {}
+
+    def index(self, dev: str) -> int:
+        return {"v0": 11}[dev]
+
+    def request(self, message: object, type: int, flags: int, values: dict[str, Any], **_: object) -> object:
+        self.heard = values
+        raise nl.NetlinkError(errno.EPERM, "heard")
+
+
+@pytest.mark.parametrize(
+    ("golden", "options"),
+    [
+        ("link-add-vlan", {"name": "v0.7", "kind": "vlan", "link": "v0", "id": 7}),
+        (
+            "link-add-vlan-options",
+            {
+                "name": "v7",
+                "kind": "vlan",
+                "link": "v0",
+                "protocol": "802.1ad",
+                "id": 7,
+                "reorder_hdr": False,
+                "gvrp": True,
+                "mvrp": True,
+                "loose_binding": "on",
+                "bridge_binding": 0,
+                "ingress_qos": {1: 2, 3: 4},
+                "egress_qos": {5: 6},
+            },
+        ),
+    ],
+)
+def test_add_sends_what_iproute2_sends(golden: str, options: dict[str, Any]) -> None:
+    """Also where the kernel has no such kind."""
+    listener: Any = Listener()
+    with pytest.raises(nl.NetlinkError, match="heard"):
+        Links(listener).add(**options)
+    sent = read(GOLDEN / f"{golden}.txt")
+    assert LINK.parse(LINK.pack(listener.heard)) == sent.values
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"id": 7}, TypeError, "needs a parent"),
+        ({"link": "lo"}, TypeError, "needs id"),
+        ({"link": "lo", "id": 4095}, ValueError, "from 0 to 4094"),
+        ({"link": "lo", "id": 7, "protocol": "802.1x"}, ValueError, "802.1Q"),
+        ({"link": "lo", "id": 7, "gvrp": "maybe"}, ValueError, "off, on"),
+        ({"link": "lo", "id": 7, "peer": "v1"}, TypeError, "no peer"),
+        ({"link": "lo", "id": 7, "ingress_qos": {1: -2}}, ValueError, "ingress_qos"),
+        ({"link": "gone", "id": 7}, nl.NetlinkError, "find link gone"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_of_a_vlan(
+    rt: nl.RTNetlink, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with unchanged(), pytest.raises(error, match=words):
+        rt.links.add("v7", kind="vlan", **options)
