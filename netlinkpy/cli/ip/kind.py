@@ -7,10 +7,10 @@ attribute in place of its row; complete(), which sees the attributes once all wo
 from __future__ import annotations
 
 from ...wire.codecs import MAC, Bits, Flag, Sized
-from ...wire.rtnetlink.kind import IFINDEX, ON_OFF, Pairs
+from ...wire.rtnetlink.kind import IFINDEX, ON_OFF, WITH_NO, Pairs
 from ...wire.rtnetlink.kinds import find, find_port
 from ..errors import CommandError, complain
-from .grammar import c_number, mac, matches, no_device, not_built, on_off_of, wrong
+from .grammar import c_number, mac, matches, not_built, on_off_of, wrong
 from .inet import address
 from .inet import show as show_ip
 
@@ -72,7 +72,7 @@ def _read_word(
     options = [
         option for option in kind.options.values() if not (option.told or isinstance(option.codec, Bits))
     ]
-    rows = {word: option for option in options for word in option.word.split()}
+    rows = {word: option for option in options for word in _words(option)}
     known = (*rows, *readers)
     word = words.next()
     name = word if word in known else next((name for name in known if matches(word, name)), None)
@@ -91,10 +91,17 @@ def _read_word(
     return None
 
 
+def _words(option: Option) -> list[str]:
+    words = option.word.split()
+    return [*words, *(f"no{word}" for word in words)] if option.words is WITH_NO else words
+
+
 def _value(session: Session, option: Option, name: str, words: Words) -> Any:
     codec = option.codec
     if isinstance(codec, Flag):
         return True
+    if option.words is WITH_NO:
+        return int(name in option.word.split())
     if option.words is ON_OFF:
         return int(on_off_of(words, name, 1))
     if isinstance(codec, Pairs):
@@ -105,7 +112,7 @@ def _value(session: Session, option: Option, name: str, words: Words) -> Any:
     if codec is IFINDEX:
         link = session.find(text)
         if link is None:
-            raise no_device(text)
+            raise CommandError(f'Cannot find device "{text}"', 255, final=True)
         return link["ifi_index"]
     if isinstance(codec, Sized):
         return mac(text) if codec is MAC else address(text)
@@ -181,6 +188,8 @@ def _option_fields(session: Session, kind: Kind, data: Values) -> Iterator[Field
 
 def _field(session: Session, option: Option, value: Any) -> Field:
     word, codec = option.word.partition(" ")[0], option.codec
+    if option.words is WITH_NO:
+        return option.key, bool(value), f"{'' if value else 'no'}{word} "
     if option.words is ON_OFF:
         return option.key, bool(value), f"{word} {'on' if value else 'off'} "
     if isinstance(codec, Pairs):

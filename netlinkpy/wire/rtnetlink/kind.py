@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 IFINDEX = Integer("=I")  # the index of another link: given and shown by name
 ON_OFF = {"off": 0, "on": 1}
+WITH_NO = {"no": 0, "": 1}  # `ip` has the word alone, or with "no" before it: nolearning
 
 
 class Option:
@@ -27,10 +28,10 @@ class Option:
 
     name: as in the kernel, without prefix; number and codec: its type and payload; low, high: the bounds of
     a number, by default those of the codec; words: the numbers that have names, and no other number is
-    taken; word: what `ip` calls it (several, parted by blanks: the first is shown), by default the name; key:
-    its name in ip's JSON, by default the name; other: the attribute that takes an address of the other
-    family; bits: the attribute of which this is a bit, and `number` says which one; told: the kernel tells
-    it, nobody sets it."""
+    taken; word: what `ip` calls it (several, parted by blanks: the first is shown; empty: it cannot set it),
+    by default the name; key: its name in ip's JSON, by default the name; other: the attribute that takes an
+    address of the other family; bits: the attribute of which this is a bit, and `number` says which one;
+    told: the kernel tells it, nobody sets it."""
 
     __slots__ = ("bits", "codec", "high", "key", "low", "name", "number", "other", "told", "word", "words")
 
@@ -43,7 +44,7 @@ class Option:
         low: int | None = None,
         high: int | None = None,
         words: Mapping[str, int] | None = None,
-        word: str = "",
+        word: str | None = None,
         key: str = "",
         other: str = "",
         bits: str = "",
@@ -55,7 +56,7 @@ class Option:
         self.low = getattr(codec, "low", 0) if low is None else low
         self.high = getattr(codec, "high", 0) if high is None else high
         self.words = words
-        self.word = word or name
+        self.word = name if word is None else word
         self.key = key or name
         self.other = other
         self.bits = bits
