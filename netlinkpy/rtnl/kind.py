@@ -47,8 +47,8 @@ def read_options(rt: RTNetlink, name: str, given: dict[str, Any]) -> Values:
         return {}
     values: Values = {}
     for word, value in given.items():
-        option = kind.options.get(word)
-        if option is None or option.told or word == "peer":
+        option = kind.option(word)
+        if option is None or option.told or option.name == "peer":
             why = "is told by the kernel, it cannot be set" if option else "is none of its options"
             raise TypeError(f"a {name} has no option {word!r}: it {why}")
         if value is None:

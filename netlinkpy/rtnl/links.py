@@ -91,12 +91,12 @@ class Links:
     ) -> Link:
         """Make a link and return it as the kernel has it.
 
-        kind: "bridge", "veth" (with `peer`), or any kind that needs no options. address: hardware address;
-        mtu: bytes; master: a bridge by name or index; link: the parent of a kind that stands on another link,
-        by name or index. options: those of the kind, by the kernel's names without prefix and in its units
-        (bridge: ageing_time=30000 hundredths of a second, stp_state=1, mcast_snooping=False ...; they stand
-        in wire/rtnetlink/kinds/). Alias and alternative names, which the kernel ignores in a create, are set
-        in messages of their own; when they are refused the link is removed again.
+        kind: one of wire/rtnetlink/kinds/ ("bridge", "veth", "vlan" ...), or any that needs no options;
+        options: those of the kind, by the kernel's names without prefix or by ip's words, in the kernel's
+        units (bridge: ageing_time=30000 hundredths of a second, mcast_snooping=False ...); link: the parent
+        of a kind that stands on another link, by name or index; peer: a veth's. address: hardware address;
+        mtu: bytes; master: a bridge by name or index. Alias and alternative names, which the kernel ignores
+        in a create, are set in messages of their own; when they are refused the link is removed again.
 
         NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
         zero address ..."""

@@ -82,6 +82,11 @@ class Kind:
         table = {option.name: (option.number, option.codec) for option in options if not option.bits}
         self.attributes = Attributes(**table)  # type: ignore[arg-type]  # no option is called flagged
 
+    def option(self, name: str) -> Option | None:
+        """The option of a name, the kernel's or one of ip's."""
+        found = self.options.get(name)
+        return found or next((one for one in self.options.values() if name in one.word.split()), None)
+
     def set_bit(self, values: Values, option: Option, on: bool) -> None:
         """Put an option that is a bit into the attributes."""
         bits, mask = self._members(option)
