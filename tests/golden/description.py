@@ -66,7 +66,7 @@ FAMILIES: dict[str, tuple[Layout, str]] = {
     "RULE": (FIB_RULE_HDR, "FRA_"),
 }
 
-STRUCTS = {"u8": "<B", "u16": "<H", "be16": ">H", "u32": "<I", "s32": "<i", "u64": "<Q"}
+STRUCTS = {"u8": "<B", "u16": "<H", "be16": ">H", "be32": ">I", "u32": "<I", "s32": "<i", "u64": "<Q"}
 NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
 INFO_DATA = {"veth": "VETH_INFO_", "bridge": "IFLA_BR_", "vlan": "IFLA_VLAN_", "vxlan": "IFLA_VXLAN_"}
 NESTS = ("IFLA_INFO_", "IFLA_BRPORT_", "IFLA_INET_", "IFLA_INET6_", *INFO_DATA.values())
@@ -186,6 +186,10 @@ class Writer:
             return text
         if kind.startswith("bits "):
             return self.layout(tuple((member, "I") for member in kind.split()[1:]), data, depth)
+        if kind == "range":
+            low, high = struct.unpack(">HH", data)
+            self.put(data, f"{low} to {high}", depth)
+            return {"low": low, "high": high}
         if kind == "pairs":
             return self.pairs(data, depth)
         if kind == "lifetimes":

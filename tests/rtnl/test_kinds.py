@@ -143,3 +143,36 @@ def test_what_cannot_be_of_a_vlan(
 ) -> None:
     with unchanged(), pytest.raises(error, match=words):
         rt.links.add("v7", kind="vlan", **options)
+
+
+def test_a_vxlan_by_every_sort_of_option(rt: nl.RTNetlink) -> None:
+    parent = rt.links.add("v0", kind="veth", peer="v1")
+    try:
+        link = rt.links.add(
+            "vx0",
+            kind="vxlan",
+            link="v0",
+            id=42,
+            remote="fd00::9",
+            local="fd00::8",
+            dstport=4789,
+            port_range={"low": 1000, "high": 2000},
+            learning=False,
+            ttl_inherit=True,
+            df="set",
+            label=5,
+        )
+    except nl.NetlinkError as error:
+        pytest.skip(f"no vxlan here: {error}")
+    data = link.data
+    assert (link.kind, link.link, data["link"], data["id"]) == ("vxlan", None, parent.index, 42)
+    assert (data["group6"], data["local6"]) == (bytes([0xFD, *[0] * 14, 9]), bytes([0xFD, *[0] * 14, 8]))
+    assert (data["port"], data["port_range"]) == (4789, {"low": 1000, "high": 2000})
+    assert (data["learning"], data["ttl_inherit"], data["df"], data["label"]) == (0, 1, 1, 5)
+    rt.links.set("vx0", id=42, ageing=20, learning=True)
+    data = rt.links.get("vx0").data
+    assert (data["ageing"], data["learning"]) == (20, 1)
+    with impossible(ValueError, "16777215"):
+        rt.links.add("vx1", kind="vxlan", id=1 << 24)
+    with impossible(ValueError, "IP address"):
+        rt.links.add("vx1", kind="vxlan", vni=1, remote="nowhere")
