@@ -10,7 +10,7 @@ from ...wire.codecs import MAC, Bits, Flag, Sized
 from ...wire.rtnetlink.kind import IFINDEX, ON_OFF, WITH_NO, Pairs
 from ...wire.rtnetlink.kinds import find, find_port
 from ..errors import CommandError, complain
-from .grammar import c_number, mac, matches, not_built, on_off_of, wrong
+from .grammar import mac, matches, not_built, number, on_off_of, wrong
 from .inet import address
 from .inet import show as show_ip
 
@@ -116,15 +116,7 @@ def _value(session: Session, option: Option, name: str, words: Words) -> Any:
         return link["ifi_index"]
     if isinstance(codec, Sized):
         return mac(text) if codec is MAC else address(text)
-    return read_bounded(text, name, option.low, option.high)
-
-
-def read_bounded(text: str, name: str, low: int, high: int) -> int:
-    """A number within bounds."""
-    value = c_number(text)
-    if value is None or not low <= value <= high:
-        raise wrong(text, f"invalid {name}")
-    return value
+    return number(text, f"invalid {name}", option.high, low=option.low)
 
 
 def read_named(text: str, names: Mapping[str, int], name: str) -> int:
@@ -140,7 +132,7 @@ def read_pairs(words: Words, name: str) -> dict[int, int]:
     pairs: dict[int, int] = {}
     while ":" in words.peek():
         first, _, second = words.next().partition(":")
-        pairs[read_bounded(first, name, 0, Pairs.high)] = read_bounded(second, name, 0, Pairs.high)
+        pairs[number(first, f"invalid {name}")] = number(second, f"invalid {name}")
     return pairs
 
 

@@ -115,7 +115,6 @@ class Pairs(Codec):
     dict."""
 
     __slots__ = ("number",)
-    high = 0xFFFFFFFF
 
     def __init__(self, number: int) -> None:
         self.number = number

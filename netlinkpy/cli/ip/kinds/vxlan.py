@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ...errors import CommandError, complain
-from ..grammar import wrong
+from ..grammar import number, wrong
 from ..inet import EVERYTHING, address
 from ..inet import show as show_ip
-from ..kind import read_bounded
 from ..route_words import read_dsfield
 
 TYPE_CHECKING = False
@@ -43,7 +42,7 @@ def _read_ttl(session: Session, words: Words, data: Values) -> None:
     if text == "inherit":
         data["ttl_inherit"] = 1
     else:
-        data["ttl"] = 0 if text == "auto" else read_bounded(text, "TTL", 0, 255)
+        data["ttl"] = 0 if text == "auto" else number(text, "invalid TTL", 255)
 
 
 def _read_tos(session: Session, words: Words, data: Values) -> None:
@@ -53,17 +52,17 @@ def _read_tos(session: Session, words: Words, data: Values) -> None:
 
 def _read_ageing(session: Session, words: Words, data: Values) -> None:
     text = words.next()
-    data["ageing"] = 0 if text == "none" else read_bounded(text, "ageing timer", 0, 0xFFFFFFFF)
+    data["ageing"] = 0 if text == "none" else number(text, "ageing timer")
 
 
 def _read_limit(session: Session, words: Words, data: Values) -> None:
     text = words.next()
-    data["limit"] = 0 if text == "unlimited" else read_bounded(text, "max addresses", 0, 0xFFFFFFFF)
+    data["limit"] = 0 if text == "unlimited" else number(text, "max addresses")
 
 
 def _read_ports(session: Session, words: Words, data: Values) -> None:
-    low = read_bounded(words.next(), "min port", 0, 0xFFFF)
-    data["port_range"] = {"low": low, "high": read_bounded(words.next(), "max port", 0, 0xFFFF)}
+    low = number(words.next(), "min port", 0xFFFF)
+    data["port_range"] = {"low": low, "high": number(words.next(), "max port", 0xFFFF)}
 
 
 WORDS = {
