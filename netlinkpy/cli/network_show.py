@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..nat import Port
     from ..networks.members import Member
     from ..networks.network import Network
-    from ..networks.record import Subnet
+    from ..networks.network_record import Subnet
 
 LIST = Command(
     usage="netlinkpy network ls [--json] [-q]",

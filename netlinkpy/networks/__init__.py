@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .members import Member as Member
     from .network import Network as Network
     from .network import default as default
-    from .record import Subnet as Subnet
+    from .network_record import Subnet as Subnet
 
 _PLACES = {
     **dict.fromkeys(("connect", "connect_many", "disconnect"), "connecting"),
@@ -20,7 +20,7 @@ _PLACES = {
     "Member": "members",
     "Network": "network",
     "default": "network",
-    "Subnet": "record",
+    "Subnet": "network_record",
 }
 
 

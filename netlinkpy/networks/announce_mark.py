@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..rtnl.netlink import RTNetlink
     from ..wiring.attachment import Attachment
-    from .record import NetworkRecord
+    from .network_record import NetworkRecord
 
 
 class AnnounceMark:

@@ -14,8 +14,8 @@ from .connection import Connection
 from .firewall import withdraw_ports
 from .leftovers import is_staying
 from .lookup import find_network
+from .network_record import NetworkRecord
 from .plan import ConnectPlan
-from .record import NetworkRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from .subnets_in_use import SubnetsInUse, pick6, pools
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..rtnl.link import Link
-    from .record import NetworkRecord, Subnet
+    from .network_record import NetworkRecord, Subnet
 
 LINK_LOCAL = "fe80::1/64"
 DEFAULT = "bridge"  # the network of `run --net=bridge`

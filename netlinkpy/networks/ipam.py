@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..rtnl.netlink import RTNetlink
-    from .record import NetworkRecord, Subnet
+    from .network_record import NetworkRecord, Subnet
 
 PROBES = 8  # for up to so many addresses ask for each whether it is taken, rather than dump all links
 _FRESH = 0.02  # seconds for which one look at all links is good enough: a failed claim costs as much

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
-    from .record import NetworkRecord
+    from .network_record import NetworkRecord
 
 _LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is just being removed
 

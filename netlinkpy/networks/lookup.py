@@ -9,7 +9,7 @@ from ..rtnl.values import format_ip, network, parse_ip, parse_prefix
 from ..wire.errors import NetlinkError
 from ..wiring.bridge import is_private
 from .altnames import ANNOUNCES, name_of, network_altname, properties_of
-from .record import NetworkRecord, Subnet
+from .network_record import NetworkRecord, Subnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..rtnl.link import Link
-    from .record import NetworkRecord
+    from .network_record import NetworkRecord
 
 
 class Member(Record):

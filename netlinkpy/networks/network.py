@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..rtnl.netlink import RTNetlink
 from .lookup import find_network, list_networks
-from .record import NetworkRecord
+from .network_record import NetworkRecord
 
 # The verbs are imported where they are called: they bring nat/ and all of wiring/, and a look needs neither.
 TYPE_CHECKING = False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..wiring.attachment import Attachment
     from .connection import Connection
     from .container_state import ContainerState
-    from .record import NetworkRecord
+    from .network_record import NetworkRecord
 
 KERNEL_MTU = 1500  # of a veth, if nothing else is asked for
 

@@ -15,7 +15,7 @@ from .members import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .record import NetworkRecord
+    from .network_record import NetworkRecord
 
 
 def remove(network: NetworkRecord) -> None:

@@ -8,7 +8,7 @@ from ..record import Record
 from ..rtnl.values import check_ifname, check_number, format_ip, format_mac, network, parse_ip, parse_prefix
 from ..wiring.endpoint import IPV6_MIN_MTU, mac_from_ipv4
 from .altnames import OPTION_WORDS
-from .record import Subnet
+from .network_record import Subnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
