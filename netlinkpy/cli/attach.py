@@ -119,8 +119,8 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
 
 
 def tell(made: list[Attachment], show: Callable[[], None]) -> None:
-    """Show what was made. Where that fails (the disk is full, a signal comes) it is taken away again, since
-    the exit code says that nothing was done; where only nobody reads on, it stays."""
+    """Show what was made. If that fails (the disk is full, a signal comes), take it away again, since the
+    exit code says that nothing was done; if only the reader went away, it stays."""
     try:
         show()
         sys.stdout.flush()

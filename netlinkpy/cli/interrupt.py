@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def interrupt_on_terminate() -> None:
-    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread, as SIGINT does."""
+    """Have SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread from now on, as SIGINT does."""
     for number in (_signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(number, _interrupt)
 

@@ -45,7 +45,7 @@ CREATE = Command(
         Option(("--gateway",), "IP", "the host's own address in it (default: the first)", many=True),
         Option(("--ip-range",), "CIDR", "the part of it that automatic addresses come from", many=True),
         Option(("--aux-address",), "[NAME=]IP", "an address that no container gets", many=True),
-        Option(("--ipv6",), "", "where no IPv6 subnet is given: a random one (RFC 4193)"),
+        Option(("--ipv6",), "", "if no IPv6 subnet is given: a random one (RFC 4193)"),
         Option(("--mtu",), "BYTES", "of the bridge and the containers", read=number(68, 65535)),
         Option(("--internal",), "", "nothing passes to or from the outside"),
         Option(("--isolate",), "", "nothing passes to or from other networks"),
@@ -89,7 +89,7 @@ CONNECT = Command(
         Option(
             ("--default-gateway",),
             "IP",
-            "of the default route (default: the network's, where the container has no default route)",
+            "of the default route (default: the network's, if the container has no default route)",
             many=True,
         ),
         Option(("--no-gateway",), "", "no default route"),

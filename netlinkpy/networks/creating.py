@@ -62,7 +62,7 @@ class _TakenError(NetlinkError):
 
 
 def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
-    """See that nothing bears the network's names; remove what a dead call left."""
+    """Check that nothing bears the network's names; remove what a dead call left."""
     verb = f"create network {wanted.name}"
     for link in (find_bridge(host, wanted.name), _get(host, wanted.bridge)):
         if link is None:

@@ -27,7 +27,7 @@ class Subnet(Record):
         return parse_prefix(self.subnet)
 
     def holds(self, packed: bytes) -> bool:
-        """Whether an address (4 or 16 bytes) is in it."""
+        """Return whether an address (4 or 16 bytes) is in it."""
         base, length = self.packed
         return len(packed) == len(base) and network(packed, length) == base
 
