@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netlinkpy import backends
+from netlinkpy.uapi.rtnetlink import RTM_NEWLINK, RTM_NEWROUTE
 from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.columns import compile_plan
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
-from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_NEWROUTE
+from netlinkpy.wire.rtnetlink.link import LINK
+from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.template import Template
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 answers that no kernel gives when told to (refusals, interrupted dumps, lost, late and malformed answers).
 
     from netlinkpy.testing import FakeKernel
-    from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK, RTM_NEWLINK
+    from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK
+    from netlinkpy.wire.rtnetlink.link import LINK
 
     def answer(asked):
         if asked.type != RTM_GETLINK:

@@ -14,10 +14,12 @@ from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip, parse_mac
 from ..transport.visit import visit
+from ..uapi.neighbour import NUD_PERMANENT
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
+from ..uapi.rtnetlink import RTM_NEWNEIGH
 from ..wire.attributes import Slot
 from ..wire.program import Program, Step
-from ..wire.rtnetlink.neighbour import NEIGHBOUR, NUD_PERMANENT, RTM_NEWNEIGH
+from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from ..wire.template import Template
 
 TYPE_CHECKING = False

@@ -6,16 +6,11 @@ from errno import EBUSY, ELOOP, ENODEV, EOPNOTSUPP
 from os import strerror
 
 from ..transport.socket import Socket
+from ..uapi.if_ import IFF_UP
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
+from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import (
-    IFF_UP,
-    LINK,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_DELLINK,
-    RTM_GETLINK,
-    RTM_NEWLINK,
-)
+from ..wire.rtnetlink.link import LINK
 from .errors import CommandError, complain
 from .output import write
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from errno import ENODEV, EOPNOTSUPP
 from os import strerror
 
-from ..wire.rtnetlink.link import AF_BRIDGE
-from ..wire.rtnetlink.neighbour import NEIGHBOUR, NUD_PERMANENT, RTM_GETNEIGH
+from ..uapi.neighbour import NUD_PERMANENT
+from ..uapi.rtnetlink import RTM_GETNEIGH
+from ..uapi.socket import AF_BRIDGE
+from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from .brctl import Bridges, is_bridge
 from .errors import CommandError, complain
 from .output import write

@@ -12,8 +12,9 @@ import errno
 
 from ..rtnl.claims import claim_name
 from ..rtnl.values import parse_ip
+from ..uapi.rtnetlink import RTM_NEWLINK
 from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import LINK, RTM_NEWLINK
+from ..wire.rtnetlink.link import LINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from ..netns.handle import Netns
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import BITS
-from ..wire.rtnetlink.route import RT_TABLE_MAIN
+from ..uapi.rtnetlink import RT_TABLE_MAIN
 from ..wiring.bridge import is_private
 from ..wiring.inspect import host_end
 

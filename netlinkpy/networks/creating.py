@@ -7,8 +7,8 @@ import errno
 from ..rtnl.claims import claim_name
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
+from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
 from ..wiring.bridge import PrivateGroup, is_private, regroup
 from .altnames import name_of, network_altname, property_altnames
 from .firewall import serve, withdraw_networks

@@ -14,8 +14,10 @@ from time import monotonic
 
 from ..rtnl.claims import claim_name, claimed_address
 from ..rtnl.values import parse_ip, parse_prefix
+from ..uapi.if_link import IFLA_ALT_IFNAME
+from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ..wire.errors import DumpInterruptedError, NetlinkError
-from ..wire.rtnetlink.link import IFLA_ALT_IFNAME, LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ..wire.rtnetlink.link import LINK
 from .leftovers import clear_dead, is_leftover
 
 TYPE_CHECKING = False

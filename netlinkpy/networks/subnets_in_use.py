@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..rtnl.values import network, parse_ip, parse_prefix
-from ..wire.rtnetlink.route import RT_TABLE_MAIN
+from ..uapi.rtnetlink import RT_TABLE_MAIN
 from .altnames import name_of
 
 TYPE_CHECKING = False

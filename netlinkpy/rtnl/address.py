@@ -5,18 +5,11 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 
 from ..record import Record
+from ..uapi.if_addr import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, IFA_F_TENTATIVE, INFINITY_LIFE_TIME
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..uapi.rtnetlink import RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR
 from ..wire.columns import Field, Plan, Table, number
-from ..wire.rtnetlink.address import (
-    ADDRESS,
-    IFA_F_NODAD,
-    IFA_F_NOPREFIXROUTE,
-    IFA_F_TENTATIVE,
-    INFINITY,
-    RTM_DELADDR,
-    RTM_GETADDR,
-    RTM_NEWADDR,
-)
+from ..wire.rtnetlink.address import ADDRESS
 from . import bulk
 from .values import (
     FAMILY_OF_LENGTH,
@@ -86,8 +79,8 @@ class Address(Record):
                 format_ip(get("broadcast", b"")),
                 values["ifa_scope"],
                 get("flags", values["ifa_flags"]),
-                _seconds(times.get("ifa_valid", INFINITY)),
-                _seconds(times.get("ifa_prefered", INFINITY)),
+                _seconds(times.get("ifa_valid", INFINITY_LIFE_TIME)),
+                _seconds(times.get("ifa_prefered", INFINITY_LIFE_TIME)),
                 values,
             )
         )
@@ -148,7 +141,7 @@ class Addresses:
         if flags:
             values["flags"] = flags
         if metric is not None:
-            values["rt_priority"] = check_number(metric, 0, INFINITY, "metric")
+            values["rt_priority"] = check_number(metric, 0, INFINITY_LIFE_TIME, "metric")
         if valid is not None or preferred is not None:
             values["cacheinfo"] = _lifetimes(valid, preferred)
         how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
@@ -256,8 +249,8 @@ def _flags(family: int, nodad: bool, prefix_route: bool) -> int:
 
 
 def _lifetimes(valid: int | None, preferred: int | None) -> dict[str, int]:
-    longest = INFINITY if valid is None else check_number(valid, 1, INFINITY, "valid")
-    use = longest if preferred is None else check_number(preferred, 0, INFINITY, "preferred")
+    longest = INFINITY_LIFE_TIME if valid is None else check_number(valid, 1, INFINITY_LIFE_TIME, "valid")
+    use = longest if preferred is None else check_number(preferred, 0, INFINITY_LIFE_TIME, "preferred")
     if use > longest:
         raise ValueError(f"an address cannot be preferred for {use} seconds and valid for {longest}")
     return {"ifa_prefered": use, "ifa_valid": longest}
@@ -270,4 +263,4 @@ def _highest(packed: bytes, length: int) -> bytes:
 
 
 def _seconds(time: int) -> int | None:
-    return None if time == INFINITY else time
+    return None if time == INFINITY_LIFE_TIME else time

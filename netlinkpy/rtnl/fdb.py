@@ -4,19 +4,12 @@ verbs."""
 from __future__ import annotations
 
 from ..record import Record
+from ..uapi.neighbour import NTF_MASTER, NTF_SELF, NUD_NOARP, NUD_PERMANENT
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
+from ..uapi.socket import AF_BRIDGE
 from ..wire.columns import Field, Plan, Table, number
-from ..wire.rtnetlink.link import AF_BRIDGE
-from ..wire.rtnetlink.neighbour import (
-    NEIGHBOUR,
-    NTF_MASTER,
-    NTF_SELF,
-    NUD_NOARP,
-    NUD_PERMANENT,
-    RTM_DELNEIGH,
-    RTM_GETNEIGH,
-    RTM_NEWNEIGH,
-)
+from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from . import bulk
 from .values import format_mac, parse_mac
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ..framing import frame
 from ..record import Record
+from ..uapi.if_ import IFF_UP, IFNAMSIZ
+from ..uapi.rtnetlink import RTM_NEWLINK
 from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.kinds import find
-from ..wire.rtnetlink.link import IFF_UP, IFNAMSIZ, LINK, RTM_NEWLINK
+from ..wire.rtnetlink.link import LINK
 from .values import format_mac
 
 TYPE_CHECKING = False

@@ -5,13 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+from ..uapi.if_ import IFF_UP, IFNAMSIZ
 from ..uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
-from ..wire.columns import Table
-from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import (
-    IFF_UP,
-    IFNAMSIZ,
-    LINK,
+from ..uapi.rtnetlink import (
     RTEXT_FILTER_SKIP_STATS,
     RTM_DELLINK,
     RTM_DELLINKPROP,
@@ -19,6 +15,9 @@ from ..wire.rtnetlink.link import (
     RTM_NEWLINK,
     RTM_NEWLINKPROP,
 )
+from ..wire.columns import Table
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.link import LINK
 from .kind import check_parts, has_parent, read_options
 from .link import Link, Peer, columns, plan, read
 from .values import check_altname, check_ifname, check_number, parse_mac

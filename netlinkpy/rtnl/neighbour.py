@@ -5,15 +5,11 @@ from __future__ import annotations
 from _socket import AF_INET
 
 from ..record import Record
+from ..uapi.neighbour import NUD_PERMANENT
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ..uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
 from ..wire.columns import Field, Plan, Table, number
-from ..wire.rtnetlink.neighbour import (
-    NEIGHBOUR,
-    NUD_PERMANENT,
-    RTM_DELNEIGH,
-    RTM_GETNEIGH,
-    RTM_NEWNEIGH,
-)
+from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from . import bulk
 from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, packed_width, parse_ip, parse_mac
 

@@ -4,7 +4,9 @@ namespace n)."""
 from __future__ import annotations
 
 from ..netns.handle import Netns
-from ..wire.rtnetlink.nsid import NETNSA_NSID_NOT_ASSIGNED, NSID, RTM_GETNSID, RTM_NEWNSID
+from ..uapi.net_namespace import NETNSA_NSID_NOT_ASSIGNED
+from ..uapi.rtnetlink import RTM_GETNSID, RTM_NEWNSID
+from ..wire.rtnetlink.nsid import NSID
 from .values import check_number
 
 TYPE_CHECKING = False

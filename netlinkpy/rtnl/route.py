@@ -5,15 +5,9 @@ from __future__ import annotations
 from _socket import inet_ntop
 
 from ..record import Record
+from ..uapi.rtnetlink import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTM_NEWROUTE, RTNH_F_ONLINK
 from ..wire.columns import Field, Plan, number
-from ..wire.rtnetlink.route import (
-    ROUTE,
-    RT_TABLE_DEFAULT,
-    RT_TABLE_LOCAL,
-    RT_TABLE_MAIN,
-    RTM_NEWROUTE,
-    RTNH_F_ONLINK,
-)
+from ..wire.rtnetlink.route import ROUTE
 from .values import format_ip, packed_width
 
 TYPE_CHECKING = False

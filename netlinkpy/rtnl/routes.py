@@ -8,10 +8,7 @@ from sys import byteorder
 
 from ..record import Quietly
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-from ..wire.columns import Table
-from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.route import (
-    ROUTE,
+from ..uapi.rtnetlink import (
     RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_SCOPE_NOWHERE,
@@ -26,6 +23,9 @@ from ..wire.rtnetlink.route import (
     RTNH_F_ONLINK,
     RTPROT_BOOT,
 )
+from ..wire.columns import Table
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.route import ROUTE
 from . import bulk
 from .route import TABLES, TYPES, Nexthop, Route, columns_of, plan, read
 from .values import FAMILY_OF_LENGTH, check_number, network, packed_width, parse_ip, parse_prefix

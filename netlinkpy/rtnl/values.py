@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
-from ..wire.rtnetlink.link import ALTIFNAMSIZ, IFNAMSIZ
+from ..uapi.if_ import ALTIFNAMSIZ, IFNAMSIZ
 
 FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")

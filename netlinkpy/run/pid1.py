@@ -10,6 +10,7 @@ import os
 from fcntl import ioctl
 
 from ..record import Record
+from ..uapi.if_ import IFF_RUNNING, IFF_UP
 from ..uapi.sockios import SIOCSIFFLAGS
 from . import signals
 from .exec_command import change_directory, close_all_but, drop_capabilities, exec_command
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from .exec_command import ExecSpec
     from .sync_pipe import SyncPipe
-
-IFF_UP, IFF_RUNNING = 0x1, 0x40  # linux/if.h
 
 
 class Setup(Record):

@@ -137,7 +137,7 @@ class _Supervisor:
         if self._options.mode == "host" or self._child is None:
             return ()
         from ..rtnl.netlink import RTNetlink
-        from ..wire.rtnetlink.route import RT_SCOPE_LINK
+        from ..uapi.rtnetlink import RT_SCOPE_LINK
 
         try:
             with RTNetlink(self._child.pid) as rt:

@@ -11,7 +11,7 @@ from ..networks.lookup import read_network
 from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
-from ..wire.rtnetlink.link import IFF_LOOPBACK
+from ..uapi.if_ import IFF_LOOPBACK
 from ..wiring.bridge import PORT_STATES
 from . import namespaces
 from .container_interfaces import interfaces, wired

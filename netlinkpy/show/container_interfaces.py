@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..rtnl.address import Address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip
-from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
-from ..wire.rtnetlink.route import ROUTE, RT_SCOPE_LINK, RT_TABLE_MAIN, RTM_GETROUTE
+from ..uapi.rtnetlink import RT_SCOPE_LINK, RT_TABLE_MAIN, RTM_GETADDR, RTM_GETROUTE
+from ..wire.rtnetlink.address import ADDRESS
+from ..wire.rtnetlink.route import ROUTE
 from .model import Interface
 
 TYPE_CHECKING = False

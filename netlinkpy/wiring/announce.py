@@ -13,6 +13,7 @@ import errno
 from struct import Struct
 
 from ..backends import load
+from ..uapi.socket import AF_PACKET
 from .errors import failure
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .endpoint import Wanted
     from .errors import AttachError
 
-AF_PACKET = 17
 ETH_P_ARP, ETH_P_IPV6 = b"\x08\x06", b"\x86\xdd"  # linux/if_ether.h
 _ARP_REQUEST = bytes.fromhex("0001 0800 06 04 0001")  # Ethernet, IPv4, lengths, operation (RFC 826)
 _BROADCAST = b"\xff" * 6

@@ -11,25 +11,18 @@ import os
 from sys import byteorder
 
 from ..transport.socket import Socket
+from ..uapi.if_ import IFF_RUNNING, IFF_UP
 from ..uapi.if_bridge import BR_STATE_FORWARDING
+from ..uapi.if_link import IFLA_ALT_IFNAME, IN6_ADDR_GEN_MODE_NONE
 from ..uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
+from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_DELLINK, RTM_GETADDR, RTM_GETLINK, RTM_NEWLINK
+from ..uapi.socket import AF_BRIDGE
 from ..wire.attributes import Slot
 from ..wire.columns import Field, Plan, Table, number, pick
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
-from ..wire.rtnetlink.address import ADDRESS, RTM_GETADDR
-from ..wire.rtnetlink.link import (
-    AF_BRIDGE,
-    IFF_RUNNING,
-    IFF_UP,
-    IFLA_ALT_IFNAME,
-    IN6_ADDR_GEN_MODE_NONE,
-    LINK,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_DELLINK,
-    RTM_GETLINK,
-    RTM_NEWLINK,
-)
+from ..wire.rtnetlink.address import ADDRESS
+from ..wire.rtnetlink.link import LINK
 from ..wire.template import Template
 from ..wire.transaction import Request
 

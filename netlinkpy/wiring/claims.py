@@ -12,8 +12,9 @@ from sys import byteorder
 from ..rtnl.claims import claim_name
 from ..rtnl.values import format_ip
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
+from ..uapi.rtnetlink import RTM_NEWLINKPROP
 from ..wire.attributes import Slot
-from ..wire.rtnetlink.link import LINK, RTM_NEWLINKPROP
+from ..wire.rtnetlink.link import LINK
 from ..wire.template import Template
 
 TYPE_CHECKING = False

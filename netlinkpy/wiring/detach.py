@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 from ..rtnl.netlink import RTNetlink
+from ..uapi.if_ import IFNAMSIZ
 from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import IFNAMSIZ
 from .bridge import remove
 
 TYPE_CHECKING = False

@@ -12,6 +12,7 @@ from _socket import AF_INET6
 from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac
+from ..uapi.rtnetlink import RT_SCOPE_LINK
 from ..wire.errors import NetlinkError, meaning
 from .attachment import Attachment
 from .bridge import PORT_STATES, PrivateGroup, is_private
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .claims import Refused
     from .endpoint import Wanted
 
-RT_SCOPE_LINK = 253
 RT6_METRIC = 1024  # of an IPv6 route that was given none (IP6_RT_PRIO_USER, net/ip6_route.h)
 
 

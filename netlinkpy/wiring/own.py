@@ -14,10 +14,11 @@ from time import monotonic, sleep
 from ..rtnl.values import format_ip
 from ..transport.visit import visit
 from ..uapi.netlink import NLM_F_REQUEST
+from ..uapi.rtnetlink import RTM_GETROUTE, RTM_NEWROUTE, RTN_LOCAL
 from ..wire.attributes import Slot
 from ..wire.columns import Plan, number
 from ..wire.program import Program, Step
-from ..wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTN_LOCAL
+from ..wire.rtnetlink.route import ROUTE
 from ..wire.template import Template
 from .errors import failure
 

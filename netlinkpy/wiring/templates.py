@@ -9,29 +9,28 @@ from __future__ import annotations
 import os
 
 from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
+from ..uapi.if_ import IFF_UP, IFNAMSIZ
+from ..uapi.if_addr import IFA_F_NODAD
+from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
-from ..wire.attributes import Slot
-from ..wire.columns import Plan, number
-from ..wire.program import Program, Step
-from ..wire.rtnetlink.address import ADDRESS, IFA_F_NODAD, RTM_NEWADDR
-from ..wire.rtnetlink.link import (
-    IFF_UP,
-    IFNAMSIZ,
-    IN6_ADDR_GEN_MODE_NONE,
-    LINK,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_GETLINK,
-    RTM_NEWLINK,
-)
-from ..wire.rtnetlink.route import (
-    ROUTE,
+from ..uapi.rtnetlink import (
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
     RT_TABLE_MAIN,
+    RTEXT_FILTER_SKIP_STATS,
+    RTM_GETLINK,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
     RTM_NEWROUTE,
     RTN_UNICAST,
     RTPROT_BOOT,
 )
+from ..wire.attributes import Slot
+from ..wire.columns import Plan, number
+from ..wire.program import Program, Step
+from ..wire.rtnetlink.address import ADDRESS
+from ..wire.rtnetlink.link import LINK
+from ..wire.rtnetlink.route import ROUTE
 from ..wire.template import Template
 from .bridge import enslaving, looking, port_facts, regrouping
 from .claims import claiming

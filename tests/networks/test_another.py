@@ -10,7 +10,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.transport.socket import Socket
-from netlinkpy.wire.rtnetlink.link import RTM_GETLINK
+from netlinkpy.uapi.rtnetlink import RTM_GETLINK
 from tests.support.links import links_of
 from tests.support.namespaces import Container, ping
 from tests.support.wiring_testbed import BRIDGE, endpoint, endpoints, make_bridge, refused

@@ -12,7 +12,8 @@ import pytest
 from netlinkpy.cli.ip.link_show import link_fields
 from netlinkpy.cli.ip.session import Options, Session
 from netlinkpy.framing import frame
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
+from netlinkpy.uapi.rtnetlink import RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 
 SAMPLES = pathlib.Path(__file__).with_name("kinds.txt")
 

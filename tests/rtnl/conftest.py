@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support.links import add_quiet
 
 

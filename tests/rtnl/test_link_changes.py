@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support.namespaces import Container
 from tests.support.refusals import impossible, refused, unchanged
 

@@ -8,7 +8,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.run import Call, listing
-from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support.namespaces import raise_loopback
 from tests.support.run_testbed import BRIDGE, GATEWAY
 from tests.support.waiting import eventually

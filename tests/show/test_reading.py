@@ -25,7 +25,8 @@ from netlinkpy.show.collect import read
 from netlinkpy.show.model import End, Host, HostContainer
 from netlinkpy.show.model import HostNetwork as Seen
 from netlinkpy.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
+from netlinkpy.uapi.rtnetlink import RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 from tests.support.fake_engine import listening, plain, saying
 from tests.support.namespaces import BareNamespace, inside
 from tests.support.namespaces import Container as Started

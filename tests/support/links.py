@@ -6,7 +6,7 @@ from socket import AF_INET6
 from typing import Any
 
 import netlinkpy as nl
-from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support.namespaces import Namespace, entered
 from tests.support.waiting import eventually
 

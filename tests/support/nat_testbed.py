@@ -12,7 +12,7 @@ from typing import Any
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat
-from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support.namespaces import Container, Namespace, entered
 
 UPLINK = "192.0.2.1", "2001:db8::1"  # of the host; RFC 5737, RFC 3849

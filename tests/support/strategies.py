@@ -9,12 +9,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from netlinkpy.uapi.socket import AF_BRIDGE, AF_INET6
 from netlinkpy.wire.attributes import NLA_TYPE_MASK, Attributes, Repeated
 from netlinkpy.wire.codecs import Codec, Fields, Flag, Integer, Raw, Select, Sized, String
 from netlinkpy.wire.message import Message
 from netlinkpy.wire.rtnetlink import kinds
 from netlinkpy.wire.rtnetlink.kind import Pairs
-from netlinkpy.wire.rtnetlink.link import AF_BRIDGE, AF_INET6
 from netlinkpy.wire.rtnetlink.route import ROUTE, Nexthops
 
 Values = dict[Any, Any]

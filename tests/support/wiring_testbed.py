@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import netlinkpy as nl
-from netlinkpy.wire.rtnetlink.link import IN6_ADDR_GEN_MODE_NONE
+from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support import refusals
 from tests.support.links import add_ipv6
 from tests.support.namespaces import BareNamespace, Container

@@ -18,7 +18,8 @@ from netlinkpy.uapi.netlink import (
     NLM_F_EXCL,
     SOL_NETLINK,
 )
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.transaction import Event, Request, Transaction
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ import netlinkpy as nl
 from netlinkpy.testing import Asked, Datagram, FakeKernel
 from netlinkpy.transport.socket import DUMP_TRIES, Socket
 from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_OVERRUN
+from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.columns import Plan, Table, number
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.transaction import Request
 
 Come = bytes | Datagram | BaseException

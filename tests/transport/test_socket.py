@@ -29,10 +29,11 @@ from netlinkpy.uapi.netlink import (
     NLM_F_REQUEST,
     SOL_NETLINK,
 )
+from netlinkpy.uapi.rtnetlink import RTM_DELLINK, RTM_GETLINK, RTM_GETROUTE, RTM_NEWLINK, RTM_NEWROUTE
 from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.attributes import Slot
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
-from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_GETROUTE, RTM_NEWROUTE
+from netlinkpy.wire.rtnetlink.link import LINK
+from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.template import Template
 from netlinkpy.wire.transaction import Request
 from tests.support.namespaces import Container, inside, map_root, unshare

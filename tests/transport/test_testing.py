@@ -9,7 +9,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.testing import Asked, FakeKernel
 from netlinkpy.transport.socket import Socket
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.uapi.rtnetlink import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.transaction import Request
 
 

@@ -20,6 +20,7 @@ NOT_IN_IT = {  # of the kernel's own headers, which user space does not get
     "CTA_FILTER_F_IP_SRC",
     "BR_MAX_PORTS",
     "MAX_ERRNO",
+    "INFINITY_LIFE_TIME",
 }
 
 

@@ -10,13 +10,14 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.framing import NLMSG_HDRLEN
+from netlinkpy.uapi.rtnetlink import RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTM_NEWRULE
 from netlinkpy.wire.errors import meaning
 from netlinkpy.wire.extack import EXTACK, NOTHING, decode
 from netlinkpy.wire.message import Message
-from netlinkpy.wire.rtnetlink.address import ADDRESS, RTM_NEWADDR
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
-from netlinkpy.wire.rtnetlink.route import ROUTE, RTM_NEWROUTE
-from netlinkpy.wire.rtnetlink.rule import RTM_NEWRULE, RULE
+from netlinkpy.wire.rtnetlink.address import ADDRESS
+from netlinkpy.wire.rtnetlink.link import LINK
+from netlinkpy.wire.rtnetlink.route import ROUTE
+from netlinkpy.wire.rtnetlink.rule import RULE
 
 PEER = {"ifname": "peer0", "mtu": 1}
 VETH: dict[Any, Any] = {

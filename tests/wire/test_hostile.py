@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from netlinkpy.framing import frame
 from netlinkpy.uapi.netlink import MAX_ERRNO
+from netlinkpy.uapi.rtnetlink import RTM_GETLINK
 from netlinkpy.wire.errors import MalformedError, OverrunError
 from netlinkpy.wire.extack import ExtendedAck, decode
 from netlinkpy.wire.message import Message
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.transaction import Request, Transaction
 from tests.support import strategies

@@ -13,14 +13,16 @@ import pytest
 from netlinkpy import backends
 from netlinkpy.framing import NLMSG_HDRLEN, NLMSGHDR
 from netlinkpy.transport.visit import visit
+from netlinkpy.uapi.if_ import IFF_UP
 from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
+from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK
 from netlinkpy.wire import program as program_module
 from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.columns import Plan, number
 from netlinkpy.wire.extack import EXTACK, ExtendedAck, decode
 from netlinkpy.wire.program import Instruction, Outcome, Program, Step
-from netlinkpy.wire.rtnetlink.address import ADDRESS, RTM_NEWADDR
-from netlinkpy.wire.rtnetlink.link import IFF_UP, LINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.address import ADDRESS
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.template import Template
 
 if TYPE_CHECKING:

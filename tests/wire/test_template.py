@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from netlinkpy.framing import NLMSGHDR
 from netlinkpy.uapi.netlink import NLM_F_CREATE, NLM_F_REQUEST
+from netlinkpy.uapi.rtnetlink import RTM_NEWADDR, RTM_NEWLINK
 from netlinkpy.wire.attributes import Slot
-from netlinkpy.wire.rtnetlink.address import ADDRESS, RTM_NEWADDR
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.address import ADDRESS
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.template import Template
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import pytest
 
 from netlinkpy.framing import NLMSGHDR
 from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST
+from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.errors import MalformedError, NetlinkError
-from netlinkpy.wire.rtnetlink.link import LINK, RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.transaction import Event, Request, Transaction
 from tests.wire.answers import OTHER, TEXT, ack, done, message, part, reply
 

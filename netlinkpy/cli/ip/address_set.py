@@ -5,8 +5,10 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from errno import EADDRNOTAVAIL, ENODEV
 
+from ...uapi.if_addr import IFA_F_MCAUTOJOIN, INFINITY_LIFE_TIME
 from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-from ...wire.rtnetlink.address import ADDRESS, IFA_F_MCAUTOJOIN, INFINITY, RTM_DELADDR, RTM_NEWADDR
+from ...uapi.rtnetlink import RT_SCOPE_HOST, RTM_DELADDR, RTM_NEWADDR
+from ...wire.rtnetlink.address import ADDRESS
 from ..errors import CommandError, HelpError, complain
 from .address_show import address_fields, addresses
 from .filter import FLAGS, Filter, read_scope
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 SETTABLE = ("nodad", "home", "mngtmpaddr", "noprefixroute", "autojoin", "optimistic")
-RT_SCOPE_HOST = 254
 
 
 def add(session: Session, words: Words) -> None:
@@ -189,8 +190,8 @@ class _AddressWords:
         return RT_SCOPE_HOST if not deleting and self.family == AF_INET and local[:1] == b"\x7f" else 0
 
     def _lifetimes(self) -> dict[str, int]:
-        valid = INFINITY if self.valid is None else self.valid
-        preferred = INFINITY if self.preferred is None else self.preferred
+        valid = INFINITY_LIFE_TIME if self.valid is None else self.valid
+        preferred = INFINITY_LIFE_TIME if self.preferred is None else self.preferred
         if not valid:
             raise CommandError("valid_lft is zero")
         if valid < preferred:
@@ -199,7 +200,7 @@ class _AddressWords:
 
 
 def _lifetime(text: str, why: str) -> int:
-    return INFINITY if text == "forever" else number(text, why)
+    return INFINITY_LIFE_TIME if text == "forever" else number(text, why)
 
 
 def _is_multicast(packed: bytes) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from ...wire.rtnetlink.address import ADDRESS, IFA_F_PERMANENT, INFINITY, RTM_GETADDR
-from ...wire.rtnetlink.link import AF_INET6
+from ...uapi.if_addr import IFA_F_PERMANENT, INFINITY_LIFE_TIME
+from ...uapi.rtnetlink import RTM_GETADDR
+from ...uapi.socket import AF_INET6, AF_PACKET
+from ...wire.rtnetlink.address import ADDRESS
 from ..names import FAMILIES, SCOPES
 from ..output import mapping
-from .filter import AF_PACKET, FLAGS, Filter, flags_of, local_of
+from .filter import FLAGS, Filter, flags_of, local_of
 from .inet import show as show_ip
 from .link_show import fetch, link_fields
 
@@ -139,4 +141,4 @@ def _flag_fields(values: Values) -> Iterator[Field]:
 
 
 def _seconds(time: int) -> str:
-    return "forever" if time == INFINITY else f"{time}sec"
+    return "forever" if time == INFINITY_LIFE_TIME else f"{time}sec"

@@ -3,7 +3,8 @@ the same words."""
 
 from __future__ import annotations
 
-from ...wire.rtnetlink.address import (
+from ...uapi.if_ import IFF_UP
+from ...uapi.if_addr import (
     IFA_F_DADFAILED,
     IFA_F_DEPRECATED,
     IFA_F_HOMEADDRESS,
@@ -17,7 +18,6 @@ from ...wire.rtnetlink.address import (
     IFA_F_STABLE_PRIVACY,
     IFA_F_TENTATIVE,
 )
-from ...wire.rtnetlink.link import IFF_UP
 from ..errors import HelpError
 from ..names import GROUPS, SCOPES
 from .grammar import Words, c_number, garbage, matches, wrong
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ...wire.attributes import Values
     from .session import Session
 
-AF_PACKET = 17
 
 # linux/if_addr.h, in the order in which `ip` shows them; where "permanent" is missing it shows "dynamic"
 FLAGS = {

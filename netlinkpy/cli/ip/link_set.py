@@ -5,8 +5,9 @@ from __future__ import annotations
 from errno import EEXIST
 
 from ...uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...uapi.rtnetlink import RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP
 from ...wire.errors import NetlinkError
-from ...wire.rtnetlink.link import LINK, RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP
+from ...wire.rtnetlink.link import LINK
 from ..errors import CommandError, HelpError
 from .grammar import Words, check_altname, garbage, matches
 from .link_words import LinkWords

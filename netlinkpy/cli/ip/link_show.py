@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from ...wire.rtnetlink.link import (
-    AF_INET6,
-    IFF_POINTOPOINT,
-    IFF_RUNNING,
-    IFF_UP,
-    LINK,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_GETLINK,
-)
+from ...uapi.if_ import IFF_POINTOPOINT, IFF_RUNNING, IFF_UP
+from ...uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ...uapi.socket import AF_INET6, AF_PACKET
+from ...wire.rtnetlink.link import LINK
 from ..errors import CommandError
 from ..names import GROUPS, HARDWARE, IPV4_HARDWARE, IPV6_HARDWARE, LINK_FLAGS, LINKMODES, OPERSTATES
-from .filter import AF_PACKET, Filter
+from .filter import Filter
 from .inet import show as show_ip
 from .kind import kind_fields
 from .link_words import ADDRESS_MODES

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from struct import pack
 
-from ...wire.rtnetlink.link import IFF_UP
+from ...uapi.if_ import (
+    IFF_ALLMULTI,
+    IFF_DYNAMIC,
+    IFF_MULTICAST,
+    IFF_NOARP,
+    IFF_NOTRAILERS,
+    IFF_PROMISC,
+    IFF_UP,
+)
+from ...uapi.if_link import IFLA_IFALIAS
 from ..errors import CommandError, HelpError
 from ..names import LINKMODES, OPERSTATES
 from .filter import read_group, read_master, read_vrf
@@ -31,14 +40,13 @@ if TYPE_CHECKING:
     from ...wire.attributes import Values
     from .session import Session
 
-# linux/if.h; the words that switch them. Those marked False are named by what they switch off.
-SWITCHES = {
-    "multicast": (0x1000, True),
-    "allmulticast": (0x200, True),
-    "promisc": (0x100, True),
-    "trailers": (0x20, False),
-    "arp": (0x80, False),
-    "dynamic": (0x8000, True),
+SWITCHES = {  # words that switch a flag; those marked False are named by what they switch off
+    "multicast": (IFF_MULTICAST, True),
+    "allmulticast": (IFF_ALLMULTI, True),
+    "promisc": (IFF_PROMISC, True),
+    "trailers": (IFF_NOTRAILERS, False),
+    "arp": (IFF_NOARP, False),
+    "dynamic": (IFF_DYNAMIC, True),
 }
 NUMBERS = {  # word -> (attribute, what may be written short)
     "mtu": ("mtu", False),
@@ -48,7 +56,6 @@ NUMBERS = {  # word -> (attribute, what may be written short)
     "gso_max_segs": ("gso_max_segs", False),
     "gro_max_size": ("gro_max_size", False),
 }
-IFLA_IFALIAS = 20
 ADDRESS_MODES = ("eui64", "none", "stable_secret", "random")  # IN6_ADDR_GEN_MODE_, linux/if_link.h
 NOT_BUILT = {
     "vf": "virtual functions (vf)",
@@ -225,7 +232,8 @@ class LinkWords:
         if netns is None:
             raise wrong(word, 'Invalid "link-netns" value\n')
         self._opened.append(netns)
-        from ...wire.rtnetlink.nsid import NSID, RTM_GETNSID
+        from ...uapi.rtnetlink import RTM_GETNSID
+        from ...wire.rtnetlink.nsid import NSID
 
         found = self._session.socket.request(
             NSID, RTM_GETNSID, 0, {"fd": netns.fileno()}, verb="find namespace id"

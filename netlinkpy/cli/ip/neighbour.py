@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from errno import ENODEV, ENOENT
 
-from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-from ...wire.rtnetlink.neighbour import (
-    NEIGHBOUR,
+from ...uapi.neighbour import (
     NTF_EXT_LEARNED,
+    NTF_OFFLOADED,
     NTF_PROXY,
     NTF_ROUTER,
     NTF_USE,
+    NUD_DELAY,
+    NUD_FAILED,
+    NUD_INCOMPLETE,
     NUD_NOARP,
     NUD_PERMANENT,
-    RTM_DELNEIGH,
-    RTM_GETNEIGH,
-    RTM_NEWNEIGH,
+    NUD_PROBE,
+    NUD_REACHABLE,
+    NUD_STALE,
 )
+from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from ...uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
+from ...wire.rtnetlink.neighbour import NEIGHBOUR
 from ..errors import CommandError, HelpError
 from ..names import FAMILIES, PROTOCOLS
 from .filter import read_master, read_vrf
@@ -35,19 +40,18 @@ if TYPE_CHECKING:
     from ..output import Field
     from .session import Session
 
-STATES = {  # NUD_ of linux/neighbour.h
-    "incomplete": 0x1,
-    "reachable": 0x2,
-    "stale": 0x4,
-    "delay": 0x8,
-    "probe": 0x10,
-    "failed": 0x20,
-    "noarp": 0x40,
-    "permanent": 0x80,
+STATES = {
+    "incomplete": NUD_INCOMPLETE,
+    "reachable": NUD_REACHABLE,
+    "stale": NUD_STALE,
+    "delay": NUD_DELAY,
+    "probe": NUD_PROBE,
+    "failed": NUD_FAILED,
+    "noarp": NUD_NOARP,
+    "permanent": NUD_PERMANENT,
 }
 NONE = 0x100  # in a filter: entries without any state
 FLAGS = {"router": NTF_ROUTER, "use": NTF_USE, "extern_learn": NTF_EXT_LEARNED}
-NTF_OFFLOADED = 0x20
 SHOWN = (
     (NTF_ROUTER, "router"),
     (NTF_PROXY, "proxy"),

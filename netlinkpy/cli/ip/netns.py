@@ -6,7 +6,9 @@ import errno
 import os
 
 from ...netns.handle import RUN_DIRECTORY, Netns
-from ...wire.rtnetlink.nsid import NETNSA_NSID_NOT_ASSIGNED, NSID, RTM_GETNSID, RTM_NEWNSID
+from ...uapi.net_namespace import NETNSA_NSID_NOT_ASSIGNED
+from ...uapi.rtnetlink import RTM_GETNSID, RTM_NEWNSID
+from ...wire.rtnetlink.nsid import NSID
 from ..errors import CommandError, HelpError
 from .grammar import Words, c_number, not_built, wrong
 

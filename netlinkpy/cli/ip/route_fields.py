@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from sys import byteorder
 
-from ...wire.rtnetlink.route import RT_TABLE_MAIN, RTM_F_CLONED, RTN_UNICAST, RTPROT_BOOT
+from ...uapi.rtnetlink import RT_TABLE_MAIN, RTM_F_CLONED, RTN_UNICAST, RTPROT_BOOT
 from ..names import DSFIELDS, FAMILIES, PROTOCOLS, REALMS, ROUTE_TYPES, SCOPES, TABLES
 from ..output import mapping
 from .inet import show as show_ip

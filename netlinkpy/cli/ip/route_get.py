@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from _socket import AF_INET
 
-from ...wire.rtnetlink.route import ROUTE, RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE, RTM_GETROUTE
+from ...uapi.rtnetlink import RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE, RTM_GETROUTE
+from ...wire.rtnetlink.route import ROUTE
 from ..errors import CommandError, HelpError, complain
 from ..names import IP_PROTOCOLS
 from .grammar import Words, matches, not_built, number

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-from ...wire.rtnetlink.route import ROUTE, RTM_DELROUTE, RTM_NEWROUTE
+from ...uapi.rtnetlink import RTM_DELROUTE, RTM_NEWROUTE
+from ...wire.rtnetlink.route import ROUTE
 from .route_words import RouteWords
 
 TYPE_CHECKING = False

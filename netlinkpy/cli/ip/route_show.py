@@ -5,14 +5,9 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from errno import ENOENT, ESRCH
 
+from ...uapi.rtnetlink import RT_TABLE_MAIN, RTM_DELROUTE, RTM_F_CLONED, RTM_GETROUTE
 from ...wire.errors import NetlinkError
-from ...wire.rtnetlink.route import (
-    ROUTE,
-    RT_TABLE_MAIN,
-    RTM_DELROUTE,
-    RTM_F_CLONED,
-    RTM_GETROUTE,
-)
+from ...wire.rtnetlink.route import ROUTE
 from ..errors import CommandError, HelpError
 from ..names import TABLES
 from ..output import write

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET
 from sys import byteorder
 
-from ...wire.rtnetlink.route import (
+from ...uapi.rtnetlink import (
     RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_SCOPE_NOWHERE,

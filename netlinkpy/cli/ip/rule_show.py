@@ -5,7 +5,17 @@ from __future__ import annotations
 from _socket import AF_INET
 from struct import unpack
 
-from ...wire.rtnetlink.rule import FR_ACT_GOTO, FR_ACT_NOP, FR_ACT_TO_TBL, RTM_GETRULE, RULE
+from ...uapi.fib_rules import (
+    FIB_RULE_IIF_DETACHED,
+    FIB_RULE_INVERT,
+    FIB_RULE_OIF_DETACHED,
+    FIB_RULE_UNRESOLVED,
+    FR_ACT_GOTO,
+    FR_ACT_NOP,
+    FR_ACT_TO_TBL,
+)
+from ...uapi.rtnetlink import RTM_GETRULE
+from ...wire.rtnetlink.rule import RULE
 from ..names import GROUPS, IP_PROTOCOLS, PROTOCOLS, REALMS, TABLES
 from .grammar import Words, c_number, matches, not_built, number, wrong
 from .inet import Prefix, prefix
@@ -20,7 +30,6 @@ if TYPE_CHECKING:
     from ..output import Field
     from .session import Session
 
-INVERT, UNRESOLVED, IIF_DETACHED, OIF_DETACHED = 0x2, 0x4, 0x8, 0x10  # FIB_RULE_ of linux/fib_rules.h
 UNSET = 0xFFFFFFFF  # suppress_prefixlength and suppress_ifgroup that do nothing
 OWN_PROTOCOLS = (0, 2, 3)  # RTPROT_ unspec, kernel, boot: not worth a word
 
@@ -87,7 +96,7 @@ def _fields(session: Session, rule: Values, table: int) -> Iterator[Field]:
     numeric = session.options.numeric
     priority = rule.get("priority", 0)
     yield "priority", priority, f"{priority}:\t"
-    if rule["flags"] & INVERT:
+    if rule["flags"] & FIB_RULE_INVERT:
         yield "not", None, "not "
     if "src" in rule:
         yield from _prefix_fields(session, rule, "src", "from ")
@@ -99,7 +108,7 @@ def _fields(session: Session, rule: Values, table: int) -> Iterator[Field]:
         tos = dsfield(rule["tos"], numeric)
         yield "tos", tos, f" tos {tos}"
     yield from _mark_fields(rule)
-    for name, bit in (("iif", IIF_DETACHED), ("oif", OIF_DETACHED)):
+    for name, bit in (("iif", FIB_RULE_IIF_DETACHED), ("oif", FIB_RULE_OIF_DETACHED)):
         if f"{name}name" in rule:
             device = rule[f"{name}name"]
             yield name, device, f" {name} {session.paint('ifname', device)}"
@@ -166,7 +175,7 @@ def _action_fields(rule: Values, table: int, numeric: bool) -> Iterator[Field]:
     if rule["action"] == FR_ACT_GOTO:
         goto = rule.get("goto", 0)
         yield "goto", goto, f" goto {goto}" if goto else " goto none"
-        if rule["flags"] & UNRESOLVED:
+        if rule["flags"] & FIB_RULE_UNRESOLVED:
             yield "unresolved", None, " [unresolved]"
     elif rule["action"] == FR_ACT_NOP:
         yield "nop", None, " nop"

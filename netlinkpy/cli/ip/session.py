@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from errno import ENODEV
 
+from ...uapi.if_ import IFNAMSIZ
+from ...uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ...wire.errors import NetlinkError
-from ...wire.rtnetlink.link import IFNAMSIZ, LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ...wire.rtnetlink.link import LINK
 from ..errors import CommandError
 from ..output import Output
 

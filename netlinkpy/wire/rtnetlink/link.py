@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
+from ...uapi.if_link import IFLA_ALT_IFNAME
+from ...uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 from ..attributes import Attributes, Repeated
 from ..codecs import RAW, S32, STRING, U8, U32, Codec, Select
 from ..message import Header, Message
 from .kinds import find, find_port
-
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
-RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
-
-AF_UNSPEC, AF_INET, AF_BRIDGE, AF_INET6 = 0, 2, 7, 10  # ifi_family
-
-IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT = 0x1, 0x2, 0x8, 0x10  # ifi_flags, linux/if.h
-IFF_RUNNING, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI = 0x40, 0x80, 0x100, 0x200
-IFF_MASTER, IFF_SLAVE, IFF_MULTICAST, IFF_LOWER_UP, IFF_DORMANT = 0x400, 0x800, 0x1000, 0x10000, 0x20000
-
-IFALIASZ, IFNAMSIZ, ALTIFNAMSIZ = 256, 16, 128  # sizes in bytes, the NUL included
-RTEXT_FILTER_VF, RTEXT_FILTER_BRVLAN_COMPRESSED, RTEXT_FILTER_SKIP_STATS = 1, 4, 8  # ext_mask of a dump
-
-IFLA_ALT_IFNAME = 53  # for those who look for names in messages that they do not parse
-
-IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
-IN6_ADDR_GEN_MODE_STABLE_PRIVACY, IN6_ADDR_GEN_MODE_RANDOM = 2, 3
 
 IFINFOMSG = Header("=BxHiII", "ifi_family ifi_type ifi_index ifi_flags ifi_change")
 

@@ -7,12 +7,6 @@ from ..attributes import Attributes
 from ..codecs import BE16, RAW, S32, U8, U16, U32, Fields
 from ..message import Header, Message
 
-RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
-
-NUD_INCOMPLETE, NUD_REACHABLE, NUD_STALE, NUD_DELAY = 0x1, 0x2, 0x4, 0x8
-NUD_PROBE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT = 0x10, 0x20, 0x40, 0x80
-NTF_USE, NTF_SELF, NTF_MASTER, NTF_PROXY, NTF_EXT_LEARNED, NTF_ROUTER = 0x1, 0x2, 0x4, 0x8, 0x10, 0x80
-
 CACHEINFO = Fields("=IIII", "confirmed used updated refcnt")  # hundredths of a second ago, but the last
 NDMSG = Header("=BxxxiHBB", "ndm_family ndm_ifindex ndm_state ndm_flags ndm_type")
 NEIGHBOUR = Message(

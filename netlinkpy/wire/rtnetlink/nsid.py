@@ -6,9 +6,6 @@ from ..attributes import Attributes
 from ..codecs import S32, U32
 from ..message import Header, Message
 
-RTM_NEWNSID, RTM_DELNSID, RTM_GETNSID = 88, 89, 90
-NETNSA_NSID_NOT_ASSIGNED = -1
-
 RTGENMSG = Header("=Bxxx", "rtgen_family")
 NSID = Message(
     "namespace id",

@@ -6,16 +6,6 @@ from ..attributes import Attributes
 from ..codecs import RAW, STRING, U8, U32
 from ..message import Header, Message
 
-RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
-FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_NOP, FR_ACT_BLACKHOLE, FR_ACT_UNREACHABLE, FR_ACT_PROHIBIT = (
-    1,
-    2,
-    3,
-    6,
-    7,
-    8,
-)
-
 FIB_RULE_HDR = Header("=BBBBBxxBI", "family dst_len src_len tos table action flags")
 RULE = Message(
     "rule",

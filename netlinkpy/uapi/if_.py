@@ -1,0 +1,10 @@
+"""linux/if.h: flags of links, and how long their names may be."""
+
+from __future__ import annotations
+
+IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT = 0x1, 0x2, 0x8, 0x10
+IFF_NOTRAILERS, IFF_RUNNING, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI = 0x20, 0x40, 0x80, 0x100, 0x200
+IFF_MASTER, IFF_SLAVE, IFF_MULTICAST, IFF_DYNAMIC = 0x400, 0x800, 0x1000, 0x8000
+IFF_LOWER_UP, IFF_DORMANT = 0x10000, 0x20000
+
+IFNAMSIZ, ALTIFNAMSIZ, IFALIASZ = 16, 128, 256  # bytes, the NUL included

@@ -1,0 +1,9 @@
+"""linux/if_link.h: links."""
+
+from __future__ import annotations
+
+IFLA_IFALIAS = 20
+IFLA_ALT_IFNAME = 53
+
+IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
+IN6_ADDR_GEN_MODE_STABLE_PRIVACY, IN6_ADDR_GEN_MODE_RANDOM = 2, 3
