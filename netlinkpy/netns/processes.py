@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from ..uapi.sched import CLONE_NEWNET
-from .handle import RUN_DIRECTORY, Netns
-from .named import list as names
+from .discovery import inode_of, named_inodes, processes
+from .handle import Netns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,22 +93,12 @@ def identify(pid: int) -> builtins.list[str]:
     """Return the names in /run/netns that the namespace of a process has. Raise ProcessLookupError if there
     is no such process."""
     with Netns.open(pid) as netns:
-        identity = netns.identity
-    return [name for name in names() if _identity(f"{RUN_DIRECTORY}/{name}") == identity]
+        wanted = netns.identity[1]
+    return [name for name, inode in named_inodes() if inode == wanted]
 
 
 def pids(netns: Target) -> builtins.list[int]:
-    """Return the processes whose main thread is in a namespace (those that the caller may look at),
-    ascending."""
+    """Return the processes whose main thread is in a namespace, ascending: those that we may look at."""
     with Netns.open(netns) as handle:
-        identity = handle.identity
-    processes = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
-    return sorted(pid for pid in processes if _identity(f"/proc/{pid}/ns/net") == identity)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:  # it went meanwhile, or we may not look at it
-        return None
-    return status.st_dev, status.st_ino
+        inode = handle.identity[1]
+    return [pid for pid in processes() if inode_of(pid) == inode]

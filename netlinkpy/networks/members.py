@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from sys import byteorder
 
-from ..netns.handle import RUN_DIRECTORY
-from ..netns.named import list as names
+from ..netns.discovery import discover
 from ..record import Record
 from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
@@ -18,8 +16,6 @@ from ..wiring.bridge import PORT_STATES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..rtnl.link import Link
     from .network_record import NetworkRecord
 
@@ -87,30 +83,15 @@ def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
 def _labels(host: RTNetlink, wanted: set[int]) -> dict[int, str]:
     """Return what leads to the namespaces with these ids: a name, or else a process."""
     found: dict[int, str] = {}
-    for path, label in _paths():
-        if wanted <= found.keys():
-            break
+    for namespace in discover().values() if wanted else ():
         try:
-            number = host.nsids.get(path)
+            with namespace.open() as handle:
+                number = host.nsids.get(handle)
         except OSError:
-            continue  # it went meanwhile, or is no namespace
+            continue  # it went meanwhile, or is no network namespace
         if number is not None and number in wanted:
-            found.setdefault(number, label)
+            named = namespace.names
+            found[number] = f"namespace {named[0]}" if named else f"process {namespace.pid}"
+            if len(found) == len(wanted):
+                break
     return found
-
-
-def _paths() -> Iterator[tuple[str, str]]:
-    """Yield every namespace once, with what leads to it: names first."""
-    seen: set[tuple[int, int]] = set()
-    places = [(f"{RUN_DIRECTORY}/{name}", f"namespace {name}") for name in names()]
-    processes = sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
-    places += [(f"/proc/{pid}/ns/net", f"process {pid}") for pid in processes]
-    for path, label in places:
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue  # it went meanwhile, or we may not look at it
-        identity = status.st_dev, status.st_ino
-        if identity not in seen:
-            seen.add(identity)
-            yield path, label

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from ..nat.nat import Nat
+from ..netns import discovery
 from ..netns.handle import Netns
 from ..networks.lookup import read_network
 from ..rtnl.claims import claimed_address
@@ -13,7 +14,6 @@ from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
 from ..uapi.if_ import IFF_LOOPBACK
 from ..wiring.bridge import PORT_STATES
-from . import namespaces
 from .container_interfaces import interfaces, wired
 from .container_names import containers
 from .model import End, Host, HostNetwork, HostPort
@@ -33,7 +33,7 @@ def read() -> Host:
     What goes away meanwhile, or what we may not look at, is left out. Raise NetlinkError if the kernel
     refuses to tell of our own namespace."""
     with Netns.current() as here, RTNetlink() as rt:
-        found = namespaces.find()
+        found = discovery.discover()
         found.pop(here.identity[1], None)
         known = containers(found.values())
         ends, unwired = _follow(found, known, here)
@@ -52,7 +52,7 @@ def read() -> Host:
 
 
 def _follow(
-    found: dict[int, namespaces.Namespace], known: dict[int, HostContainer], here: Netns
+    found: dict[int, discovery.Namespace], known: dict[int, HostContainer], here: Netns
 ) -> tuple[dict[int, list[End]], list[HostContainer]]:
     """Return the ends in containers by the index of the host's interface, and the containers without any."""
     ends: dict[int, list[End]] = {}

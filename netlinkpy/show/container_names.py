@@ -3,16 +3,19 @@ the command of its first process."""
 
 from __future__ import annotations
 
+import os
+
+from ..netns.discovery import inode_of
 from .model import HostContainer
-from .namespaces import command_of, control_groups_of, inode_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..netns.discovery import Namespace
     from ..run.running import Running
-    from .namespaces import Namespace
 
+_COMMAND_ROOM = 4096  # bytes of a command line that are looked at
 _ID_LENGTH = 64  # letters of an engine's container id
 _SHORT = 12  # letters of it that people see
 _ENGINE_SECONDS = 2.0  # in which an engine must tell names; else the ids serve
@@ -84,3 +87,24 @@ def _engine_names(engines: Iterable[str]) -> dict[str, str]:
             except (OSError, ValueError):  # we may not ask, or it is elsewhere: the ids serve as names
                 continue
     return found
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, its program without the path; "" if it is gone."""
+    words = [word for word in _contents(f"/proc/{pid}/cmdline").split("\0") if word]
+    if not words:
+        return _contents(f"/proc/{pid}/comm").strip()
+    return " ".join([words[0].rpartition("/")[2] or words[0], *words[1:]])
+
+
+def control_groups_of(pid: int) -> str:
+    """Return what /proc/PID/cgroup says; "" if the process is gone."""
+    return _contents(f"/proc/{pid}/cgroup")
+
+
+def _contents(path: str) -> str:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return os.fsdecode(file.read(_COMMAND_ROOM) or b"")
+    except OSError:
+        return ""

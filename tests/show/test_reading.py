@@ -17,10 +17,11 @@ from netlinkpy.cli import show as command
 from netlinkpy.cli.errors import CommandError
 from netlinkpy.engines.engine import Engine
 from netlinkpy.nat import Nat, Port
+from netlinkpy.netns import discovery
 from netlinkpy.networks import Network
 from netlinkpy.show import collect as reading
 from netlinkpy.show import container_interfaces as looking
-from netlinkpy.show import container_names, namespaces, tree
+from netlinkpy.show import container_names, tree
 from netlinkpy.show.collect import read
 from netlinkpy.show.model import End, Host, HostContainer
 from netlinkpy.show.model import HostNetwork as Seen
@@ -255,9 +256,9 @@ def test_containers_that_go_meanwhile(
         [Endpoint(one.pid, "br0", f"10.1.0.{place}/24") for place, one in enumerate([stays, *goes], 2)]
     )
     gone = {inode(one) for one in goes}
-    find, wired = namespaces.find, looking.wired
+    find, wired = discovery.discover, looking.wired
 
-    def find_and_lose() -> dict[int, namespaces.Namespace]:
+    def find_and_lose() -> dict[int, discovery.Namespace]:
         found = find()
         assert gone <= found.keys()
         goes.pop().kill()
@@ -268,7 +269,7 @@ def test_containers_that_go_meanwhile(
             goes.pop().kill()
         return wired(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(namespaces, "find", find_and_lose)
+    monkeypatch.setattr(discovery, "discover", find_and_lose)
     monkeypatch.setattr(reading, "wired", lose_and_look)
     found = ends()
     assert not goes and inode(stays) in found
@@ -276,13 +277,13 @@ def test_containers_that_go_meanwhile(
 
 
 def read_again(monkeypatch: pytest.MonkeyPatch, find: object) -> Host:
-    monkeypatch.setattr(namespaces, "find", find)
+    monkeypatch.setattr(discovery, "discover", find)
     return read()
 
 
 def test_a_number_that_another_process_has_by_now(containers: Callable[[int], list[Started]]) -> None:
     one, other = containers(2)
-    found = namespaces.find()[inode(one)].replace(pid=other.pid)
+    found = discovery.discover()[inode(one)].replace(pid=other.pid)
     with pytest.raises(ProcessLookupError):
         found.open()
 
@@ -306,7 +307,7 @@ def test_names_that_are_no_namespaces(container: Started) -> None:
     os.symlink("/nowhere", "/run/netns/dangling")
     os.symlink(f"/proc/{container.pid}/ns/mnt", "/run/netns/other")
     os.symlink(container.path, "/run/netns/good")
-    found = namespaces.find()
+    found = discovery.discover()
     assert found[inode(container)].names == ("good",)
     assert all(not set(one.names) & {"file", "dangling"} for one in found.values())
     assert HostContainer("good", "netns", inode(container), ("good",), container.pid, "").title in {

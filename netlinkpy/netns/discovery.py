@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 
-from ..netns.handle import Netns
-from ..netns.named import list as names
 from ..record import Record
+from .handle import RUN_DIRECTORY, Netns
+from .named import list as names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_COMMAND_ROOM = 4096  # bytes of a command line that are looked at
 
 
 class Namespace(Record):
@@ -39,20 +37,25 @@ class Namespace(Record):
         raise refusal or ProcessLookupError(f"namespace {self.inode} is gone")
 
 
-def find() -> dict[int, Namespace]:
+def discover() -> dict[int, Namespace]:
     """Return all namespaces that can be seen, by inode; the caller's own may be among them."""
     first: dict[int, int] = {}
-    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+    for pid in processes():
         inode = inode_of(pid)
         if inode:
             first.setdefault(inode, pid)
     named: dict[int, list[str]] = {}
-    for name, inode in _named():
+    for name, inode in named_inodes():
         named.setdefault(inode, []).append(name)
     return {
         inode: Namespace(inode, first.get(inode, 0), tuple(named.get(inode, ())))
         for inode in (*first, *(inode for inode in named if inode not in first))
     }
+
+
+def processes() -> list[int]:
+    """Return the processes that /proc shows, ascending."""
+    return sorted([int(entry) for entry in os.listdir("/proc") if entry.isdigit()])
 
 
 def inode_of(pid: int | str) -> int:
@@ -65,33 +68,12 @@ def inode_of(pid: int | str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def command_of(pid: int) -> str:
-    """Return the command line of a process, its program without the path; "" if it is gone."""
-    words = [word for word in _contents(f"/proc/{pid}/cmdline").split("\0") if word]
-    if not words:
-        return _contents(f"/proc/{pid}/comm").strip()
-    return " ".join([words[0].rpartition("/")[2] or words[0], *words[1:]])
-
-
-def control_groups_of(pid: int) -> str:
-    """Return what /proc/PID/cgroup says; "" if the process is gone."""
-    return _contents(f"/proc/{pid}/cgroup")
-
-
-def _contents(path: str) -> str:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return os.fsdecode(file.read(_COMMAND_ROOM) or b"")
-    except OSError:
-        return ""
-
-
-def _named() -> Iterator[tuple[str, int]]:
+def named_inodes() -> Iterator[tuple[str, int]]:
     """Yield (name, inode) for each name in /run/netns that is a namespace's."""
     device = os.stat("/proc/self/ns/net").st_dev
     for name in names():
         try:
-            status = os.stat(f"/run/netns/{name}")
+            status = os.stat(f"{RUN_DIRECTORY}/{name}")
         except OSError:  # it dangles
             continue
         if status.st_dev == device:
