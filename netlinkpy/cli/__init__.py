@@ -41,7 +41,7 @@ def main() -> int:
         _discard_output()
         return 141
     except Exception as error:
-        from .errors import CommandError, complain
+        from .command_error import CommandError, complain
 
         if isinstance(error, CommandError):
             complain(error.text)
@@ -95,7 +95,7 @@ def _run(program: str, arguments: Sequence[str]) -> int:
 
 
 def _no_verb(verb: str) -> int:
-    from .errors import complain
+    from .command_error import complain
 
     complain(f"netlinkpy has no verb {verb!r}; see netlinkpy --help")
     return 1

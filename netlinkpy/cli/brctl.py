@@ -11,7 +11,7 @@ from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK
-from .errors import CommandError, complain
+from .command_error import CommandError, complain
 from .output import write
 
 TYPE_CHECKING = False

@@ -5,12 +5,13 @@ from __future__ import annotations
 from errno import ENODEV, EOPNOTSUPP
 from os import strerror
 
+from ..uapi.if_bridge import PORT_STATES
 from ..uapi.neighbour import NUD_PERMANENT
 from ..uapi.rtnetlink import RTM_GETNEIGH
 from ..uapi.socket import AF_BRIDGE
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from .brctl import Bridges, is_bridge
-from .errors import CommandError, complain
+from .command_error import CommandError, complain
 from .output import write
 
 TYPE_CHECKING = False
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..wire.attributes import Values
-
-STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # BR_STATE_ of linux/if_bridge.h
 
 
 def show(bridges: Bridges, names: Sequence[str]) -> None:
@@ -128,9 +127,10 @@ def _stp_lines(port: Values) -> list[str]:
     flags = "CONFIG_PENDING " * bool(get("config_pending")) + "TOPOLOGY_CHANGE_ACK " * bool(
         get("topology_change_ack")
     )
+    word = PORT_STATES[state] if state < len(PORT_STATES) else state
     lines = [
         f"{port['ifname']} ({get('no', 0)})",
-        f" port id\t\t{get('id', 0):04x}\t\t\tstate\t\t{STATES[state] if state < len(STATES) else state:>15}",
+        f" port id\t\t{get('id', 0):04x}\t\t\tstate\t\t{word:>15}",
         f" designated root\t{_bridge_id(data['root_id'])}\tpath cost\t\t{get('cost', 0):4}",
         f" designated bridge\t{_bridge_id(data['bridge_id'])}"
         f"\tmessage age timer\t{_time(get('message_age_timer', 0))}",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..record import Record
-from .errors import CommandError, complain
+from .command_error import CommandError, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

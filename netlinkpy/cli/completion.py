@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import CommandError
+from .command_error import CommandError
 from .output import write
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ import sys
 
 from ..engines.target import HELP, read_target
 from .command import Command, Option, for_each, misused, number
-from .errors import complain
+from .command_error import complain
 from .interrupt import interrupt_on_terminate
 
 TYPE_CHECKING = False

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     for place in places:
         print(place)
     if not places:
-        from .errors import complain
+        from .command_error import complain
 
         complain(f"netlinkpy: container {name} has not published port {target}")
     return 0 if places else 1

@@ -9,10 +9,10 @@ from ..record import Record
 from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac, parse_ip
+from ..uapi.if_bridge import PORT_STATES
 from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK
-from ..wiring.bridge import PORT_STATES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..rtnl.claims import claimed_address
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
 from ..uapi.if_ import IFF_LOOPBACK
-from ..wiring.bridge import PORT_STATES
+from ..uapi.if_bridge import PORT_STATES
 from .container_interfaces import interfaces, wired
 from .container_names import containers
 from .model import End, Host, HostNetwork, HostPort

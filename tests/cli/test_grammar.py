@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlinkpy.cli.errors import CommandError
+from netlinkpy.cli.command_error import CommandError
 from netlinkpy.cli.ip import COMMANDS, OBJECTS
 from netlinkpy.cli.ip.batch import split
 from netlinkpy.cli.ip.grammar import Words, c_number, choose, mac, matches

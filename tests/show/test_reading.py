@@ -14,7 +14,7 @@ import pytest
 import netlinkpy
 from netlinkpy import Endpoint, NetlinkError, Peer, RTNetlink, run
 from netlinkpy.cli import show as command
-from netlinkpy.cli.errors import CommandError
+from netlinkpy.cli.command_error import CommandError
 from netlinkpy.engines.engine import Engine
 from netlinkpy.nat import Nat, Port
 from netlinkpy.netns import discovery

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import CommandError, HelpError, complain
+from ..command_error import CommandError, HelpError, complain
 from .grammar import Words, choose, matches, not_built
 from .session import Options, Session
 

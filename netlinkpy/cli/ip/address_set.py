@@ -9,7 +9,7 @@ from ...uapi.if_addr import IFA_F_MCAUTOJOIN, INFINITY_LIFE_TIME
 from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...uapi.rtnetlink import RT_SCOPE_HOST, RTM_DELADDR, RTM_NEWADDR
 from ...wire.rtnetlink.address import ADDRESS
-from ..errors import CommandError, HelpError, complain
+from ..command_error import CommandError, HelpError, complain
 from .address_show import address_fields, addresses
 from .filter import FLAGS, Filter, read_scope
 from .flush import flush as flush_all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import CommandError, complain
+from ..command_error import CommandError, complain
 from . import run
 
 TYPE_CHECKING = False

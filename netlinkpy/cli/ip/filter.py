@@ -18,7 +18,7 @@ from ...uapi.if_addr import (
     IFA_F_STABLE_PRIVACY,
     IFA_F_TENTATIVE,
 )
-from ..errors import HelpError
+from ..command_error import HelpError
 from ..names import GROUPS, SCOPES
 from .grammar import Words, c_number, garbage, matches, wrong
 from .inet import Prefix, prefix

@@ -3,7 +3,7 @@ sense."""
 
 from __future__ import annotations
 
-from ..errors import CommandError
+from ..command_error import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
-from ..errors import CommandError
+from ..command_error import CommandError
 from ..names import FAMILIES
 from .grammar import c_number
 

@@ -8,7 +8,7 @@ from ...uapi.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLAC
 from ...uapi.rtnetlink import RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP
 from ...wire.errors import NetlinkError
 from ...wire.rtnetlink.link import LINK
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from .grammar import Words, check_altname, garbage, matches
 from .link_words import LinkWords
 

@@ -6,7 +6,7 @@ from ...uapi.if_ import IFF_POINTOPOINT, IFF_RUNNING, IFF_UP
 from ...uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ...uapi.socket import AF_INET6, AF_PACKET
 from ...wire.rtnetlink.link import LINK
-from ..errors import CommandError
+from ..command_error import CommandError
 from ..names import GROUPS, HARDWARE, IPV4_HARDWARE, IPV6_HARDWARE, LINK_FLAGS, LINKMODES, OPERSTATES
 from .filter import Filter
 from .inet import show as show_ip

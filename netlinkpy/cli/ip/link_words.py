@@ -15,7 +15,7 @@ from ...uapi.if_ import (
     IFF_UP,
 )
 from ...uapi.if_link import IFLA_IFALIAS
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from ..names import LINKMODES, OPERSTATES
 from .filter import read_group, read_master, read_vrf
 from .grammar import (

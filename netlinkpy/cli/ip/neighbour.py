@@ -22,7 +22,7 @@ from ...uapi.neighbour import (
 from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
 from ...wire.rtnetlink.neighbour import NEIGHBOUR
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from ..names import FAMILIES, PROTOCOLS
 from .filter import read_master, read_vrf
 from .flush import flush as flush_all

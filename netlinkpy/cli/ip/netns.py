@@ -9,7 +9,7 @@ from ...netns.handle import RUN_DIRECTORY, Netns
 from ...uapi.net_namespace import NETNSA_NSID_NOT_ASSIGNED
 from ...uapi.rtnetlink import RTM_GETNSID, RTM_NEWNSID
 from ...wire.rtnetlink.nsid import NSID
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from .grammar import Words, c_number, not_built, wrong
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ import os
 
 from ...uapi.mount import MNT_DETACH, MS_BIND, MS_RDONLY, MS_REC, MS_SLAVE
 from ...uapi.sched import CLONE_NEWNET, CLONE_NEWNS
-from ..errors import CommandError, complain
+from ..command_error import CommandError, complain
 from .netns import check, names, open_named
 
 TYPE_CHECKING = False

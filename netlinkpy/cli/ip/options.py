@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from .grammar import Words, c_number, choose, wrong
 from .session import Options
 

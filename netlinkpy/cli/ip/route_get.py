@@ -6,7 +6,7 @@ from _socket import AF_INET
 
 from ...uapi.rtnetlink import RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE, RTM_GETROUTE
 from ...wire.rtnetlink.route import ROUTE
-from ..errors import CommandError, HelpError, complain
+from ..command_error import CommandError, HelpError, complain
 from ..names import IP_PROTOCOLS
 from .grammar import Words, matches, not_built, number
 from .inet import prefix

@@ -8,7 +8,7 @@ from errno import ENOENT, ESRCH
 from ...uapi.rtnetlink import RT_TABLE_MAIN, RTM_DELROUTE, RTM_F_CLONED, RTM_GETROUTE
 from ...wire.errors import NetlinkError
 from ...wire.rtnetlink.route import ROUTE
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from ..names import TABLES
 from ..output import write
 from .filter import read_vrf

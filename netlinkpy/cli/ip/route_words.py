@@ -22,7 +22,7 @@ from ...uapi.rtnetlink import (
     RTNH_F_ONLINK,
     RTPROT_BOOT,
 )
-from ..errors import CommandError, HelpError
+from ..command_error import CommandError, HelpError
 from ..names import DSFIELDS, FAMILIES, PROTOCOLS, REALMS, SCOPES, TABLES
 from .filter import read_vrf
 from .grammar import U32, Words, c_number, garbage, matches, not_built, number, wrong

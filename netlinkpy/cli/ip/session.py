@@ -8,7 +8,7 @@ from ...uapi.if_ import IFNAMSIZ
 from ...uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ...wire.errors import NetlinkError
 from ...wire.rtnetlink.link import LINK
-from ..errors import CommandError
+from ..command_error import CommandError
 from ..output import Output
 
 TYPE_CHECKING = False

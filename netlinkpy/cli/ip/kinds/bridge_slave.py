@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....uapi.if_bridge import PORT_STATES
 from .bridge import hexadecimal, show_hexadecimal, show_id, show_timer
 
 TYPE_CHECKING = False
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ..grammar import Words
     from ..session import Session
 
-STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # BR_STATE_, linux/if_bridge.h
 LINK_LOCAL = {0: "stp", 2: "lacp", 14: "lldp"}  # bits of group_fwd_mask, the last byte of 01:80:c2:00:00:0x
 
 
@@ -24,8 +24,8 @@ def _no_backup(session: Session, words: Words, data: Values) -> None:
 
 def _state(session: Session, option: Option, data: Values) -> Iterator[Field]:
     state = data["state"]
-    if state < len(STATES):
-        yield "state", STATES[state], f"state {STATES[state]} "
+    if state < len(PORT_STATES):
+        yield "state", PORT_STATES[state], f"state {PORT_STATES[state]} "
     else:
         yield "state_index", state, f"state ({state}) "
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import CommandError, complain
+from ...command_error import CommandError, complain
 from ..grammar import number, wrong
 from ..inet import EVERYTHING, address
 from ..inet import show as show_ip
