@@ -9,20 +9,26 @@ REQUIREMENTS := import sys, tomllib; \
 	print(*extras[sys.argv[1]], sep="\n")
 export PYTHON
 
-.PHONY: demo test bench lint types check wheel sanitize clean
+.PHONY: demo help test coverage lint types check bench sanitize wheel clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed ## wire containers, prove it with packets, tear down
 	$(BIN)/netlinkpy bench --containers $(CONTAINERS)
 
-test: .venv/with-test ## the tests, on the real kernel, in namespaces of their own
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/    make \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{printf "%-18s %s\n", $$1, $$2}'
+
+test: .venv/with-test ## the tests, on the real kernel, in namespaces of their own (TESTS="options of pytest")
 	$(BIN)/python -m pytest $(TESTS)
 
-lint: .venv/with-lint
+coverage: .venv/with-test ## the tests, and which lines they reach (not those that run in a process of their own)
+	$(BIN)/coverage run -m pytest $(TESTS); code=$$?; $(BIN)/coverage report; exit $$code
+
+lint: .venv/with-lint ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/with-lint .venv/with-test
+types: .venv/with-lint .venv/with-test ## mypy, strict
 	$(BIN)/mypy
 
 check: lint types .venv/with-test ## what takes seconds: run it before a commit
@@ -34,12 +40,12 @@ bench: .venv/with-bench ## beside the floor in C and the peers
 sanitize: .venv/with-test ## the shim's C under the sanitizers and valgrind
 	NETLINKPY_REQUIRE=all $(BIN)/python -m pytest tests/backends/test_sanitize.py
 
-wheel: .venv/environment
+wheel: .venv/environment ## dist/netlinkpy-*.whl, abi3
 	rm -rf build dist
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation --wheel-dir dist .
 
-clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks benchmarks/bin
+clean: ## forget all that was made here, .venv too
+	rm -rf .venv .coverage build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks benchmarks/bin
 	rm -f netlinkpy/backends/*.so netlinkpy/backends/_shim.c
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

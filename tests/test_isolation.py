@@ -158,6 +158,7 @@ def test_what_is_left_behind_fails_the_test(tmp_path: Path) -> None:
 def test_a_missing_program_is_said_and_may_be_required(tmp_path: Path) -> None:
     text = "import pytest\n@pytest.mark.needs('no-such-program')\ndef test_it(): pass"
     (tmp_path / "test_it.py").write_text(text)
+    assert "1 error" in run_pytest(tmp_path, NETLINKPY_REQUIRE="programs").stdout
     assert "needs no-such-program, not here" in run_pytest(tmp_path, NETLINKPY_REQUIRE="").stdout
     assert "1 error" in run_pytest(tmp_path, NETLINKPY_REQUIRE="all").stdout
 

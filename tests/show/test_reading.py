@@ -350,7 +350,9 @@ def test_the_command_refuses(tmp_path: Path) -> None:
         command.main(["--svg", str(tmp_path / "no" / "such.svg")])
 
 
-@pytest.mark.parametrize("locale, branch", [("C.UTF-8", "├── bridge br0"), ("C", "|-- bridge br0")])
+@pytest.mark.parametrize(
+    "locale, branch", [("C.UTF-8", "── bridge br0"), ("C", "-- bridge br0")], ids=["UTF-8", "C"]
+)
 def test_the_terminals_letters(wired: Started, locale: str, branch: str) -> None:
     environment = {**os.environ, "LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     environment.pop("PYTHONIOENCODING", None)
