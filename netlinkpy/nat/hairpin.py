@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
 
 _SETTINGS = {4: "iptables", 16: "ip6tables"}  # by length of the address
@@ -45,25 +44,16 @@ def let_back(rt: RTNetlink, bridge: str, addresses: Iterable[str], everywhere: s
 
     everywhere: what filtered() returned. What is not there (the bridge, a container, its claim: see
     wiring.claims) is passed over."""
-    link = _find(rt, bridge)
+    link = rt.links.find(bridge)
     if link is None:
         return
     options = link.attributes.get("linkinfo", {}).get("data", {})
     seen = everywhere | {length for length, name in _SETTINGS.items() if options.get(f"nf_call_{name}")}
     for address in addresses:
         packed = parse_ip(address)
-        port = _find(rt, claim_name(link.index, packed)) if len(packed) in seen else None
+        port = rt.links.find(claim_name(link.index, packed)) if len(packed) in seen else None
         if port is not None:
             _set_hairpin(rt, port.index)
-
-
-def _find(rt: RTNetlink, name: str) -> Link | None:
-    try:
-        return rt.links.get(name)
-    except NetlinkError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return None
 
 
 def _set_hairpin(rt: RTNetlink, index: int) -> None:

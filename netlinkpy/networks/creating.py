@@ -19,7 +19,6 @@ from .subnets_in_use import SubnetsInUse, pick6, pools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..rtnl.link import Link
     from .network_record import NetworkRecord, Subnet
 
 LINK_LOCAL = "fe80::1/64"
@@ -64,7 +63,7 @@ class _TakenError(NetlinkError):
 def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
     """Check that nothing bears the network's names; remove what a dead call left."""
     verb = f"create network {wanted.name}"
-    for link in (find_bridge(host, wanted.name), _get(host, wanted.bridge)):
+    for link in (find_bridge(host, wanted.name), host.links.find(wanted.bridge)):
         if link is None:
             continue
         if is_private(link.group) and link.kind == "bridge":
@@ -77,15 +76,6 @@ def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
         holder = f"network {other}" if other else f"link {link.index} ({link.kind or 'no kind'})"
         text = f"the interface name {wanted.bridge} is taken by {holder}"
         raise NetlinkError(errno.EEXIST, verb, text=text)
-
-
-def _get(host: RTNetlink, name: str) -> Link | None:
-    try:
-        return host.links.get(name)
-    except NetlinkError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return None
 
 
 def _choose_subnets(in_use: SubnetsInUse, wanted: CheckedSpec) -> list[Subnet]:

@@ -3,10 +3,7 @@ networks and containers that are gone."""
 
 from __future__ import annotations
 
-import errno
-
 from ..nat import Nat
-from ..wire.errors import NetlinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +42,7 @@ def drop_stale(host: RTNetlink, nat: Nat) -> None:
     # A bridge is made before the filter knows of it, and removed after: so one that is known and has no
     # bridge now is gone.
     for network in nat.networks():
-        try:
-            host.links.get(network.bridge)
-        except NetlinkError as error:
-            if error.errno != errno.ENODEV:
-                raise
+        if host.links.find(network.bridge) is None:
             nat.remove_network(network.bridge)
 
 

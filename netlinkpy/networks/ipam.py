@@ -119,13 +119,8 @@ class AddressPool:
 
     def _is_claimed(self, packed: bytes) -> bool:
         """Ask the kernel whether somebody has an address now."""
-        try:
-            link = self._host.links.get(claim_name(self._network.index, packed))
-        except NetlinkError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            return False
-        return not is_leftover(link)
+        link = self._host.links.find(claim_name(self._network.index, packed))
+        return link is not None and not is_leftover(link)
 
 
 class _SubnetPool:

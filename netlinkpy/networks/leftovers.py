@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from time import monotonic, sleep
 
-from ..wire.errors import NetlinkError
 from ..wiring.bridge import PrivateGroup, is_private, regroup
 from .firewall import withdraw_networks
 
@@ -69,11 +68,8 @@ def is_staying(host: RTNetlink, network: NetworkRecord) -> bool:
     removing it, and that may see our port or not."""
     deadline = monotonic() + host.socket.timeout
     while True:
-        try:
-            link: Link = host.links.get(network.index)
-        except NetlinkError as error:
-            if error.errno != errno.ENODEV:
-                raise
+        link = host.links.find(network.index)
+        if link is None:
             return False
         if not is_private(link.group) or clear_group(host, link.group):
             return True

@@ -46,6 +46,15 @@ class Links:
         values = {**_named(dev), "ext_mask": RTEXT_FILTER_SKIP_STATS}
         return Link.from_body(self._socket.get_body(LINK, RTM_GETLINK, values, verb=verb))
 
+    def find(self, dev: str | int) -> Link | None:
+        """Return a link by index, name or alternative name, None if there is none."""
+        try:
+            return self.get(dev)
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return None
+
     def list(self, *, master: str | int | None = None, kind: str | None = None) -> builtins.list[Link]:
         """All links, or the ports of one bridge, or those of one kind: the kernel filters."""
         return read(self._gather(Table(plan(), keep=True), master, kind))

@@ -215,7 +215,11 @@ def test_names_that_cannot_be(rt: nl.RTNetlink, name: str) -> None:
 
 def test_get_by_name_index_and_alternative_name(rt: nl.RTNetlink) -> None:
     lo = rt.links.get("lo")
-    assert lo == rt.links.get(1) and (lo.kind, lo.address, lo.mtu) == ("", "00:00:00:00:00:00", 65536)
+    assert lo == rt.links.get(1) == rt.links.find("lo") and (lo.kind, lo.address, lo.mtu) == (
+        "",
+        "00:00:00:00:00:00",
+        65536,
+    )
     assert not lo.up and lo.operstate == "down"
 
 
@@ -223,6 +227,7 @@ def test_get_by_name_index_and_alternative_name(rt: nl.RTNetlink) -> None:
 def test_get_what_is_not_there(rt: nl.RTNetlink, dev: str | int) -> None:
     with refused(nl.NetlinkError, errno.ENODEV, f"find link {dev}", "no such interface"):
         rt.links.get(dev)
+    assert rt.links.find(dev) is None
 
 
 @pytest.mark.parametrize("dev", [0, -1, 1 << 31, "", "x" * 128, "a b"])
