@@ -91,7 +91,7 @@ static void note_refusal(struct hearing *hearing, const struct refusal *refusal,
         memcpy(visited->tlvs, refusal->tlvs, refusal->tlv_length);
 }
 
-/* Keep the values of a reply, if it has all. 0 or -EBADMSG. */
+/* Keep the values of a reply, if it has all, or need not. 0 or -EBADMSG. */
 static int note_reply(struct hearing *hearing, uint8_t *at, const struct message *message)
 {
     const struct step *step = hearing->step;
@@ -110,7 +110,8 @@ static int note_reply(struct hearing *hearing, uint8_t *at, const struct message
         cells[i] = (struct nlp_span){first + i * NLP_VALUE, NLP_VALUE};
     bad = nlp_gather_rows((struct nlp_span){at, message->length}, step->plan, cells, step->fields,
                           (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &gathered);
-    hearing->kept = !bad && gathered.added && present == ((uint64_t)1 << step->fields) - 1;
+    hearing->kept = !bad && gathered.added &&
+                    (present == ((uint64_t)1 << step->fields) - 1 || step->tolerated == ENODATA);
     if (!hearing->kept)
         memset(first, 0, step->fields * NLP_VALUE);
     return bad ? -EBADMSG : 0;
@@ -181,7 +182,7 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
         return -result;
     if (step->digest && !hearing.interrupted)
         memcpy(row->values + (step->first_value + step->fields) * NLP_VALUE, &hearing.digest, NLP_VALUE);
-    return step->fields && !hearing.kept ? ENODATA : 0;
+    return step->fields && !hearing.kept && step->tolerated != ENODATA ? ENODATA : 0;
 }
 
 static void *open_all(void *argument)

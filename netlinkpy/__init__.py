@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from . import run as run
     from .backends import backend as backend
     from .netns.handle import Netns as Netns
+    from .networks.attaching import attach as attach
+    from .networks.attaching import attach_many as attach_many
     from .networks.network import Network as Network
     from .rtnl.address import Address as Address
     from .rtnl.link import Link as Link
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from .wire.errors import MalformedError as MalformedError
     from .wire.errors import NetlinkError as NetlinkError
     from .wire.errors import OverrunError as OverrunError
-    from .wiring.attach import attach as attach
-    from .wiring.attach import attach_many as attach_many
     from .wiring.attachment import Attachment as Attachment
     from .wiring.detach import detach as detach
     from .wiring.detach import detach_many as detach_many
@@ -51,8 +51,8 @@ _PLACES = {
         ("DeadlineError", "DumpInterruptedError", "MalformedError", "NetlinkError", "OverrunError"),
         "wire.errors",
     ),
-    "attach": "wiring.attach",
-    "attach_many": "wiring.attach",
+    "attach": "networks.attaching",
+    "attach_many": "networks.attaching",
     "Attachment": "wiring.attachment",
     "detach": "wiring.detach",
     "detach_many": "wiring.detach",

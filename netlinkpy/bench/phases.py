@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from ..networks.attaching import attach_many
 from ..record import Record
 from ..rtnl.netlink import RTNetlink
-from ..wiring.attach import attach_many
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import Endpoint
 from .proof import SAFE_NEIGHBOURS, Wired, make_neighbours_permanent, prove

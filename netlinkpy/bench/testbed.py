@@ -10,7 +10,7 @@ from ..netns.handle import Netns
 from ..rtnl.netlink import RTNetlink
 from ..uapi.if_bridge import BR_MAX_PORTS
 from ..uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
-from ..wiring.inside import AT_A_TIME, MAX_SOCKETS
+from ..wiring.containers import AT_A_TIME, MAX_SOCKETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def _refuse_beside_file(values: dict[str, Any], targets: list[str]) -> None:
 
 
 def _attach_one(target: str, values: dict[str, Any]) -> int:
-    from ..wiring.attach import attach
+    from ..networks.attaching import attach
     from ..wiring.attachment import warn
     from ..wiring.endpoint import Endpoint
 
@@ -134,7 +134,7 @@ def tell(made: list[Attachment], show: Callable[[], None]) -> None:
 
 
 def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
-    from ..wiring.attach import attach_many
+    from ..networks.attaching import attach_many
     from ..wiring.attachment import Attachment, warn
     from ..wiring.errors import AttachError
     from .progress import Progress
@@ -211,11 +211,11 @@ def _endpoint(values: Any) -> Endpoint:
 
 def _name_mistyped(lines: list[tuple[int, Endpoint]]) -> None:
     """Raise ValueError, with its line, for the first endpoint that holds a value of a wrong type."""
-    from ..wiring.endpoint import Wanted
+    from ..wiring.endpoint import check
 
     for line, endpoint in lines:
         try:
-            Wanted(0, endpoint)
+            check(endpoint)
         except TypeError as error:
             raise ValueError(f"line {line}: {error}") from None
         except ValueError:  # is told of when its turn comes

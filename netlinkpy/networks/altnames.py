@@ -6,7 +6,7 @@ They are all that says so, and nothing else is kept anywhere:
     net:NAME:internal               and the other words of OPTION_WORDS: what it was made with
     net:NAME:announces              some address there had a MAC that is not its own
     net:NAME:range=ADDRESS-LENGTH   automatic addresses come from this part of the subnet (no slash in names)
-    ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/claims.py): its gateways and the reserved
+    ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/recipe.py): its gateways and the reserved
                                     addresses
 
 The subnets are those of the bridge's addresses that it claims."""

@@ -6,10 +6,11 @@ import errno
 
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
-from ..wiring.attach import attach_many
+from ..wiring.attach import Hooks, wire
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
+from .attaching import is_network
 from .connection import Connection
 from .firewall import withdraw_ports
 from .leftovers import is_staying
@@ -83,29 +84,25 @@ def connect_many(
     with RTNetlink(timeout=timeout) as host:
         found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
         plan = ConnectPlan(host, found, wanted)
+        hooks = Hooks(
+            another=plan.another,
+            withdraw=lambda addresses: withdraw_ports(addresses, timeout=timeout),
+            concerns=is_network,
+            announce=found.announces,
+        )
         made: list[Attachment] = []
         try:
             if on_error == "raise":
                 plan.check()
-                made = attach_many(
-                    plan.endpoints,
-                    progress=progress,
-                    timeout=timeout,
-                    another=plan.another,
-                    announce=found.announces,
-                )
-                results: list[Attachment | AttachError] = [*made]
-            else:
-                each = attach_many(
-                    plan.endpoints,
-                    on_error="continue",
-                    progress=progress,
-                    timeout=timeout,
-                    another=plan.another,
-                    announce=found.announces,
-                )
-                made = [one for one in each if isinstance(one, Attachment)]
-                results = plan.in_order(each)
+            each = wire(
+                plan.endpoints,
+                whole=on_error == "raise",
+                progress=progress,
+                timeout=timeout,
+                hooks=hooks,
+            )
+            made = [one for one in each if isinstance(one, Attachment)]
+            results = plan.in_order(each)
         finally:
             plan.mark.settle(made)
         if made and not is_staying(host, found):

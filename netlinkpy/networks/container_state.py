@@ -7,8 +7,8 @@ from ..record import Record
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import BITS
 from ..uapi.rtnetlink import RT_TABLE_MAIN
-from ..wiring.bridge import is_private
-from ..wiring.inspect import host_end
+from ..wiring.existing import host_end
+from ..wiring.link_group import is_staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def look_inside(netns: Target) -> ContainerState:
     with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
         for link in inside.links.list():
             outer = host_end(link, inside, host) if link.kind == "veth" else None
-            if outer is not None and is_private(outer.group):
+            if outer is not None and is_staging(outer.group):
                 unfinished.add(link.index)
                 continue
             taken.add(link.name)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 
+from ..rollback import Rollback
 from ..rtnl.claims import claim_name
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
 from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from ..wire.errors import NetlinkError
-from ..wiring.bridge import PrivateGroup, is_private, regroup
+from ..wiring.link_group import StagingGroup, is_staging
 from .altnames import name_of, network_altname, property_altnames
 from .firewall import serve, withdraw_networks
 from .leftovers import clear_group
@@ -46,7 +47,7 @@ def ensure_default() -> NetworkRecord:
     """Return the network `bridge`; make it with an automatic subnet if it is not there yet."""
     with RTNetlink() as host:
         link = find_bridge(host, DEFAULT)
-        if link is not None and not is_private(link.group):
+        if link is not None and not is_staging(link.group):
             return find_network(host, DEFAULT)
         try:
             return create(NetworkSpec(DEFAULT))
@@ -66,7 +67,7 @@ def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
     for link in (find_bridge(host, wanted.name), host.links.find(wanted.bridge)):
         if link is None:
             continue
-        if is_private(link.group) and link.kind == "bridge":
+        if is_staging(link.group) and link.kind == "bridge":
             if clear_group(host, link.group):
                 continue
             raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
@@ -97,34 +98,26 @@ def _choose_subnets(in_use: SubnetsInUse, wanted: CheckedSpec) -> list[Subnet]:
 
 
 class _NetworkMaker:
-    """One network being made. Its bridge is in a private group and down until all of it is there."""
+    """One network being made. Its bridge is in a staging group and down until all of it is there."""
 
     def __init__(self, host: RTNetlink, wanted: CheckedSpec, subnets: list[Subnet]) -> None:
         self._host = host
         self._wanted = wanted
         self._subnets = subnets
         self._verb = f"create network {wanted.name}"
-        self._may_be_served = False
 
     def make(self) -> NetworkRecord:
-        group = PrivateGroup()
-        try:
+        with StagingGroup() as group, Rollback() as rollback:
             index = self._add_bridge(group)
             self._name(index)
             self._configure(index)
+            rollback.before(withdraw_networks, [self._wanted.bridge])
             notes = self._serve()
             self._host.links.set(index, up=True)
-            regroup(group.socket, [index], 0)
-        except BaseException:
-            if self._may_be_served:
-                withdraw_networks([self._wanted.bridge])
-            group.delete_members()
-            raise
-        finally:
-            group.close()
+            group.release([index])
         return find_network(self._host, self._wanted.name).replace(notes=tuple(notes))
 
-    def _add_bridge(self, group: PrivateGroup) -> int:
+    def _add_bridge(self, group: StagingGroup) -> int:
         link = self._host.links.add(
             self._wanted.bridge,
             kind="bridge",
@@ -166,7 +159,6 @@ class _NetworkMaker:
     def _serve(self) -> list[str]:
         """Have the packet filter serve it: the table decides between two that overlap and come at once."""
         spec, subnets = self._wanted.spec, [subnet.subnet for subnet in self._subnets]
-        self._may_be_served = True
         try:
             return serve(
                 self._host, self._wanted.bridge, subnets, spec.internal, spec.isolate, spec.masquerade

@@ -1,7 +1,7 @@
 """AddressPool: the free addresses of one network, for automatic allocation without leases (ipam: IP address
 management).
 
-An address is taken when a link of the host claims it (wiring/claims.py), and the kernel decides between two
+An address is taken when a link of the host claims it (wiring/recipe.py), and the kernel decides between two
 who want the same; so all that is needed here is a good guess. It is random among the free addresses, so that
 callers at the same time rarely meet."""
 

@@ -1,6 +1,6 @@
 """What calls that died left half made or half removed.
 
-A bridge that is just being made or removed is in a private group (wiring/bridge.py), whose number is free
+A bridge that is just being made or removed is in a staging group (wiring/link_group.py), whose number is free
 again when the maker dies. remove() puts the bridge into one before it looks for ports, and connect() looks at
 the bridge's group after it made its port: so at least one of two that meet sees the other."""
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from time import monotonic, sleep
 
-from ..wiring.bridge import PrivateGroup, is_private, regroup
+from ..wiring.link_group import StagingGroup, is_staging, regroup
 from .firewall import withdraw_networks
 
 TYPE_CHECKING = False
@@ -23,10 +23,10 @@ _LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is just being 
 
 def is_leftover(link: Link) -> bool:
     """Return whether a link is half made by a call that died."""
-    if not is_private(link.group):
+    if not is_staging(link.group):
         return False
     try:
-        PrivateGroup(link.group).close()
+        StagingGroup(link.group).close()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -36,16 +36,16 @@ def is_leftover(link: Link) -> bool:
 
 def clear_dead(host: RTNetlink) -> list[Link]:
     """Remove and return all that dead calls left half made."""
-    links = [link for link in host.links.list() if is_private(link.group)]
+    links = [link for link in host.links.list() if is_staging(link.group)]
     dead = {group for group in {link.group for link in links} if clear_group(host, group)}
     return [link for link in links if link.group in dead]
 
 
 def clear_group(host: RTNetlink, number: int) -> bool:
-    """Remove what a dead call left in its private group; return False if that call still goes on. A bridge
+    """Remove what a dead call left in its staging group; return False if that call still goes on. A bridge
     that has ports was about to be removed, and is given back."""
     try:
-        group = PrivateGroup(number)
+        group = StagingGroup(number)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -71,7 +71,7 @@ def is_staying(host: RTNetlink, network: NetworkRecord) -> bool:
         link = host.links.find(network.index)
         if link is None:
             return False
-        if not is_private(link.group) or clear_group(host, link.group):
+        if not is_staging(link.group) or clear_group(host, link.group):
             return True
         if monotonic() > deadline:
             return False

@@ -7,7 +7,7 @@ import errno
 from ..rtnl.claims import claim_name, claimed_address
 from ..rtnl.values import format_ip, network, parse_ip, parse_prefix
 from ..wire.errors import NetlinkError
-from ..wiring.bridge import is_private
+from ..wiring.link_group import is_staging
 from .altnames import ANNOUNCES, name_of, network_altname, properties_of
 from .network_record import NetworkRecord, Subnet
 
@@ -26,7 +26,7 @@ def find_network(host: RTNetlink, name: str) -> NetworkRecord:
     link = find_bridge(host, name)
     if link is None:
         raise NetlinkError(errno.ENOENT, verb, text="there is no network of that name")
-    if is_private(link.group):
+    if is_staging(link.group):
         text = "it is just being made or removed, or who did so died: then create or prune repairs it"
         raise NetlinkError(errno.ENOENT, verb, text=text)
     found = read_network(link, host.addresses.list(dev=link.index))
@@ -39,7 +39,7 @@ def list_networks(host: RTNetlink) -> list[NetworkRecord]:
     """Return all networks by name; not those that are just being made or removed."""
     links = host.links.list(kind="bridge")
     addresses = host.addresses.list()
-    found = (read_network(link, addresses) for link in links if not is_private(link.group))
+    found = (read_network(link, addresses) for link in links if not is_staging(link.group))
     return sorted((one for one in found if one is not None), key=lambda one: one.name)
 
 

@@ -7,7 +7,7 @@ import errno
 from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import Endpoint, label
-from ..wiring.errors import AttachError, failure
+from ..wiring.errors import AttachError, attach_error
 from .announce_mark import AnnounceMark
 from .container_state import look_inside
 from .ipam import AddressPool
@@ -59,7 +59,7 @@ class ConnectPlan:
             if isinstance(error, OSError):
                 number = error.errno or errno.EIO
                 text = (isinstance(error, NetlinkError) and error.text) or error.strerror or text
-            self._failures[position] = failure(position, connection, number, verb, text=text)
+            self._failures[position] = attach_error(position, connection, number, verb, text=text)
 
     def check(self) -> None:
         """Raise the first of the failures, which holds all of them."""

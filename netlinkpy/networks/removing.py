@@ -6,7 +6,7 @@ import errno
 
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
-from ..wiring.bridge import PrivateGroup, regroup
+from ..wiring.link_group import StagingGroup
 from .altnames import name_of
 from .firewall import drop_unclaimed, withdraw_networks
 from .leftovers import clear_dead
@@ -25,21 +25,14 @@ def remove(network: NetworkRecord) -> None:
     with RTNetlink() as host:
         if find_network(host, network.name).index != network.index:
             raise NetlinkError(errno.ENOENT, verb, text="it is gone, another has its name now")
-        group = PrivateGroup()
-        try:
-            if group.take([network.index]):
+        with StagingGroup() as group:
+            if group.borrow([network.index]):
                 raise NetlinkError(errno.ENOENT, verb, text="it is gone")
-            try:
-                ports = host.links.list(master=network.index)
-                if ports:
-                    raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
-                withdraw_networks([network.bridge])
-                group.delete_members()
-            except BaseException:
-                regroup(group.socket, [network.index], 0)
-                raise
-        finally:
-            group.close()
+            ports = host.links.list(master=network.index)
+            if ports:
+                raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
+            withdraw_networks([network.bridge])
+            group.delete_members()
 
 
 def _in_use(network: NetworkRecord, count: int) -> str:

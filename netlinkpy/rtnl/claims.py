@@ -1,7 +1,7 @@
 """The names by which a link claims an address: `ip:BRIDGE-IFINDEX:ADDRESS`, an alternative name of its own.
 
 Link names are unique in the kernel, so an address on a bridge is taken exactly when a link bears its name;
-see wiring/claims.py."""
+see wiring/recipe.py."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import errno
 
+from ..networks.attaching import attach
 from ..record import Record
-from ..wiring.attach import attach
 from ..wiring.attachment import Attachment, warn
 from ..wiring.detach import detach
 from ..wiring.endpoint import Endpoint

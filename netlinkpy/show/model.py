@@ -55,7 +55,7 @@ class HostPort(Record):
     """An interface of the host that things are wired to: a port of a network, or one that stands by itself.
 
     state: of a bridge's port: "forwarding", or why nothing passes yet; claims: the addresses that are taken
-    by its name (see wiring/claims.py); peer: the interface of the host that it is the other end of, or stands
+    by its name (see wiring/recipe.py); peer: the interface of the host that it is the other end of, or stands
     on; ends: in containers; hidden: its other end is in a namespace that no process and no name shows us."""
 
     interface: Interface

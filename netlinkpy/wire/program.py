@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from struct import Struct, pack
 
-from ..framing import NLMSG_HDRLEN, NLMSGHDR
+from ..framing import NLMSGHDR
 from ..record import Record
 from ..uapi.netlink import NLM_F_ACK
 from .attributes import Placed
@@ -13,7 +13,7 @@ from .template import stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .columns import Plan
     from .message import Message
@@ -35,7 +35,8 @@ class Step(Record):
     datagrams; where the kernel does not tell them, the row ends with ENODATA. beside: not sent through the
     socket inside the namespace, but through one outside that serves all. digest: the name of a value that
     tells whether the kernel says the same as before: 64-bit FNV-1a of the bodies of all replies to the step,
-    in their order; 0 where a dump was interrupted. tolerated: one errno that is no refusal in this step."""
+    in their order; 0 where a dump was interrupted. tolerated: one errno that is no refusal in this step;
+    ENODATA: fields that the kernel does not tell are 0."""
 
     name: str
     template: Template
@@ -145,10 +146,16 @@ class Program:
 
     def message(self, step: int, number: int) -> tuple[Message, bytes]:
         """The description and the body of a message of a step, for the reading of an extended ack."""
-        template = self.steps[step].template
-        description, start = template.messages[number]
-        length = NLMSGHDR.unpack_from(template.data, start)[0]
-        return description, template.data[start + NLMSG_HDRLEN : start + length]
+        return self.steps[step].template.message(number)
+
+
+def digest(bodies: Iterable[bytes]) -> int:
+    """What a step's digest is of replies with these bodies."""
+    found = 0xCBF29CE484222325  # 64-bit FNV-1a
+    for body in bodies:
+        for octet in body:
+            found = (found ^ octet) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return found
 
 
 class Instruction(Record):

@@ -48,6 +48,12 @@ class Template:
         """The datagram, its slots zero."""
         return bytes(self._data)
 
+    def message(self, number: int) -> tuple[Message, bytes]:
+        """The description and the body of one message, for the reading of an extended ack."""
+        description, start = self.messages[number]
+        length = NLMSGHDR.unpack_from(self._data, start)[0]
+        return description, self.data[start + NLMSG_HDRLEN : start + length]
+
     def offsets(self, name: str) -> list[int]:
         """Every offset at which the slot `name` lies."""
         return [place.offset for place in self.places if place.name == name]

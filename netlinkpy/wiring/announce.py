@@ -18,9 +18,11 @@ from .errors import failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..netns.handle import Netns
-    from .endpoint import Wanted
-    from .errors import AttachError
+    from .errors import Failures
+    from .row import Row
 
 ETH_P_ARP, ETH_P_IPV6 = b"\x08\x06", b"\x86\xdd"  # linux/if_ether.h
 _ARP_REQUEST = bytes.fromhex("0001 0800 06 04 0001")  # Ethernet, IPv4, lengths, operation (RFC 826)
@@ -32,29 +34,28 @@ _TARGET_LINK_LAYER_ADDRESS = bytes((2, 1))  # an option of 8 bytes
 _IPV6_HEADER = Struct("!IHBB16s16s")
 
 
-def announce(rows: list[Wanted], handles: list[Netns]) -> list[AttachError]:
-    """Send the announcements of all addresses of endpoints, which are ready. Gives what failed: it needs
+def announce(rows: list[Row], handles: Sequence[Netns | None], failures: Failures) -> None:
+    """Send the announcements of all addresses of rows, which are ready. What fails is noted: it needs
     CAP_NET_RAW in the container's namespace."""
-    failed = []
     for row, handle in zip(rows, handles, strict=True):
+        assert handle is not None
         try:
             _announce(row, handle)
         except OSError as error:
             number = error.errno or errno.EIO
             hint = "not permitted: this needs CAP_NET_RAW there" if number == errno.EPERM else ""
-            verb = f"announce the addresses of {row.ifname}"
-            failed.append(failure(row.position, row.endpoint, number, verb, where=row.label, hint=hint))
-    return failed
+            verb = f"announce the addresses of {row.wanted.ifname}"
+            failures.add(failure(row, number, verb, hint=hint))
 
 
-def _announce(row: Wanted, handle: Netns) -> None:
+def _announce(row: Row, handle: Netns) -> None:
     receives_nothing = 0  # as protocol
     fd = load().open_socket(handle.fileno(), AF_PACKET, _socket.SOCK_RAW, receives_nothing)
     socket = _socket.socket(fileno=fd)
     try:
-        for packed, _ in row.addresses:
+        for packed, _ in row.wanted.addresses:
             frame = arp_announcement if len(packed) == 4 else neighbour_advertisement
-            socket.sendto(frame(packed, row.mac), (row.ifname, 0))
+            socket.sendto(frame(packed, row.wanted.mac), (row.wanted.ifname, 0))
     finally:
         socket.close()
 

@@ -1,89 +1,70 @@
-"""attach and attach_many: containers wired to bridges, whole or not at all.
+"""wire: containers wired to bridges, whole or not at all.
 
-The order of a call, whatever its size (docs/recipe.md says why): check everything; in each container create
-the pair, then configure its end; on each bridge one message for all new ports; in each container make ready;
-see that the ports forward; commit. Until the commit every host end is in the call's private group, by which
-all of it can be removed."""
+A call checks everything, runs the recipe (recipe.py, executor.py) from barrier to barrier, and at each runs
+its hooks. Until the commit every host end is in the call's staging group, by which all of it can be
+removed (link_group.py)."""
 
 from __future__ import annotations
 
 import errno
 
-from ..rtnl.values import format_ip, format_mac
+from ..netns.handle import Netns
+from ..record import Record
+from ..rtnl.netlink import RTNetlink
+from ..rtnl.values import format_ip
 from ..uapi.if_bridge import BR_MAX_PORTS
-from ..wire.errors import NetlinkError, meaning
+from ..wire.errors import NetlinkError
 from .attachment import Attachment
-from .bridge import Bridge, regroup, remove
-from .endpoint import Endpoint, Wanted, label
-from .errors import AttachError, Failures, failure
-from .inside import Ahead, Group, host_index_of, in_groups, through_sockets
-from .making import Maker
+from .bridge import Bridge
+from .containers import Containers
+from .endpoint import Endpoint, check, label
+from .errors import AttachError, Failures, attach_error
+from .executor import Executor, are_there
+from .existing import Conflicts
+from .link_group import remove
+from .recipe import PROVED, RECIPE, RESERVED
+from .row import Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Literal, overload
+    from collections.abc import Callable
 
-    from ..netns.handle import Netns
+    from .executor import Refusal
 
-
-def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
-    """Give a container an interface, wired to a bridge of the caller's namespace, and return when its first
-    packet passes.
-
-    Where exactly this is there already, nothing changes (Attachment.changed tells). A half-made one whose
-    maker died is removed and made anew. timeout: seconds for each conversation with the kernel.
-
-    AttachError (an OSError) says which step failed, at which attribute, and why; then nothing of it is left
-    anywhere."""
-    return attach_many([endpoint], timeout=timeout)[0]
+_ROUNDS = 16  # how often a row is tried again after its way was cleared, or with another free address
+_RESERVED, _PROVED, _END = RECIPE.index(RESERVED), RECIPE.index(PROVED), len(RECIPE)
 
 
-if TYPE_CHECKING:
+class Hooks(Record):
+    """What others have done in the course of a call.
 
-    @overload
-    def attach_many(
-        endpoints: Iterable[Endpoint],
-        *,
-        on_error: Literal["raise"] = "raise",
-        progress: Callable[[int, int], None] | None = None,
-        timeout: float = 10.0,
-        another: Callable[[int, str], Endpoint | None] | None = None,
-        announce: bool = False,
-    ) -> list[Attachment]: ...
+    another(position, address) is called where an address turns out to be taken: it returns an endpoint to be
+    tried in place of that one (on the same bridge, in the same container), or None. withdraw(addresses) is
+    called once addresses on a bridge that it concerns are the containers', before anything passes through
+    their ports: what still leads to those who had them before is to be withdrawn. concerns(alternative names
+    of a bridge) tells whether withdraw() has to do with it. announce: tell the neighbours of every address,
+    not only of those whose MAC is not their own (announce.py)."""
 
-    @overload
-    def attach_many(
-        endpoints: Iterable[Endpoint],
-        *,
-        on_error: Literal["continue"],
-        progress: Callable[[int, int], None] | None = None,
-        timeout: float = 10.0,
-        another: Callable[[int, str], Endpoint | None] | None = None,
-        announce: bool = False,
-    ) -> list[Attachment | AttachError]: ...
+    another: Callable[[int, str], Endpoint | None] | None = None
+    withdraw: Callable[[list[str]], object] = lambda addresses: None
+    concerns: Callable[[tuple[str, ...]], bool] = lambda altnames: False
+    announce: bool = False
 
 
-def attach_many(
-    endpoints: Iterable[Endpoint],
+def wire(
+    endpoints: list[Endpoint],
     *,
-    on_error: str = "raise",
+    whole: bool,
     progress: Callable[[int, int], None] | None = None,
     timeout: float = 10.0,
-    another: Callable[[int, str], Endpoint | None] | None = None,
-    announce: bool = False,
-) -> list[Attachment] | list[Attachment | AttachError]:
-    """Wire many endpoints, of any shapes, at the kernel's own speed; results in the order given.
+    hooks: Hooks,
+) -> list[Attachment | AttachError]:
+    """Wire many endpoints, of any shapes; return the results in the order given. See networks/attaching.py,
+    attach_many(), for what that means.
 
-    on_error="raise": all or nothing, and the AttachError of the first that failed (its `failures` has all);
-    on_error="continue": each on its own, an AttachError in the place of each that failed.
-    progress(done, of) is called as it goes. another(position, address) is called where an address turns out
-    to be taken: it gives an endpoint to be tried in place of that one (on the same bridge, in the same
-    container), or None. announce: tell the neighbours of every address, not only of those whose MAC is not
-    their own (wiring/announce.py). The rest as attach()."""
-    if on_error not in ("raise", "continue"):
-        raise ValueError(f"on_error is raise or continue, not {on_error!r}")
-    call = _Call(list(endpoints), on_error == "raise", progress, timeout, another, announce)
+    whole: all or nothing, and AttachError is raised; else each on its own, an AttachError in the place of
+    each that failed."""
+    call = _Call(endpoints, whole, progress, timeout, hooks)
     try:
         call.run()
     except BaseException:
@@ -95,7 +76,7 @@ def attach_many(
 
 
 class _Call:
-    """One call of attach_many: its rows, its bridges and groups, and what has become of each row."""
+    """One call of attach_many: its rows, their bridges, and what has become of each endpoint."""
 
     def __init__(
         self,
@@ -103,108 +84,83 @@ class _Call:
         whole: bool,
         progress: Callable[[int, int], None] | None,
         timeout: float,
-        another: Callable[[int, str], Endpoint | None] | None,
-        announce: bool,
+        hooks: Hooks,
     ) -> None:
         self._endpoints = endpoints
-        self._another = another
-        self._announce = announce
         self._progress = progress
         self._timeout = timeout
-        self._rows: list[Wanted] = []  # those that are still to be made, or are made
-        self._every: list[Wanted] = []  # besides, those that failed
+        self._hooks = hooks
+        self._rows: list[Row] = []  # those that are still to be made, or are made
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
-        self._committing = False
-        self._ahead: Ahead | None = None  # where there is one endpoint alone
+        self._containers = Containers(self._failures)
+        self._executor = Executor(self._containers, self._failures, timeout)
 
     def run(self) -> None:
-        """Every phase in turn. Raises the first failure at once where the call is all or nothing."""
+        """Raise the first failure at once where the call is all or nothing."""
         self._check()
         self._failures.check()
-        if self._rows:
-            maker = Maker(
-                self._bridges,
-                self._failures,
-                self._timeout,
-                self._tell,
-                self._another,
-                self._announce,
-                self._ahead,
-                self._goes_whole(),
-            )
-            self._done = maker.done
-            maker.make(self._rows)
-            self._rows = [row for row in self._rows if row.position not in self._done]
-            self._tell()
-        self._drop_failed()
-        if not all(row.port for row in self._rows):
-            self._forget_ports()
-            for bridge in self._bridges.values():
-                self._enslave(bridge)
-            self._drop_failed()
-            self._failures.add(*through_sockets(self._rows, self._make_ready))
-            self._drop_failed()
-            self._look_at_ports()
+        self._reserve()
+        self._withdraw()
+        self._go_on(_PROVED)
         self._await_own()
-        self._commit()
+        self._announce()
+        self._go_on(_END)
         for row in self._rows:
-            self._done[row.position] = _attachment(row)
-        if (
-            self._failures.by_position
-        ):  # an answer that was lost may have left a pair that we know no index of
-            self._delete_groups()
+            self._done[row.position] = row.attachment()
+        if self._failures.by_position:  # an answer that was lost may have left a pair of unknown indices
+            for bridge in self._bridges.values():
+                bridge.group.delete_members()
+
+    # -- before anything is made ---------------------------------------------------------------------------
 
     def _check(self) -> None:
         """Everything that can be known before anything is sent, and the bridges looked up."""
         names: dict[str, int] = {}
         addresses: dict[tuple[str, bytes], int] = {}
         if len(self._endpoints) == 1:
-            self._ahead = Ahead.begin(self._endpoints[0].netns)
+            self._containers.open_ahead(self._endpoints[0].netns)
         for position, endpoint in enumerate(self._endpoints):
             try:
-                row = Wanted(position, endpoint)
-                self._every.append(row)
-                if (
-                    endpoint.host_ifname is not None
-                    and names.setdefault(row.host_ifname, position) != position
-                ):
-                    raise ValueError(
-                        f"endpoint {names[row.host_ifname]} has the same host_ifname {row.host_ifname}"
-                    )
-                for packed, _ in row.addresses:
-                    first = addresses.setdefault((row.bridge, packed), position)
-                    if first != position:
-                        raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
-                row.gateways_from(self._bridge(row))
-                row.spares_ipv6_of(self._bridge(row))
-                self._rows.append(row)
+                wanted = check(endpoint, self._bridge)
+                if len(self._endpoints) > 1:
+                    if wanted.host_ifname is not None:
+                        first = names.setdefault(wanted.host_ifname, position)
+                        if first != position:
+                            raise ValueError(
+                                f"endpoint {first} has the same host_ifname {wanted.host_ifname}"
+                            )
+                    for packed, _ in wanted.addresses:
+                        first = addresses.setdefault((wanted.bridge, packed), position)
+                        if first != position:
+                            raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
+                self._rows.append(Row(position, wanted, self._bridges[wanted.bridge]))
             except ValueError as error:
                 where = label(endpoint.netns)
+                text = str(error)
                 self._failures.add(
-                    failure(position, endpoint, errno.EINVAL, "attach", where=where, text=str(error))
+                    attach_error(position, endpoint, errno.EINVAL, "attach", where=where, text=text)
                 )
             except NetlinkError as error:
                 verb = f"attach {label(endpoint.netns)}: {error.verb}"
                 number = error.errno or errno.EIO
                 self._failures.add(
-                    failure(position, endpoint, number, verb, text=error.text, hint=error.hint)
+                    attach_error(position, endpoint, number, verb, text=error.text, hint=error.hint)
                 )
-        self._check_room()
+        if len(self._rows) > 1:  # one alone may as well ask the kernel
+            self._check_room()
 
-    def _bridge(self, row: Wanted) -> Bridge:
-        bridge = self._bridges.get(row.bridge)
+    def _bridge(self, name: str) -> Bridge:
+        bridge = self._bridges.get(name)
         if bridge is None:
-            bridge = self._bridges[row.bridge] = Bridge(row.bridge, self._timeout)
+            bridge = self._bridges[name] = Bridge(name, self._timeout)
         return bridge
 
     def _check_room(self) -> None:
-        """Refuse what a bridge has no ports for. (One endpoint alone may as well ask the kernel.)"""
-        if len(self._rows) < 2:
-            return
+        """Refuse what a bridge has no ports for."""
         for name, bridge in self._bridges.items():
-            rows = self._rows_of(bridge)
+            rows = [row for row in self._rows if row.bridge is bridge]
             if len(rows) < 2:
                 continue
             for row in rows[BR_MAX_PORTS:]:
@@ -213,113 +169,151 @@ class _Call:
             self._failures.check()
             rows = rows[:BR_MAX_PORTS]
             room = max(BR_MAX_PORTS - bridge.count_ports(), 0)
-            if len(rows) > room:
-                rows = self._missing(rows)
+            if len(rows) > room:  # those that are there already need no port more
+                there = are_there(rows, self._containers, self._timeout)
+                rows = [row for row in rows if row not in there]
             for row in rows[room:]:
                 text = f"bridge {name} has room for {room} ports more, and {len(rows)} are wanted"
                 self._failures.refuse(row, errno.EXFULL, text)
         self._rows = self._failures.without(self._rows)
 
-    def _missing(self, rows: list[Wanted]) -> list[Wanted]:
-        """Those of the rows whose container has no such interface yet: the others need no port more."""
-        missing: list[Wanted] = []
+    # -- from barrier to barrier ---------------------------------------------------------------------------
 
-        def work(alike: list[Wanted], handles: list[Netns]) -> None:
-            there = Group(alike, handles, self._timeout).look()
-            missing.extend(row for row, found in zip(alike, there, strict=True) if not found)
-
-        self._failures.add(*in_groups(rows, work))
-        return sorted(missing, key=lambda row: row.position)
-
-    def _rows_of(self, bridge: Bridge) -> list[Wanted]:
-        return [row for row in self._rows if row.bridge == bridge.name]
-
-    def _forget_ports(self) -> None:
-        """Withdraw the published ports that still lead to those who had these addresses before."""
-        rows = [row for row in self._rows if self._bridges[row.bridge].is_network]
-        if rows:
-            from ..nat import Nat
-
-            with Nat(timeout=self._timeout) as nat:
-                nat.forget(format_ip(packed) for row in rows for packed, _ in row.addresses)
-
-    def _enslave(self, bridge: Bridge) -> None:
-        rows = self._rows_of(bridge)
-        if not rows:
-            return
-        try:
-            bridge.enslave_group()
-        except NetlinkError:
-            # The group message stops at the first port that is refused: ask for each alone, to name those
-            # that are.
-            if bridge.is_gone():  # of which the kernel says no more than EINVAL
-                for row in rows:
-                    text = f"bridge {bridge.name} was removed meanwhile"
-                    self._failures.refuse(row, errno.ENODEV, text)
-                return
+    def _reserve(self) -> None:
+        """Run every row up to the barrier RESERVED (one alone as far as no hook has anything to do); where
+        something is in the way, clear it and begin again."""
+        self._containers.reserve(len(self._rows))
+        rows = self._rows
+        last = self._first_stop()
+        for _ in range(_ROUNDS):
+            refusals = self._executor.run(rows, last, self._tell)
+            self._failures.check()
+            if not refusals:
+                break
+            rows = self._clear_way(refusals)
+            self._failures.check()
+        else:
             for row in rows:
-                refused = bridge.enslave(row.host_index)
-                if refused is not None:
-                    verb = f"make {row.host_ifname} a port of {bridge.name}"
-                    text = refused.text or meaning(refused.errno or errno.EIO)
-                    self._failures.refuse(row, refused.errno or errno.EIO, text, verb)
-
-    def _make_ready(self, rows: list[Wanted], handles: Sequence[Netns | None]) -> None:
-        group = Group(rows, handles, self._timeout)
-        self._failures.add(*[error for error in group.make_ready() if error is not None])
-
-    def _look_at_ports(self) -> None:
-        """See that the ports forward."""
-        for bridge in self._bridges.values():
-            rows = self._rows_of(bridge)
-            ports = bridge.port_states([row.host_index for row in rows])
-            for row in rows:
-                row.port = ports.get(row.host_index, "")
-                if not row.port:
-                    text = f"its host end {row.host_ifname} is no port of {row.bridge} any more"
-                    self._failures.refuse(row, errno.ENODEV, text)
+                self._failures.refuse(row, errno.EAGAIN, "others took its names or addresses first each time")
+        self._rows = [row for row in self._rows if row.position not in self._done]
+        self._tell()
         self._drop_failed()
+
+    def _first_stop(self) -> int:
+        """The place in the recipe up to which no hook has anything to do."""
+        if len(self._rows) != 1:
+            return _RESERVED
+        (row,) = self._rows
+        if self._hooks.concerns(row.bridge.altnames):
+            return _RESERVED
+        return _PROVED if 16 in row.shape.families or self._is_announced(row) else _END
+
+    def _go_on(self, last: int) -> None:
+        """Run the rows up to the next barrier, or the end."""
+        rows = [row for row in self._rows if row.done < last]
+        if rows:
+            self._executor.run(rows, last)
+            self._drop_failed()
+
+    def _clear_way(self, refusals: list[Refusal]) -> list[Row]:
+        """Look at what is in the way of each: leave what is complete, remove what a dead call left; return
+        the rows to be tried again."""
+        again: dict[int, Row] = {}
+        with RTNetlink(timeout=self._timeout) as host:
+            conflicts = Conflicts(host)
+            try:
+                for refusal in refusals:
+                    row, error = refusal.row, refusal.error
+                    if refusal.step == "create" and error.errno == errno.EEXIST and not row.index:
+                        tries = self._resolve(conflicts, row, error)
+                    elif refusal.step == "claim" and refusal.message >= 0:
+                        tries = self._resolve_claim(conflicts, row, refusal)
+                    else:
+                        self._failures.add(error)
+                        tries = False
+                    if tries:
+                        again[row.position] = row
+                self._failures.check()
+                conflicts.remove_leftovers()
+            finally:
+                conflicts.close()
+        remove([row.host_index for row in again.values() if row.host_index])
+        for row in again.values():
+            row.want(row.wanted)
+        return list(again.values())
+
+    def _resolve(self, conflicts: Conflicts, row: Row, error: AttachError) -> bool:
+        """Whether a row whose create was refused is to be tried again."""
+        try:
+            with Netns.open(row.endpoint.netns) as handle:
+                verdict = conflicts.resolve(row, handle)
+        except OSError as gone:  # the container died meanwhile
+            self._failures.refuse(row, gone.errno or errno.EIO, gone.strerror or str(gone))
+            return False
+        if isinstance(verdict, str):
+            self._failures.refuse(row, errno.EEXIST, verdict, error.verb)
+        elif verdict is not None:
+            self._done[row.position] = verdict
+        return verdict is None
+
+    def _resolve_claim(self, conflicts: Conflicts, row: Row, refusal: Refusal) -> bool:
+        """Whether a row is to be tried again, one of whose addresses was refused; perhaps with another."""
+        number = refusal.error.errno or errno.EIO
+        packed, _ = refusal.addresses[refusal.message]
+        why = conflicts.resolve_claim(row, packed, number)
+        if why is None or self._has_another(row, format_ip(packed), number):
+            return True
+        self._failures.refuse(row, number, why, refusal.error.verb)
+        return False
+
+    def _has_another(self, row: Row, address: str, number: int) -> bool:
+        """Whether the caller has an endpoint to be tried in place of one whose address is taken; then the row
+        wants that."""
+        if self._hooks.another is None or number != errno.EEXIST:
+            return False
+        if all(format_ip(packed) != address for packed, _ in row.wanted.addresses):
+            return True  # it wants another already, for a second address that was refused
+        endpoint = self._hooks.another(row.position, address)
+        if endpoint is None:
+            return False
+        row.wanted = check(endpoint, self._bridge)
+        return True
+
+    # -- what is done at the barriers ----------------------------------------------------------------------
+
+    def _withdraw(self) -> None:
+        """Have withdrawn what still leads to those who had the addresses before."""
+        concerned = {name for name, bridge in self._bridges.items() if self._hooks.concerns(bridge.altnames)}
+        rows = [row for row in self._rows if row.bridge.name in concerned]
+        if rows:
+            self._hooks.withdraw([format_ip(packed) for row in rows for packed, _ in row.wanted.addresses])
 
     def _await_own(self) -> None:
         """Wait for the IPv6 addresses to be the containers' own."""
-        rows = [row for row in self._rows if any(len(packed) == 16 for packed, _ in row.addresses)]
+        rows = [row for row in self._rows if row.done < _END and 16 in row.shape.families]
         if rows:
-            from .own import await_own
+            from .local_route import await_own
 
-            def work(rows: list[Wanted], handles: Sequence[Netns | None]) -> None:
-                self._failures.add(*await_own(rows, handles, self._timeout))
-
-            self._failures.add(*through_sockets(rows, work))
+            self._containers.enter(
+                rows, lambda alike, handles: await_own(alike, handles, self._timeout, self._failures)
+            )
             self._drop_failed()
 
-    def _commit(self) -> None:
-        """Take the links out of the private groups: now they are finished."""
-        self._tell_neighbours()
-        self._committing = True
-        for bridge in self._bridges.values():
-            rows = [row for row in self._rows_of(bridge) if not row.finished]
-            lost = dict(regroup(bridge.group.socket, [row.host_index for row in rows], 0))
-            for row in rows:
-                if row.host_index in lost:
-                    self._failures.refuse(row, lost[row.host_index], "its host end went away meanwhile")
-        self._drop_failed()
+    def _is_announced(self, row: Row) -> bool:
+        return self._hooks.announce or not row.wanted.tells_mac
 
-    def _goes_whole(self) -> bool:
-        """Whether there is one endpoint alone, with nothing to be done between the phases (on a network the
-        ports of whoever had its address are withdrawn)."""
-        return len(self._rows) == 1 and not self._bridges[self._rows[0].bridge].is_network
-
-    def _tell_neighbours(self) -> None:
+    def _announce(self) -> None:
         """Announce the addresses whose MAC is not their own."""
-        rows = [row for row in self._rows if self._announce or not row.tells_mac]
+        rows = [row for row in self._rows if row.done < _END and self._is_announced(row)]
         if rows:
             from .announce import announce
 
-            def work(rows: list[Wanted], handles: list[Netns]) -> None:
-                self._failures.add(*announce(rows, handles))
-
-            self._failures.add(*in_groups(rows, work))
+            self._containers.enter(
+                rows, lambda alike, handles: announce(alike, handles, self._failures), namespaces=True
+            )
             self._drop_failed()
+
+    # -- what failed ---------------------------------------------------------------------------------------
 
     def _drop_failed(self) -> None:
         """Where each endpoint stands alone: remove what there is of those that failed, and go on with the
@@ -327,29 +321,20 @@ class _Call:
         self._failures.check()
         if not self._failures.by_position:
             return
-        lost = [row for row in self._rows if row.position in self._failures.by_position]
+        lost = [row.host_index for row in self._rows if row.position in self._failures.by_position]
         self._rows = self._failures.without(self._rows)
-        remove([row.host_index for row in lost if row.host_index])
+        remove([index for index in lost if index])
 
     def roll_back(self) -> None:
         """Remove all that this call made."""
-        self._delete_groups()
-        # What may have been taken out of its group already.
-        loose = [host_index_of(row) for row in self._rows if self._committing or row.visit is not None]
-        remove([index for index in loose if index])
-
-    def _delete_groups(self) -> None:
         for bridge in self._bridges.values():
-            bridge.group.delete_members()
+            bridge.group.roll_back()
 
     def close(self) -> None:
         """Close the sockets: the groups' numbers are free again."""
-        if self._ahead is not None:
-            self._ahead.close()
-        for row in self._every:
-            row.close()
+        self._containers.close()
         for bridge in self._bridges.values():
-            bridge.close()
+            bridge.group.close()
 
     def results(self) -> list[Attachment | AttachError]:
         """What has become of each endpoint, in the order given."""
@@ -360,18 +345,3 @@ class _Call:
         if self._progress is not None:
             made = sum(1 for row in self._rows if row.host_index)
             self._progress(made + len(self._failures.by_position) + len(self._done), len(self._endpoints))
-
-
-def _attachment(row: Wanted) -> Attachment:
-    return Attachment(
-        netns=row.label,
-        bridge=row.bridge,
-        ifname=row.ifname,
-        index=row.index,
-        mac=format_mac(row.mac),
-        addresses=row.address_texts,
-        gateways=row.gateway_texts,
-        host_ifname=row.host_ifname,
-        host_index=row.host_index,
-        port=row.port,
-    )

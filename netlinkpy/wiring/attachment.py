@@ -71,7 +71,7 @@ class Attachment(Record):
 
         NetlinkError: ENODEV there is no such interface; EINVAL it is no veth whose other end is in the
         caller's namespace."""
-        from .inspect import find
+        from .existing import find
 
         return find(netns, ifname)
 
@@ -79,7 +79,7 @@ class Attachment(Record):
     def find_all(cls, netns: Target) -> list[Attachment]:
         """The attachments of a container, as the kernel has them now: its interfaces that are wired to a
         bridge of the caller's namespace, and finished."""
-        from .inspect import find_all
+        from .existing import find_all
 
         return find_all(netns)
 

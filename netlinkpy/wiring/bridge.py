@@ -1,229 +1,151 @@
-"""The host's side of a bulk attach: one bridge, and the private group in which its new ports are born.
-
-A group belongs to one call: its number is the port id that the call's socket is bound to, so the kernel
-proves it private, and it is free again when the process dies. A link in such a group is one whose making is
-not finished."""
+"""Bridge: one bridge of the caller's namespace as it is at the beginning of a call, and the call's group for
+its new ports."""
 
 from __future__ import annotations
 
 import errno
-import os
+from struct import Struct
 from sys import byteorder
 
-from ..transport.socket import Socket
-from ..uapi.if_ import IFF_RUNNING, IFF_UP
-from ..uapi.if_bridge import BR_STATE_FORWARDING
-from ..uapi.if_link import IFLA_ALT_IFNAME, IN6_ADDR_GEN_MODE_NONE
-from ..uapi.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
-from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_DELLINK, RTM_GETADDR, RTM_GETLINK, RTM_NEWLINK
+from ..record import Record
+from ..transport.visit import visit
+from ..uapi.if_ import IFF_RUNNING, IFF_UP, IFNAMSIZ
+from ..uapi.if_bridge import BR_STATE_FORWARDING, PORT_STATES
+from ..uapi.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETADDR, RTM_GETLINK, RTM_NEWLINK
 from ..uapi.socket import AF_BRIDGE
 from ..wire.attributes import Slot
 from ..wire.columns import Field, Plan, Table, number, pick
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
+from ..wire.program import Program, Step, digest
 from ..wire.rtnetlink.address import ADDRESS
 from ..wire.rtnetlink.link import LINK
 from ..wire.template import Template
 from ..wire.transaction import Request
+from .link_group import StagingGroup, probing
+from .prepared import PREPARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from ..wire.transaction import Answer
-
-_MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
-# What bridges were the last time: their indices, and the MACs that were pinned. It saves asking twice and
-# pinning again; nothing of it is taken for true unless the kernel says the same now.
-_known: dict[str, tuple[int, bytes]] = {}
-_KNOWN = 64  # bridges at most
+    from ..wire.program import Outcome
 
 _LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than in a dump of all
-
-_IFA_FAMILY = 0  # its place in ifaddrmsg (linux/if_addr.h)
-
-# How an alternative name `net:NAME` (networks/network.py) lies in a message: its type, then the text.
-_NETWORK = IFLA_ALT_IFNAME.to_bytes(2, byteorder) + b"net:"
-
-PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
+_FD = Struct("=i")
+_NO_NAMESPACE = _FD.pack(-1)
 
 
-class PrivateGroup:
-    """A socket in the caller's namespace, and the link group of its own that its port id stands for.
+class KnownBridge(Record):
+    """What a bridge was the last time: its index and MAC; digest: of the messages that told its addresses;
+    pinned: whether we pinned the MAC."""
 
-    answers: to the requests that went along with the making."""
-
-    __slots__ = ("answers", "number", "socket")
-
-    def __init__(
-        self, number: int | None = None, *, timeout: float = 10.0, asked: Sequence[Request] = ()
-    ) -> None:
-        """A fresh empty group; or the one of that number, which a dead call left (OSError EADDRINUSE: its
-        maker lives). timeout: seconds for each request through its socket; asked: other requests
-        (Socket.ask()) that go along with the question whether a fresh group is empty."""
-        self.answers: list[Answer] = []
-        if number is not None:
-            self.socket, self.number = Socket(port=number, timeout=timeout), number
-            return
-        while True:
-            self.number = _MARK | int.from_bytes(os.urandom(2), "big")
-            try:
-                self.socket = Socket(port=self.number, timeout=timeout)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            empty = False
-            try:
-                empty = self._is_empty(asked)
-            finally:
-                if not empty:
-                    self.socket.close()
-            if empty:
-                return
-
-    def _is_empty(self, asked: Sequence[Request]) -> bool:
-        """An address of one byte is invalid for every member (EINVAL), and nobody's business without
-        members."""
-        values = {"group": self.number, "address": b"\0"}
-        probe = Request("make links on the host", LINK, RTM_NEWLINK, NLM_F_ACK, values)
-        members, *self.answers = self.socket.ask([probe, *asked])
-        if members.error is not None and members.error.errno != errno.EINVAL:
-            raise members.error
-        return members.error is None
-
-    def take(self, indices: Iterable[int]) -> list[tuple[int, int]]:
-        """Put links into this group; gives (index, errno) for each that the kernel refused."""
-        return regroup(self.socket, indices, self.number)
-
-    def delete_members(self) -> None:
-        """Remove all links of the group, at the price of one wait."""
-        try:
-            self.socket.request(LINK, RTM_DELLINK, 0, {"group": self.number}, verb="delete a group of links")
-        except NetlinkError as error:
-            if error.errno != errno.ENODEV:  # it has no members
-                raise
-
-    def close(self) -> None:
-        """Give the number back."""
-        self.socket.close()
-
-
-def is_private(group: int) -> bool:
-    """Whether a link group is one of ours: its members are not finished."""
-    return group & 0xFFFF0000 == _MARK
-
-
-def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[int, int]]:
-    """Put links into a group (0: finished, in no one's); gives (index, errno) for each that the kernel
-    refused."""
-    order = list(indices)
-    if not order:
-        return []
-    column = b"".join([index.to_bytes(4, byteorder) for index in order])
-    out = _REGROUP.stamp(
-        {"host_index": column}, len(order), {"group": group.to_bytes(4, byteorder)}, sequence=1
-    )
-    return [(order[row], number) for row, number, _ in socket.exchange(out, len(order), verb="group links")]
-
-
-def remove(indices: list[int]) -> int:
-    """Remove links of the caller's namespace by index, all at the price of one wait; gives how many were
-    there."""
-    if not indices:
-        return 0
-    group = PrivateGroup()
-    try:
-        gone = group.take(indices)
-        group.delete_members()
-    finally:
-        group.close()
-    return len(indices) - len(gone)
+    index: int
+    mac: bytes
+    digest: int
+    addresses: tuple[tuple[bytes, int], ...]
+    names_length: int
+    altnames: tuple[str, ...]
+    pinned: bool = False
 
 
 class Bridge:
-    """One bridge of the caller's namespace, as it is at the beginning of a call, and the call's group for its
-    new ports.
+    """index, mac; up: whether it is; addresses: (address, prefix length) of each, of both families; settled:
+    its MAC is pinned (a bridge of that index had the same, and we pinned it), and it has a carrier."""
 
-    index; up: whether it is; settled: its MAC is pinned (a bridge of that index had the same, and we pinned
-    it), and it has a carrier; is_network: whether it is one that networks/ made."""
-
-    __slots__ = (
-        "_addresses",
-        "_mac",
-        "_runs",
-        "_told",
-        "group",
-        "index",
-        "is_network",
-        "name",
-        "settled",
-        "up",
-    )
+    __slots__ = ("_known", "addresses", "altnames", "group", "index", "mac", "name", "settled", "slots", "up")
 
     def __init__(self, name: str, timeout: float) -> None:
         """timeout: seconds for each request. NetlinkError (ENODEV) where there is no such link, (EINVAL)
         where it is no bridge."""
         self.name = name
-        self._addresses: dict[int, list[tuple[bytes, int]]] = {}
-        asked = [Request(f"find bridge {name}", LINK, RTM_GETLINK, 0, _by(ifname=name))]
-        index, pinned = _known.get(name, (0, b""))
-        if index:
-            asked.append(self._addresses_of(index))
-        self.group = PrivateGroup(timeout=timeout, asked=asked)
+        known = PREPARED.bridges.get(name)
+        self.group, (self.index, flags, mac, kind, names_length, told) = self._look(timeout)
         try:
-            found, *addresses = self.group.answers
-            self._read(found.get()[0].body)
-            if index == self.index and not addresses[0].interrupted:
-                self._told = addresses[0].get()
-            else:
-                asked_again = self._addresses_of(self.index)
-                self._told = self.group.socket.dump_bodies(
-                    asked_again.message, asked_again.type, asked_again.values, verb=asked_again.verb
+            if kind != _BRIDGE:
+                self._refuse_kind(self.group)
+            self.mac = mac.to_bytes(8, byteorder)[:6]
+            self.up = bool(flags & IFF_UP)
+            says = self.index, self.mac, told, names_length
+            if known is None or says != (known.index, known.mac, known.digest, known.names_length):
+                known = KnownBridge(
+                    self.index, self.mac, *self._read_addresses(), names_length, self._read_names()
                 )
+                PREPARED.keep_bridge(name, known)
         except BaseException:
             self.group.close()
             raise
-        self.settled = self._runs and self._mac == pinned and self.index == index
-
-    def is_pinned(self) -> None:
-        """Keep in mind that its MAC was pinned."""
-        if len(_known) >= _KNOWN:
-            _known.clear()
-        _known[self.name] = self.index, self._mac
-
-    def addresses(self, family: int) -> list[tuple[bytes, int]]:
-        """Its addresses of a family: bytes and prefix length."""
-        if family not in self._addresses:
-            told = [ADDRESS.parse(one.body) for one in self._told if one.body[_IFA_FAMILY] == family]
-            self._addresses[family] = [
-                (one.get("local") or one["address"], one["ifa_prefixlen"]) for one in told
-            ]
-        return self._addresses[family]
-
-    def _addresses_of(self, index: int) -> Request:
-        verb = f"list the addresses of bridge {self.name}"
-        return Request(verb, ADDRESS, RTM_GETADDR, NLM_F_DUMP, {"ifa_index": index})
-
-    def _read(self, body: bytes) -> None:
-        self.index, flags, self._mac, kind = pick(_facts(), body)
-        kind = (kind or b"").rstrip(b"\0").decode()
-        if kind != "bridge":
-            text = f"{self.name} is {_a(kind)}, not a bridge"
-            raise NetlinkError(errno.EINVAL, f"find bridge {self.name}", text=text)
-        self.up = bool(flags & IFF_UP)
-        self._runs = bool(flags & IFF_RUNNING)
-        self.is_network = _NETWORK in body
-
-    @property
-    def slots(self) -> dict[str, bytes]:
-        """What goes into the slots of messages for its new ports."""
-        return {
+        self._known = known
+        self.addresses = known.addresses
+        self.altnames = known.altnames
+        self.settled: bool = known.pinned and bool(flags & IFF_RUNNING)
+        self.slots = {
             "bridge": self.index.to_bytes(4, byteorder),
-            "bridge_mac": self._mac,
+            "bridge_mac": self.mac,
             "group": self.group.number.to_bytes(4, byteorder),
         }
+
+    def _look(self, timeout: float) -> tuple[StagingGroup, tuple[int, ...]]:
+        """A group that has no members, and what the kernel tells of the bridge, all in one visit."""
+        program = _look_program()
+        name = self.name.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0")
+        while True:
+            group = StagingGroup.unproved(timeout=timeout)
+            try:
+                results = program.room(1)
+                slots = {"name": name, "group": group.number.to_bytes(4, byteorder)}
+                sockets = bytearray(_FD.pack(group.socket.fileno()))
+                datagrams = program.stamp(slots, 1)
+                visit(program, datagrams, _NO_NAMESPACE, timeout, sockets=sockets, results=results)
+                outcome = program.outcome(results, 0)
+                if not outcome.errno:
+                    return group, outcome.values
+                if outcome.step or outcome.errno != errno.EINVAL:  # not a group with members
+                    self._refuse(outcome, group)
+            except BaseException:
+                group.close()
+                raise
+            group.close()
+
+    def _refuse(self, outcome: Outcome, group: StagingGroup) -> None:
+        """Raise NetlinkError: why it cannot be looked at."""
+        verbs = (
+            "make links on the host",
+            f"find bridge {self.name}",
+            f"list the addresses of bridge {self.name}",
+        )
+        raise NetlinkError(outcome.errno, verbs[max(outcome.step, 0)], text=decode(outcome.tlvs).sentence)
+
+    def _refuse_kind(self, group: StagingGroup) -> None:
+        """Raise NetlinkError: what it is in place of a bridge."""
+        verb = f"find bridge {self.name}"
+        asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+        body = group.socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
+        (told,) = pick(Plan(LINK, RTM_NEWLINK, {"kind": Field("linkinfo.kind", 16)}), body)
+        kind = (told or b"").rstrip(b"\0").decode()
+        what = f"a {kind}" if kind else "hardware or lo"
+        raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {what}, not a bridge")
+
+    def _read_addresses(self) -> tuple[int, tuple[tuple[bytes, int], ...]]:
+        """The digest of the messages that tell its addresses, and these."""
+        verb = f"list the addresses of bridge {self.name}"
+        replies = self.group.socket.dump_bodies(ADDRESS, RTM_GETADDR, {"ifa_index": self.index}, verb=verb)
+        told = [ADDRESS.parse(one.body) for one in replies]
+        addresses = tuple([(one.get("local") or one["address"], one["ifa_prefixlen"]) for one in told])
+        return digest([one.body for one in replies]), addresses
+
+    def _read_names(self) -> tuple[str, ...]:
+        """Its alternative names."""
+        verb = f"find bridge {self.name}"
+        link = self.group.socket.get(LINK, RTM_GETLINK, _by_index(self.index), verb=verb)
+        return tuple(link.get("prop_list", {}).get("alt_ifname", ()))
+
+    def note_pinned(self) -> None:
+        """Keep in mind that its MAC was pinned."""
+        if not self._known.pinned:
+            self._known = self._known.replace(pinned=True)
+            PREPARED.keep_bridge(self.name, self._known)
 
     def count_ports(self) -> int:
         """How many ports it has now; about so many where others come and go all the time (in the end the
@@ -235,154 +157,81 @@ class Bridge:
         except DumpInterruptedError as error:
             return len(error.partial)
 
-    def enslave_group(self) -> None:
-        """Make all links of the group ports of the bridge, and up: three messages, whatever their number.
-
-        The bridge's MAC is pinned first. Else it is its lowest port's, so that taking that port away would
-        cut off all others until their ARP caches forget; and the kernel looks at every port for the lowest
-        each time one comes."""
-        verb = f"make ports of bridge {self.name}"
-        messages = _ENSLAVE.stamp(self.slots, 1)
-        for _, error, tlvs in self.group.socket.exchange(messages, len(_ENSLAVE.messages), verb=verb):
-            # EAFNOSUPPORT is a port without IPv6: its MTU is below 1280, or the kernel has none.
-            if error != errno.EAFNOSUPPORT:
-                raise NetlinkError(error, verb, text=decode(tlvs).sentence)
-        self.is_pinned()
-
-    def enslave(self, index: int) -> NetlinkError | None:
-        """Make one link a port, and up; gives the error where the kernel refuses."""
-        port = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "master": self.index}
-        try:
-            self.group.socket.request(LINK, RTM_NEWLINK, 0, port, verb=f"make a port of bridge {self.name}")
-        except NetlinkError as error:
-            return error
-        return None
-
     def port_states(self, indices: list[int]) -> dict[int, str]:
-        """The state of ports, by link index ("forwarding" ...; those that are ports no more are left out). A
-        look at a port by its index completes a pending change of its carrier inside the call, which a dump
-        does not: so each that does not forward yet in the dump is looked at. So is the bridge: its first live
-        port gives it a carrier, before which it sends nothing."""
+        """The state of ports, by link index ("forwarding" ...; those that are ports no more are left out).
+
+        A look at a port by its index completes a pending change of its carrier inside the call, which a dump
+        does not: so each that does not forward yet in the dump is looked at."""
         states: dict[int, int] = {}
         if len(indices) > _LOOK_ONE_BY_ONE:
             states = self._dump_port_states()
         late = [index for index in indices if states.get(index) != BR_STATE_FORWARDING]
         for start in range(0, len(late), _LOOK_ONE_BY_ONE):
             states.update(self._look_at_ports(late[start : start + _LOOK_ONE_BY_ONE]))
-        if indices and not late:
-            self._look_at_ports([])
         return {index: PORT_STATES[states[index]] for index in indices if states[index] >= 0}
 
     def _look_at_ports(self, indices: list[int]) -> dict[int, int]:
-        """The states of a few ports, -1 for one that is none; the bridge is looked at too."""
+        """The states of a few ports, -1 for one that is none."""
         verb = f"look at the ports of {self.name}"
-        asked = [
-            Request(verb, LINK, RTM_GETLINK, 0, _by(ifi_index=index)) for index in (*indices, self.index)
-        ]
+        plan = Plan(LINK, RTM_NEWLINK, {"state": number(LINK, "linkinfo.slave_data[bridge].state")})
         states = {}
-        for index, answer in zip(indices, self.group.socket.ask(asked), strict=False):
+        asked = [Request(verb, LINK, RTM_GETLINK, 0, _by_index(index)) for index in indices]
+        for index, answer in zip(indices, self.group.socket.ask(asked), strict=True):
             if answer.error is not None and answer.error.errno == errno.ENODEV:
                 states[index] = -1
             else:
-                (state,) = pick(port_facts(), answer.get()[0].body)
+                (state,) = pick(plan, answer.get()[0].body)
                 states[index] = -1 if state is None else int(state)
         return states
+
+    def _dump_port_states(self) -> dict[int, int]:
+        """The states of all ports at once: a dump of AF_BRIDGE has them in another place."""
+        fields = {"index": number(LINK, "ifi_index"), "state": number(LINK, f"protinfo[{AF_BRIDGE}].state")}
+        table = Table(Plan(LINK, RTM_NEWLINK, fields))
+        asked = {"ifi_family": AF_BRIDGE}
+        self.group.socket.gather(LINK, RTM_GETLINK, asked, table, verb=f"look at the ports of {self.name}")
+        return dict(zip(table.values("index"), table.values("state"), strict=True))
 
     def is_gone(self) -> bool:
         """Whether it was removed meanwhile."""
         try:
-            self.group.socket.get_body(
-                LINK, RTM_GETLINK, _by(ifi_index=self.index), verb=f"look at bridge {self.name}"
-            )
+            verb = f"look at bridge {self.name}"
+            self.group.socket.get_body(LINK, RTM_GETLINK, _by_index(self.index), verb=verb)
         except NetlinkError as error:
             if error.errno != errno.ENODEV:
                 raise
             return True
         return False
 
-    def _dump_port_states(self) -> dict[int, int]:
-        table = Table(_dump_facts())
-        asked = {"ifi_family": AF_BRIDGE}
-        self.group.socket.gather(LINK, RTM_GETLINK, asked, table, verb=f"look at the ports of {self.name}")
-        return dict(zip(table.values("index"), table.values("state"), strict=True))
 
-    def close(self) -> None:
-        """Give the group's number back."""
-        self.group.close()
+_BRIDGE = int.from_bytes(b"bridge\0\0", byteorder)  # IFLA_INFO_KIND, as the program keeps it
 
 
-def enslaving(port: dict[str, Slot], *, pin: bool = True, ipv6: bool = True) -> Template:
-    """Pin the bridge's MAC; no IPv6 addresses on the ports; make them ports, and up. port: names one port
-    (ifi_index), or the group of many. (Of one message the kernel takes up and master first, and then the
-    mode: so that goes before, by itself. Where a port has no IPv6 the kernel refuses it.)"""
-    template = Template()
-    if pin:
-        values = {"ifi_index": Slot("bridge", 4), "address": Slot("bridge_mac", 6)}
-        template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
-    if ipv6:
-        mode = {**port, "af_spec": {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}}
-        template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, mode)
-    up = {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, **port, "master": Slot("bridge", 4)}
-    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, up)
-    return template
-
-
-def regrouping(group: Slot | int) -> Template:
-    """Put the link in the slot host_index into a group."""
-    template = Template()
-    values = {"ifi_index": Slot("host_index", 4), "group": group}
-    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
-    return template
-
-
-def looking(slots: Iterable[str]) -> Template:
-    """Look at the links in these slots, by which a pending change of their carrier is completed."""
-    template = Template()
-    for slot in slots:
-        template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, _by(ifi_index=Slot(slot, 4)))
-    return template
-
-
-_REGROUP = regrouping(Slot("group", 4))
-_ENSLAVE = enslaving({"group": Slot("group", 4)})
-
-
-def _facts() -> Plan:
-    """What is to be known of a bridge."""
-    if "bridge" not in _plans:
-        fields = {
-            "index": number(LINK, "ifi_index"),
+def _look_program() -> Program:
+    """Prove the group in the slot group empty; then what is to be known of the bridge in the slot name."""
+    if PREPARED.look is None:
+        facts = {
+            "bridge": number(LINK, "ifi_index"),
             "flags": number(LINK, "ifi_flags"),
-            "address": Field("address", 6),
-            "kind": Field("linkinfo.kind", 16),
+            "mac": Field("address", 8),  # six bytes, and two zeros
+            "kind": Field("linkinfo.kind", 8),
+            "names": Field("prop_list", 2, length=True),
         }
-        _plans["bridge"] = Plan(LINK, RTM_NEWLINK, fields)
-    return _plans["bridge"]
+        find, addresses = Template(), Template()
+        named = {"ifname": Slot("name", IFNAMSIZ), "ext_mask": RTEXT_FILTER_SKIP_STATS}
+        find.add(LINK, RTM_GETLINK, NLM_F_REQUEST, named)
+        of_bridge = {"ifa_index": Slot("bridge", 4)}
+        addresses.add(ADDRESS, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, of_bridge)
+        PREPARED.look = Program(
+            [
+                Step("probe", probing()),
+                # Hardware has no kind, and most links have no alternative names.
+                Step("find", find, ack=False, plan=Plan(LINK, RTM_NEWLINK, facts), tolerated=errno.ENODATA),
+                Step("addresses", addresses, ack=False, digest="addresses"),
+            ]
+        )
+    return PREPARED.look
 
 
-def port_facts() -> Plan:
-    """What is to be known of a port."""
-    if "port" not in _plans:
-        state = number(LINK, "linkinfo.slave_data[bridge].state")
-        _plans["port"] = Plan(LINK, RTM_NEWLINK, {"state": state})
-    return _plans["port"]
-
-
-def _dump_facts() -> Plan:
-    """What is to be known of all ports at once: a dump of AF_BRIDGE has it in another place."""
-    if "dump" not in _plans:
-        fields = {"index": number(LINK, "ifi_index"), "state": number(LINK, f"protinfo[{AF_BRIDGE}].state")}
-        _plans["dump"] = Plan(LINK, RTM_NEWLINK, fields)
-    return _plans["dump"]
-
-
-_plans: dict[str, Plan] = {}
-
-
-def _by(**named: Any) -> dict[str, Any]:
-    """What a GET of a link says: which one, and that its counters are not wanted."""
-    return {**named, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-
-
-def _a(kind: str | None) -> str:
-    return f"a {kind}" if kind else "hardware or lo"
+def _by_index(index: int) -> dict[str, Any]:
+    return {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}

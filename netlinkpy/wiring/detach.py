@@ -7,7 +7,7 @@ import errno
 from ..rtnl.netlink import RTNetlink
 from ..uapi.if_ import IFNAMSIZ
 from ..wire.errors import NetlinkError
-from .bridge import remove
+from .link_group import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,5 +1,4 @@
-"""Endpoint: what a container's interface shall be, as the caller says it; and the same checked and in
-bytes."""
+"""Endpoint: what a container's interface shall be, as the caller says it; and the same checked, in bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import os
 
 from ..record import Record
 from ..rtnl.values import (
-    FAMILY_OF_LENGTH,
     check_ifname,
     check_number,
     format_ip,
@@ -19,13 +17,22 @@ from ..rtnl.values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, TypeAlias
 
     from ..netns.handle import Target
-    from ..wire.program import Program
     from .bridge import Bridge
-    from .templates import Shape
 
+    #: MTU, metric, queues; (bytes, prefix length) of each address; bytes of each gateway; (bytes, prefix
+    #: length, whether it has no gateway) of each route.
+    Form: TypeAlias = tuple[
+        int | None,
+        int | None,
+        int,
+        tuple[tuple[int, int], ...],
+        tuple[int, ...],
+        tuple[tuple[int, int, bool], ...],
+    ]
 
 IPV6_MIN_MTU = 1280  # bytes (RFC 8200, section 5)
 
@@ -59,126 +66,31 @@ class Endpoint(Record):
     queues: int = 1
 
 
-class Wanted:
-    """An endpoint that was checked: every value in the bytes that messages take, and what becomes of it."""
+class CheckedEndpoint(Record):
+    """An endpoint that was checked: every value in the bytes that messages take; frozen.
 
-    __slots__ = (
-        "addresses",
-        "bridge",
-        "claimed",
-        "endpoint",
-        "finished",
-        "fixed_mac",
-        "gateways",
-        "host_ifname",
-        "host_index",
-        "ifname",
-        "index",
-        "label",
-        "mac",
-        "metric",
-        "mtu",
-        "port",
-        "position",
-        "queues",
-        "routes",
-        "shape",
-        "socket",
-        "visit",
-    )
+    endpoint: as it was given; label: the container in words; host_ifname: None where it is drawn by lot;
+    addresses: (address, prefix length) of each; gateways: of the default routes; routes: (destination, prefix
+    length, gateway or None) of each; fixed_mac: whether its MAC is the same each time; form: what its
+    messages hang on but for the values in their slots (shape.py)."""
 
-    def __init__(self, position: int, endpoint: Endpoint) -> None:
-        """ValueError or TypeError says what is wrong with the endpoint."""
-        self.position = position
-        self.socket = -1  # inside the container, once there is one
-        self.unmade()
-        self.become(endpoint)
+    endpoint: Endpoint
+    label: str
+    bridge: str
+    ifname: str
+    host_ifname: str | None
+    addresses: tuple[tuple[bytes, int], ...]
+    gateways: tuple[bytes, ...]
+    routes: tuple[tuple[bytes, int, bytes | None], ...]
+    mac: bytes
+    fixed_mac: bool
+    mtu: int | None
+    form: Form
 
-    def unmade(self) -> None:
-        """Nothing of it is there (any more)."""
-        self.index = 0
-        self.host_index = 0
-        self.claimed = False  # its addresses
-        self.port = ""  # the state of its port, once it was seen
-        self.finished = False  # its host end is in no private group any more
-        self.visit: tuple[Program, bytearray] | None = None  # what makes it, and the room for its results
-
-    def become(self, endpoint: Endpoint) -> None:
-        """Want this endpoint, in place of one that was not to be had. Errors as when it is made."""
-        self.endpoint = endpoint
-        self.shape: Shape | None = None  # found when it is needed (templates.py)
-        self.label = label(endpoint.netns)
-        self.bridge = check_ifname(endpoint.bridge)
-        self.ifname = _name(endpoint.ifname)
-        named = endpoint.host_ifname
-        self.host_ifname = f"veth{os.urandom(4).hex()}" if named is None else _name(named)
-        self.addresses = [_host_address(text) for text in _several(endpoint.addresses)]
-        self.routes = [_route(route) for route in endpoint.routes]
-        self.gateways: list[bytes] | None = None
-        if endpoint.gateways is not None:
-            self.gateways = [parse_ip(text) for text in _several(endpoint.gateways)]
-        self.mac, self.fixed_mac = _mac(endpoint.mac, self.addresses)
-        self.mtu = None if endpoint.mtu is None else check_number(endpoint.mtu, 68, 65535, "mtu")
-        self.metric = (
-            None if endpoint.metric is None else check_number(endpoint.metric, 1, 0xFFFFFFFF, "metric")
-        )
-        self.queues = check_number(endpoint.queues, 1, 4096, "queues")
-        self._check_addresses()
-        self._check_reach()
-
-    def _check_addresses(self) -> None:
-        packed = [packed for packed, _ in self.addresses]
-        for place, one in enumerate(packed):
-            if one in packed[:place]:
-                raise ValueError(f"address {format_ip(one)} is given twice")
-            if len(one) == 16 and self.mtu is not None and self.mtu < IPV6_MIN_MTU:
-                raise ValueError(f"mtu {self.mtu} is too small for IPv6, which needs {IPV6_MIN_MTU}")
-
-    def close(self) -> None:
-        """Close the socket inside, where there is one."""
-        if self.socket >= 0:
-            os.close(self.socket)
-            self.socket = -1
-
-    def gateways_from(self, bridge: Bridge) -> None:
-        """Where no gateways were given: take the bridge's addresses in the nets of ours. ValueError where it
-        has addresses of the family, and none of them is in our net."""
-        if self.gateways is not None:
-            return
-        found: dict[int, bytes] = {}
-        missed: dict[int, str] = {}
-        for packed, length in self.addresses:
-            family = len(packed)
-            own = [
-                gateway
-                for gateway, _ in bridge.addresses(FAMILY_OF_LENGTH[family])
-                if not _link_local(gateway)
-            ]
-            net = network(packed, length)
-            inside = [gateway for gateway in own if network(gateway, length) == net]
-            if inside:
-                found.setdefault(family, inside[0])
-            elif own:
-                missed[family] = (
-                    f"{format_ip(packed)}/{length} is outside the net of {self.bridge} ({format_ip(own[0])})"
-                )
-        for family, why in missed.items():
-            if family not in found:
-                raise ValueError(f"{why}: give gateways (--default-gateway)")
-        self.gateways = list(found.values())
-        self._check_own(self.gateways)
-
-    def spares_ipv6_of(self, bridge: Bridge) -> None:
-        """ValueError where it would take the bridge's IPv6 addresses away: the kernel gives a bridge the MTU
-        of its smallest port (br_mtu_auto_adjust()), and an interface below 1280 bytes has no IPv6."""
-        if self.mtu is None or self.mtu >= IPV6_MIN_MTU:
-            return
-        for gateway, length in bridge.addresses(FAMILY_OF_LENGTH[16]):
-            if not _link_local(gateway):
-                raise ValueError(
-                    f"mtu {self.mtu} would take {format_ip(gateway)}/{length} away from {self.bridge}:"
-                    f" a bridge has its smallest port's, and IPv6 needs {IPV6_MIN_MTU}"
-                )
+    @property
+    def metric(self) -> int | None:
+        """The metric of its default routes; None: the kernel's."""
+        return self.form[1]
 
     @property
     def tells_mac(self) -> bool:
@@ -193,30 +105,144 @@ class Wanted:
     @property
     def gateway_texts(self) -> tuple[str, ...]:
         """The gateways as the kernel's are shown."""
-        return tuple([format_ip(gateway) for gateway in self.gateways or ()])
+        return tuple([format_ip(gateway) for gateway in self.gateways])
 
-    def _check_reach(self) -> None:
-        """Every gateway must be in the net of an address, and none may be the container's own."""
-        gateways = list(self.gateways or ())
+
+def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) -> CheckedEndpoint:
+    """Check an endpoint, and take its gateways from its bridge where it says none.
+
+    bridge_of: finds the bridge of a name, when all else is checked; None: leave what hangs on it. ValueError
+    or TypeError says what is wrong with the endpoint; besides, what bridge_of raises."""
+    bridge_name = check_ifname(endpoint.bridge)
+    ifname = _name(endpoint.ifname)
+    host_ifname = endpoint.host_ifname if endpoint.host_ifname is None else _name(endpoint.host_ifname)
+    addresses: tuple[tuple[bytes, int], ...] = ()
+    form: tuple[Any, ...] = ()
+    given = endpoint.addresses
+    for text in (given,) if isinstance(given, str) else given:
+        one = _host_address(text)
+        addresses += (one,)
+        form += ((len(one[0]), one[1]),)
+    routes: tuple[tuple[bytes, int, bytes | None], ...] = ()
+    routes_form: tuple[Any, ...] = ()
+    for item in endpoint.routes:
+        route = _route(item)
+        routes += (route,)
+        routes_form += ((len(route[0]), route[1], route[2] is None),)
+    mac, fixed_mac = _mac(endpoint.mac, addresses)
+    mtu, metric, queues = endpoint.mtu, endpoint.metric, endpoint.queues
+    if mtu is not None:
+        check_number(mtu, 68, 65535, "mtu")
+    if metric is not None:
+        check_number(metric, 1, 0xFFFFFFFF, "metric")
+    if queues != 1:
+        check_number(queues, 1, 4096, "queues")
+    if len(addresses) > 1 or mtu is not None:
+        _check_addresses(addresses, mtu)
+    if endpoint.gateways is not None:
+        given = endpoint.gateways
+        gateways = tuple([parse_ip(text) for text in ((given,) if isinstance(given, str) else given)])
         if len({len(gateway) for gateway in gateways}) < len(gateways):
             raise ValueError("at most one gateway for each family")
-        gateways += [via for _, _, via in self.routes if via is not None]
-        if not gateways:
-            return
-        self._check_own(gateways)
-        nets = [(len(packed), length, network(packed, length)) for packed, length in self.addresses]
-        for gateway in gateways:
-            if _link_local(gateway) or any(
-                size == len(gateway) and network(gateway, length) == net for size, length, net in nets
-            ):
-                continue
-            texts = ", ".join(self.address_texts) or "none"
-            raise ValueError(f"gateway {format_ip(gateway)} is outside the nets of the addresses ({texts})")
+        _check_reach(addresses, [*gateways, *[via for _, _, via in routes if via is not None]])
+    else:
+        if routes:
+            _check_reach(addresses, [via for _, _, via in routes if via is not None])
+        gateways = ()
+    if bridge_of is not None:
+        bridge = bridge_of(bridge_name)
+        if endpoint.gateways is None:
+            gateways = _gateways_of(bridge, addresses)
+        if mtu is not None and mtu < IPV6_MIN_MTU:
+            _check_spares_ipv6(bridge, mtu)
+    gateways_form: tuple[int, ...] = ()
+    for gateway in gateways:
+        gateways_form += (len(gateway),)
+    return CheckedEndpoint.from_row(
+        (
+            endpoint,
+            label(endpoint.netns),
+            bridge_name,
+            ifname,
+            host_ifname,
+            addresses,
+            gateways,
+            routes,
+            mac,
+            fixed_mac,
+            mtu,
+            (mtu, metric, queues, form, gateways_form, routes_form),
+        )
+    )
 
-    def _check_own(self, gateways: list[bytes]) -> None:
-        for packed, _ in self.addresses:
-            if packed in gateways and not _link_local(packed):
-                raise ValueError(f"gateway {format_ip(packed)} is the container's own address")
+
+def _check_addresses(addresses: tuple[tuple[bytes, int], ...], mtu: int | None) -> None:
+    packed = [packed for packed, _ in addresses]
+    for place, one in enumerate(packed):
+        if one in packed[:place]:
+            raise ValueError(f"address {format_ip(one)} is given twice")
+        if len(one) == 16 and mtu is not None and mtu < IPV6_MIN_MTU:
+            raise ValueError(f"mtu {mtu} is too small for IPv6, which needs {IPV6_MIN_MTU}")
+
+
+def _gateways_of(bridge: Bridge, addresses: tuple[tuple[bytes, int], ...]) -> tuple[bytes, ...]:
+    """The bridge's addresses in the nets of ours. ValueError where it has addresses of the family, and none
+    of them is in our net."""
+    found: dict[int, bytes] = {}
+    missed: dict[int, str] = {}
+    for packed, length in addresses:
+        size, spare = len(packed), len(packed) * 8 - length
+        net = int.from_bytes(packed, "big") >> spare
+        other = None
+        for gateway, _ in bridge.addresses:
+            if len(gateway) != size or _link_local(gateway):
+                continue
+            if int.from_bytes(gateway, "big") >> spare == net:
+                found.setdefault(size, gateway)
+                break
+            other = other or gateway
+        else:
+            if other is not None:
+                missed[size] = (
+                    f"{format_ip(packed)}/{length} is outside the net of {bridge.name} ({format_ip(other)})"
+                )
+    for size, why in missed.items():
+        if size not in found:
+            raise ValueError(f"{why}: give gateways (--default-gateway)")
+    gateways = tuple(found.values())
+    _check_own(addresses, gateways)
+    return gateways
+
+
+def _check_spares_ipv6(bridge: Bridge, mtu: int) -> None:
+    """ValueError where a port of this MTU would take the bridge's IPv6 addresses away: the kernel gives a
+    bridge the MTU of its smallest port (br_mtu_auto_adjust()), and an interface below 1280 bytes has no
+    IPv6."""
+    for gateway, length in bridge.addresses:
+        if len(gateway) == 16 and not _link_local(gateway):
+            raise ValueError(
+                f"mtu {mtu} would take {format_ip(gateway)}/{length} away from {bridge.name}:"
+                f" a bridge has its smallest port's, and IPv6 needs {IPV6_MIN_MTU}"
+            )
+
+
+def _check_reach(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[bytes]) -> None:
+    """Every gateway must be in the net of an address, and none may be the container's own."""
+    _check_own(addresses, gateways)
+    nets = [(len(packed), length, network(packed, length)) for packed, length in addresses]
+    for gateway in gateways:
+        if _link_local(gateway) or any(
+            size == len(gateway) and network(gateway, length) == net for size, length, net in nets
+        ):
+            continue
+        texts = ", ".join([f"{format_ip(packed)}/{length}" for packed, length in addresses]) or "none"
+        raise ValueError(f"gateway {format_ip(gateway)} is outside the nets of the addresses ({texts})")
+
+
+def _check_own(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[bytes]) -> None:
+    for packed, _ in addresses:
+        if packed in gateways and not _link_local(packed):
+            raise ValueError(f"gateway {format_ip(packed)} is the container's own address")
 
 
 def label(target: Target) -> str:
@@ -246,10 +272,6 @@ def _name(name: str) -> str:
     return name
 
 
-def _several(values: str | Iterable[str]) -> list[str]:
-    return [values] if isinstance(values, str) else list(values)
-
-
 def _host_address(text: str) -> tuple[bytes, int]:
     packed, length = parse_prefix(text)
     if "/" not in text:
@@ -258,11 +280,8 @@ def _host_address(text: str) -> tuple[bytes, int]:
     if first in (0, 255) or (len(packed) == 4 and (first == 127 or first >= 224)):
         raise ValueError(f"{text} cannot be the address of a container")
     if len(packed) == 4 and length < 31:
-        low = network(packed, length)
-        if (
-            packed == low
-            or int.from_bytes(packed, "big") == int.from_bytes(low, "big") + (1 << (32 - length)) - 1
-        ):
+        last = (1 << (32 - length)) - 1
+        if int.from_bytes(packed, "big") & last in (0, last):
             raise ValueError(f"{text} is the first or last address of its net, which no host may have")
     return packed, length
 
@@ -281,7 +300,7 @@ def _route(route: tuple[str, str | None]) -> tuple[bytes, int, bytes | None]:
     return packed, length, via
 
 
-def _mac(given: str | None, addresses: list[tuple[bytes, int]]) -> tuple[bytes, bool]:
+def _mac(given: str | None, addresses: tuple[tuple[bytes, int], ...]) -> tuple[bytes, bool]:
     """The MAC, and whether it is always the same for this endpoint."""
     if given is None:
         for packed, _ in addresses:

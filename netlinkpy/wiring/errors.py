@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from .endpoint import Wanted
+    from .row import Row
 
 
 class AttachError(NetlinkError):
@@ -24,7 +24,7 @@ class AttachError(NetlinkError):
     failures: Sequence[AttachError] = ()
 
 
-def failure(
+def attach_error(
     position: int,
     endpoint: Any,
     errno: int,
@@ -35,12 +35,20 @@ def failure(
     text: str = "",
     hint: str = "",
 ) -> AttachError:
-    """An AttachError for one endpoint; see NetlinkError for the rest."""
+    """The AttachError of an endpoint; see NetlinkError for the rest."""
     error = AttachError(errno, verb, where=where, path=path, text=text, hint=hint)
     error.position = position
     error.endpoint = endpoint
     error.failures = (error,)
     return error
+
+
+def failure(
+    row: Row, errno: int, verb: str, *, path: str = "", text: str = "", hint: str = ""
+) -> AttachError:
+    """The AttachError of a row, in its container."""
+    where = row.wanted.label
+    return attach_error(row.position, row.endpoint, errno, verb, where=where, path=path, text=text, hint=hint)
 
 
 class Failures:
@@ -56,9 +64,9 @@ class Failures:
         for error in errors:
             self.by_position.setdefault(error.position, error)
 
-    def refuse(self, row: Wanted, errno: int, text: str, verb: str = "attach") -> None:
+    def refuse(self, row: Row, errno: int, text: str, verb: str = "attach") -> None:
         """Note that a row is refused, in our own words."""
-        self.add(failure(row.position, row.endpoint, errno, verb, where=row.label, text=text))
+        self.add(failure(row, errno, verb, text=text))
 
     def check(self) -> None:
         """Raise the first failure, where the call is all or nothing and has one."""
@@ -67,6 +75,6 @@ class Failures:
             ordered[0].failures = ordered
             raise ordered[0]
 
-    def without(self, rows: Iterable[Wanted]) -> list[Wanted]:
+    def without(self, rows: Iterable[Row]) -> list[Row]:
         """The rows that have not failed."""
         return [row for row in rows if row.position not in self.by_position]

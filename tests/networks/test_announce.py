@@ -13,6 +13,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.wiring.announce import arp_announcement, neighbour_advertisement
 from tests.support.namespaces import Container, checksum, entered, ping
+from tests.support.networks_testbed import wired
 from tests.support.wiring_testbed import BRIDGE, check, endpoint, make_bridge
 
 Containers = Callable[..., list[Container]]
@@ -107,7 +108,7 @@ def test_an_address_with_another_mac_is_announced(
 
 
 def test_announce_is_for_all(host: nl.RTNetlink, wire: socket.socket, container: Container) -> None:
-    nl.attach_many([endpoint(container, "172.17.0.5/16")], announce=True)
+    wired([endpoint(container, "172.17.0.5/16")], announce=True)
     assert len(heard(wire)) == 1
 
 

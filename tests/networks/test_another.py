@@ -13,6 +13,7 @@ from netlinkpy.transport.socket import Socket
 from netlinkpy.uapi.rtnetlink import RTM_GETLINK
 from tests.support.links import links_of
 from tests.support.namespaces import Container, ping
+from tests.support.networks_testbed import wired
 from tests.support.wiring_testbed import BRIDGE, endpoint, endpoints, make_bridge, refused
 
 Containers = Callable[..., list[Container]]
@@ -36,9 +37,7 @@ def test_the_other_endpoint_is_attached_with_the_mac_of_its_address(
         asked.append((position, address))
         return endpoint(third, f"172.17.0.{5 + len(asked) // 2}/16")
 
-    made = nl.attach_many(
-        [endpoint(second, "172.17.0.4/16"), endpoint(third, "172.17.0.5/16")], another=another
-    )
+    made = wired([endpoint(second, "172.17.0.4/16"), endpoint(third, "172.17.0.5/16")], another=another)
     assert asked == [(1, "172.17.0.5")] * 2
     assert [one.addresses for one in made] == [("172.17.0.4/16",), ("172.17.0.6/16",)]
     assert links_of(third)["eth0"].address == "02:42:ac:11:00:06"
@@ -55,7 +54,7 @@ def test_both_addresses_may_be_refused_at_once(host: nl.RTNetlink, containers: C
         asked.append((position, address))
         return endpoint(second, ("172.17.0.6/16", "fd00::6/64"))
 
-    (made,) = nl.attach_many([endpoint(second, ("172.17.0.5/16", "fd00::5/64"))], another=another)
+    (made,) = wired([endpoint(second, ("172.17.0.5/16", "fd00::5/64"))], another=another)
     assert made.addresses == ("172.17.0.6/16", "fd00::6/64")
     assert asked == [(0, "172.17.0.5")]
 
@@ -64,7 +63,7 @@ def test_without_another_the_claim_stays_refused(host: nl.RTNetlink, containers:
     first, second = containers(2)
     nl.attach(endpoint(first, "172.17.0.5/16"))
     with refused(17, "172.17.0.5", "taken", among=(second,)):
-        nl.attach_many([endpoint(second, "172.17.0.5/16")], another=lambda position, address: None)
+        wired([endpoint(second, "172.17.0.5/16")], another=lambda position, address: None)
 
 
 def test_others_may_come_and_go_all_the_time(

@@ -12,7 +12,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.networks import Connection, Network, connect, connect_many, disconnect
-from netlinkpy.wiring.bridge import PrivateGroup
+from netlinkpy.wiring.link_group import StagingGroup
 from tests.support.links import addresses_of, links_of, routes_of
 from tests.support.namespaces import BareNamespace, Container, Namespace, ping
 from tests.support.networks_testbed import (
@@ -262,7 +262,7 @@ def test_an_address_taken_meanwhile_is_replaced(
 
 def leave_half_made(host: nl.RTNetlink, name: str, *claims: str) -> None:
     """A host end with these claims, as a call leaves it that died."""
-    group = PrivateGroup()
+    group = StagingGroup()
     host.links.add(name, kind="veth", peer=f"{name}-", group=group.number, altnames=claims)
     group.close()
 
@@ -289,14 +289,14 @@ def test_a_network_that_is_removed_meanwhile(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netlinkpy.networks import connecting
-    from netlinkpy.wiring.attach import attach_many
+    from netlinkpy.wiring.attach import wire
 
     def slow(*arguments: Any, **named: Any) -> Any:
-        made = attach_many(*arguments, **named)
+        made = wire(*arguments, **named)
         host.links.delete("blue")  # as remove() would, had it looked for ports before ours was there
         return made
 
-    monkeypatch.setattr(connecting, "attach_many", slow)
+    monkeypatch.setattr(connecting, "wire", slow)
     with pytest.raises(nl.NetlinkError, match="connect to network blue: it was removed meanwhile"):
         blue.connect(container.pid)
     assert [link.name for link in host.links.list()] == ["lo"]
@@ -307,15 +307,15 @@ def test_a_removal_that_was_begun_and_died_is_undone_by_who_connects(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netlinkpy.networks import connecting
-    from netlinkpy.wiring.attach import attach_many
+    from netlinkpy.wiring.attach import wire
 
     def slow(*arguments: Any, **named: Any) -> Any:
-        group = PrivateGroup()
-        group.take([blue.index])
+        group = StagingGroup()
+        group.borrow([blue.index])
         group.close()
-        return attach_many(*arguments, **named)
+        return wire(*arguments, **named)
 
-    monkeypatch.setattr(connecting, "attach_many", slow)
+    monkeypatch.setattr(connecting, "wire", slow)
     blue.connect(container.pid)
     assert host.links.get("blue").group == 0 and ping(container, GATEWAY) is not None
 

@@ -13,7 +13,7 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.networks import Network, Subnet, default
-from netlinkpy.wiring.bridge import PrivateGroup
+from netlinkpy.wiring.link_group import StagingGroup
 from tests.support.networks_testbed import GATEWAY, GATEWAY6, SUBNET, SUBNET6, leftovers, outcome_at, settle
 from tests.support.refusals import refused
 from tests.support.snapshot import snapshot
@@ -278,7 +278,7 @@ def test_killed_at_any_moment_it_is_repaired_by_the_same_call(host: nl.RTNetlink
 
 
 def test_one_that_is_just_being_made_is_left_alone(host: nl.RTNetlink) -> None:
-    group = PrivateGroup()
+    group = StagingGroup()
     try:
         host.links.add("blue", kind="bridge", group=group.number, altnames=["net:blue"])
         with refused(nl.NetlinkError, errno.EBUSY, "create network blue", "another process"):

@@ -14,7 +14,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect, disconnect
-from netlinkpy.wiring.bridge import PrivateGroup
+from netlinkpy.wiring.link_group import StagingGroup
 from tests.support.namespaces import Container
 from tests.support.networks_testbed import SUBNET, SUBNET6, check_restored, leftovers, outcome_at, settle
 from tests.support.refusals import refused
@@ -169,7 +169,7 @@ def test_prune_removes_what_the_dead_left(host: nl.RTNetlink, container: Contain
 
 
 def test_prune_leaves_what_is_just_being_made(host: nl.RTNetlink) -> None:
-    group = PrivateGroup()
+    group = StagingGroup()
     try:
         host.links.add("blue", kind="bridge", group=group.number, altnames=["net:blue"])
         assert Network.prune() == []

@@ -8,21 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import pack, pack_into, unpack
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.transport.socket import Socket
 from netlinkpy.transport.visit import visit
-from netlinkpy.wire.program import Instruction, Program, compile_program, result_of
-from netlinkpy.wiring import inside, own
+from netlinkpy.wire.program import Program
+from netlinkpy.wiring import bridge, executor, local_route
 
-if TYPE_CHECKING:
-    import pytest
-
-CONVERSATIONS = ("visit", "exchange")  # the backend's; all others go through Socket
+VISITORS = (bridge, executor, local_route)  # the modules that run programs
 
 
 class Attacher:
@@ -84,29 +83,15 @@ def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
 
         return wrapped
 
-    places: list[tuple[Any, str]] = [(backends.load(), name) for name in CONVERSATIONS]
-    places.append((Socket, "ask"))
-    kept = [getattr(place, name) for place, name in places]
-    for module in (inside, own):
-        module.visit = run_step_by_step  # type: ignore[attr-defined]
-    for (place, name), function in zip(places, kept, strict=True):
-        setattr(place, name, wrap(function))
-    try:
+    backend = type(backends.load())
+    with pytest.MonkeyPatch.context() as patched:
+        replace_visit(patched, visit_step_by_step)
+        for place, name in ((backend, "visit"), (backend, "exchange"), (Socket, "ask")):
+            patched.setattr(place, name, wrap(getattr(place, name)))
         yield lambda: count
-    finally:
-        for (place, name), function in zip(places, kept, strict=True):
-            setattr(place, name, function)
-        for module in (inside, own):
-            module.visit = visit  # type: ignore[attr-defined]
 
 
-def replace_visit(monkeypatch: pytest.MonkeyPatch, function: Callable[..., None]) -> None:
-    """Have wiring call that in place of visit()."""
-    for module in (inside, own):
-        monkeypatch.setattr(module, "visit", function)
-
-
-def run_step_by_step(
+def visit_step_by_step(
     program: Program,
     datagrams: bytearray,
     netns_fds: bytes,
@@ -115,43 +100,50 @@ def run_step_by_step(
     sockets: bytearray | None = None,
     beside: Any = None,
     results: bytearray,
+    fails: Mapping[str, int] = {},
 ) -> None:
-    """visit(), for one row with a visit for each step."""
+    """visit(), for one row with a visit for each step. fails: the errnos of steps that are not run, by
+    name."""
     if len(netns_fds) != 4:
         visit(program, datagrams, netns_fds, timeout, sockets=sockets, beside=beside, results=results)
         return
-    backend = backends.load()
     kept = bytearray(pack("=i", -1)) if sockets is None else sockets
-    fd = -1 if beside is None else beside.lend()
     values = dict.fromkeys(program.values, 0)
+    known: set[str] = set()
     start = 0
+
+    def note(errno: int, step: int, message: int = -1, tlvs: bytes = b"") -> None:
+        program._result.pack_into(results, 0, errno, step, message, len(tlvs), tlvs, *values.values())
+
     try:
         for number, step in enumerate(program.steps):
-            length = len(step.template.data)
-            datagram = datagrams[start : start + length]
-            start += length
-            for place in step.template.places:
-                if place.name in _kept_before(program, number):
-                    pack_into("=I", datagram, place.offset, values[place.name])
-            widths = {} if step.plan is None else step.plan.widths
-            plan = b"" if step.plan is None else step.plan.compiled
-            alone = [Instruction(length, step.beside, step.tolerated, False, tuple(widths.values()), plan)]
-            layout = result_of(alone)
-            told = bytearray(layout.size)
-            backend.visit(compile_program(alone), datagram, netns_fds, kept, fd, int(timeout * 1e9), told)
-            code, done, message, size, tlvs, *found = layout.unpack(told)
-            values.update(zip(widths, found, strict=True))
-            place_in_all = number + done if done >= 0 else -1
-            program._result.pack_into(results, 0, code, place_in_all, message, size, tlvs, *values.values())
-            if code:
+            if step.name in fails:
+                note(fails[step.name], number)
+                if beside is not None:
+                    beside.lend()
+                    beside.take_back(False)
                 break
+            alone = Program([step])
+            datagram = datagrams[start : start + len(step.template.data)]
+            start += len(step.template.data)
+            for place in step.template.places:
+                if place.name in known:
+                    pack_into("=I", datagram, place.offset, values[place.name])
+            room = alone.room(1)
+            visit(alone, datagram, netns_fds, timeout, sockets=kept, beside=beside, results=room)
+            outcome = alone.outcome(room, 0)
+            values.update(zip(alone.values, outcome.values, strict=True))
+            known.update(alone.values)
+            if outcome.errno:
+                note(outcome.errno, number if outcome.step >= 0 else -1, outcome.message, outcome.tlvs)
+                break
+            note(0, number + 1)
     finally:
         if sockets is None and unpack("=i", kept)[0] >= 0:
             os.close(unpack("=i", kept)[0])
-    if beside is not None:
-        beside.take_back(not program.has_failed(results))
 
 
-def _kept_before(program: Program, number: int) -> list[str]:
-    """The names of the values that the steps before that one keep."""
-    return [name for step in program.steps[:number] if step.plan is not None for name in step.plan.names]
+def replace_visit(monkeypatch: pytest.MonkeyPatch, replacement: Callable[..., None]) -> None:
+    """Have netlinkpy call this in place of visit()."""
+    for module in VISITORS:
+        monkeypatch.setattr(module, "visit", replacement)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import netlinkpy as nl
-from netlinkpy.wiring.bridge import is_private
+from netlinkpy.wiring.attach import Hooks, wire
+from netlinkpy.wiring.link_group import is_staging
 from tests.support.crash import interrupted
 from tests.support.namespaces import Namespace
 from tests.support.snapshot import snapshot
@@ -68,4 +69,10 @@ def outcome_at(at: int, work: Callable[[], object]) -> str:
 
 def leftovers(host: nl.RTNetlink) -> list[str]:
     """The links that are not finished."""
-    return [link.name for link in host.links.list() if is_private(link.group)]
+    return [link.name for link in host.links.list() if is_staging(link.group)]
+
+
+def wired(endpoints: list[nl.Endpoint], **hooks: Any) -> list[nl.Attachment]:
+    """attach_many() with hooks (wiring/attach.py)."""
+    made = wire(endpoints, whole=True, hooks=Hooks(**hooks))
+    return [one for one in made if isinstance(one, nl.Attachment)]

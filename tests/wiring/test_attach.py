@@ -69,7 +69,7 @@ def test_the_container_of_the_seed(host: nl.RTNetlink, container: Container) -> 
     assert (link.kind, link.up, link.address, link.mtu) == ("veth", True, "12:34:56:78:9a:bc", 1500)
     assert (outer.kind, outer.up, outer.master) == ("veth", True, host.links.get(BRIDGE).index)
     assert outer.peer == link.index and link.peer == outer.index
-    assert outer.group == 0  # it left the private group
+    assert outer.group == 0  # it left the staging group
     assert addresses_of(container) == [f"{ADDRESS}/16"]
     assert routes_of(container) == {("default", 0): GATEWAY, ("172.17.0.0/16", 0): ""}
 

@@ -10,6 +10,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.bridge import Bridge
+from netlinkpy.wiring.executor import Executor
+from netlinkpy.wiring.recipe import Step
 from tests.support.links import addresses_of, links_of
 from tests.support.namespaces import BareNamespace, Container, entered, ping_all
 from tests.support.refusals import unchanged
@@ -212,24 +214,34 @@ def test_more_than_a_bridge_ever_holds_is_refused_before_anything_is_sent(host: 
 
 # -- in the middle of it -----------------------------------------------------------------------------------
 
-PHASES = ["enslave_group", "port_states"]
+STEPS = ["plain", "see"]
 
 
-@pytest.mark.parametrize("phase", PHASES)
+def before_step(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[Bridge], None]) -> None:
+    """Have act(bridge) called for each bridge before a step on the host is done for many."""
+    on_bridge = Executor._on_bridge
+
+    def late(executor: Executor, bridge: Bridge, rows: Any, place: int, step: Step, refusals: Any) -> None:
+        if step.name == name:
+            act(bridge)
+        on_bridge(executor, bridge, rows, place, step, refusals)
+
+    monkeypatch.setattr(Executor, "_on_bridge", late)
+
+
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("count", [4, 20])
 def test_a_link_that_goes_in_the_middle(
-    host: nl.RTNetlink, bare_namespaces: Bare, monkeypatch: pytest.MonkeyPatch, phase: str, count: int
+    host: nl.RTNetlink, bare_namespaces: Bare, monkeypatch: pytest.MonkeyPatch, step: str, count: int
 ) -> None:
     """Its container is taken down by somebody else, at two moments; the others are attached all the same."""
     places = bare_namespaces(count)
-    real = getattr(Bridge, phase)
 
-    def late(bridge: Bridge, *arguments: Any) -> Any:
+    def take_down(bridge: Bridge) -> None:
         with entered(places[2]), nl.RTNetlink() as rt:
             rt.links.delete("eth0")
-        return real(bridge, *arguments)
 
-    monkeypatch.setattr(Bridge, phase, late)
+    before_step(monkeypatch, step, take_down)
     outcome = nl.attach_many(endpoints(places), on_error="continue")
     assert isinstance(outcome[2], nl.AttachError)
     check(outcome[2], errno.ENODEV, places[2].path)
@@ -248,14 +260,12 @@ def test_a_bridge_that_goes_in_the_middle_is_not_the_others_affair(
     make_bridge(host, "br1", "10.1.0.1/24")
     one, two = containers(2)
     wanted = [endpoint(one, "10.1.0.7/24", bridge="br1"), endpoint(two)]
-    real = Bridge.enslave_group
 
-    def late(bridge: Bridge) -> None:
+    def remove(bridge: Bridge) -> None:
         if bridge.name == "br1":
             host.links.delete("br1")
-        real(bridge)
 
-    monkeypatch.setattr(Bridge, "enslave_group", late)
+    before_step(monkeypatch, "plain", remove)
     outcome = nl.attach_many(wanted, on_error="continue")
     assert isinstance(outcome[0], nl.AttachError) and isinstance(outcome[1], nl.Attachment)
     check(outcome[0], errno.ENODEV, "bridge br1 was removed meanwhile")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wiring.templates import kernel_echoes
+from netlinkpy.wiring.recipe import kernel_echoes
 from tests.support.links import links_of
 from tests.support.namespaces import BareNamespace, Container, ping, setns
 from tests.support.refusals import unchanged

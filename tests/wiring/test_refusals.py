@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import netlinkpy as nl
-from netlinkpy import backends
+from netlinkpy.transport.visit import visit
 from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
-from tests.support.crash import replace_visit, run_step_by_step
+from netlinkpy.wire.program import Program
+from tests.support.crash import replace_visit, visit_step_by_step
 from tests.support.links import add_ipv6, addresses_of, links_of
 from tests.support.namespaces import BareNamespace, Container, inside, map_root, unshare
 from tests.support.refusals import unchanged
@@ -383,18 +383,17 @@ def test_an_answer_that_is_lost_or_spoilt(
     host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     """The kernel has made the pair, but nobody hears of it: it is removed all the same."""
-    backend = backends.load()
-    visit = backend.visit
     seen: list[set[str]] = []
 
-    def deaf(*arguments: Any) -> None:
-        visit(*arguments)
+    def deaf(program: Program, *arguments: Any, results: bytearray, **named: Any) -> None:
+        if "create" not in program.names:
+            visit(program, *arguments, results=results, **named)
+            return
+        visit_step_by_step(program, *arguments, results=results, **named, fails={"configure": number})
         seen.append(set(links_of(container)))
-        results = arguments[-1]
-        results[:] = struct.pack("=3i", number, 0, -1).ljust(len(results), b"\0")
+        program._result.pack_into(results, 0, number, 0, -1, 0, b"", *[0] * len(program.values))
 
-    monkeypatch.setattr(backend, "visit", deaf)
-    replace_visit(monkeypatch, run_step_by_step)  # so that only the create is sent
+    replace_visit(monkeypatch, deaf)
     with refused(number, "eth0", words, str(container.pid), among=[container]):
         nl.attach(endpoint(container))
     assert seen == [{"lo", "eth0"}]

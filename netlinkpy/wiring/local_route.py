@@ -1,4 +1,4 @@
-"""Own: IPv6 addresses that the kernel has acked, waited for until packets to them are the container's own.
+"""The local route of IPv6 addresses, waited for: before it is there, packets to them are nobody's.
 
 The kernel adds an IPv6 address's route in the table "local" from a work queue, also without duplicate address
 detection (addrconf_dad_work(), net/ipv6/addrconf.c): mostly within a millisecond after the ack. What comes in
@@ -27,49 +27,45 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..netns.handle import Netns
-    from .endpoint import Wanted
-    from .errors import AttachError
+    from .errors import Failures
+    from .row import Row
 
 _PAUSE = 0.0005  # seconds between two looks
 _FD = Struct("=i")
 
 
-def await_own(rows: list[Wanted], handles: Sequence[Netns | None], timeout: float) -> list[AttachError]:
-    """Wait until every IPv6 address of rows of one shape is the container's own; gives those that were not
-    in time (seconds)."""
-    failed: list[AttachError] = []
+def await_own(rows: list[Row], handles: Sequence[Netns | None], timeout: float, failures: Failures) -> None:
+    """Wait until every IPv6 address of rows of one shape is the container's own; note those that were not in
+    time (seconds)."""
     deadline = monotonic() + timeout
-    for place, (first, _) in enumerate(rows[0].addresses):
-        if len(first) != 16:
+    for place, (size, _) in enumerate(rows[0].shape.addresses):
+        if size != 16:
             continue
         waiting = list(zip(rows, handles, strict=True))
         while waiting := _not_own(waiting, place, timeout):
             if monotonic() > deadline:
-                verb = f"wait for address {format_ip(first)}"
-                failed += [
-                    failure(row.position, row.endpoint, errno.ETIMEDOUT, verb, where=row.label)
-                    for row, _ in waiting
-                ]
+                for row, _ in waiting:
+                    verb = f"wait for address {format_ip(row.wanted.addresses[place][0])}"
+                    failures.add(failure(row, errno.ETIMEDOUT, verb))
                 break
             sleep(_PAUSE)
-    return failed
 
 
 def _not_own(
-    waiting: list[tuple[Wanted, Netns | None]], place: int, timeout: float
-) -> list[tuple[Wanted, Netns | None]]:
+    waiting: list[tuple[Row, Netns | None]], place: int, timeout: float
+) -> list[tuple[Row, Netns | None]]:
     """Those whose address `place` would not be delivered to the container itself: the kernel's own lookup
     says."""
     program = _program()
-    column = b"".join([row.addresses[place][0] for row, _ in waiting])
+    column = b"".join([row.wanted.addresses[place][0] for row, _ in waiting])
     fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for _, handle in waiting])
-    sockets = bytearray(b"".join([_FD.pack(row.socket) for row, _ in waiting]))
     inside = all(row.socket >= 0 for row, _ in waiting)
-    datagrams = program.stamp({"address": column}, len(waiting))
+    sockets = bytearray(b"".join([_FD.pack(row.socket) for row, _ in waiting])) if inside else None
     results = program.room(len(waiting))
-    visit(program, datagrams, fds, timeout, sockets=sockets if inside else None, results=results)
-    outcomes = program.outcomes(results)
-    return [pair for pair, outcome in zip(waiting, outcomes, strict=True) if outcome.values != (RTN_LOCAL,)]
+    datagrams = program.stamp({"address": column}, len(waiting))
+    visit(program, datagrams, fds, timeout, sockets=sockets, results=results)
+    told = [program.outcome(results, row).values for row in range(len(waiting))]
+    return [pair for pair, values in zip(waiting, told, strict=True) if values != (RTN_LOCAL,)]
 
 
 _programs: list[Program] = []

@@ -10,12 +10,14 @@ import errno
 from _socket import AF_INET6
 
 from ..netns.handle import Netns
+from ..rtnl.claims import claim_name
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip, format_mac
+from ..uapi.if_bridge import PORT_STATES
 from ..uapi.rtnetlink import RT_SCOPE_LINK
 from ..wire.errors import NetlinkError, meaning
 from .attachment import Attachment
-from .bridge import PORT_STATES, PrivateGroup, is_private
+from .link_group import StagingGroup, is_staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from ..rtnl.link import Link
     from ..rtnl.route import Route
     from .bridge import Bridge
-    from .claims import Refused
-    from .endpoint import Wanted
+    from .endpoint import CheckedEndpoint
+    from .row import Row
 
 RT6_METRIC = 1024  # of an IPv6 route that was given none (IP6_RT_PRIO_USER, net/ip6_route.h)
 
@@ -51,7 +53,7 @@ def find_all(netns: Target) -> list[Attachment]:
         return [
             _attachment(handle.label, link, outer, inside, host)
             for link, outer in pairs
-            if outer is not None and outer.master and not is_private(outer.group)
+            if outer is not None and outer.master and not is_staging(outer.group)
         ]
 
 
@@ -94,11 +96,12 @@ class Conflicts:
     def __init__(self, host: RTNetlink) -> None:
         self._host = host
         self.leftovers: list[int] = []
-        self._groups: dict[int, PrivateGroup] = {}
+        self._groups: dict[int, StagingGroup] = {}
 
-    def resolve(self, wanted: Wanted, handle: Netns, bridge: Bridge) -> Attachment | str | None:
+    def resolve(self, row: Row, handle: Netns) -> Attachment | str | None:
         """An Attachment: all of it is there already. None: what was in the way is a leftover, to be removed
         by `remove_leftovers`. Text: why it is an error."""
+        wanted = row.wanted
         with RTNetlink(handle) as inside:
             link = _get(inside, wanted.ifname)
             if link is not None:
@@ -109,39 +112,40 @@ class Conflicts:
                 verdict = self._leftover(outer)
                 if verdict is None or verdict:
                     return verdict
-                if why := _difference(wanted, link, outer, inside, bridge):
+                if why := _difference(wanted, link, outer, inside, row.bridge):
                     return f"{wanted.ifname} is there already, but {why}"
                 return _attachment(wanted.label, link, outer, inside, self._host).replace(
                     addresses=wanted.address_texts, gateways=wanted.gateway_texts
                 )
-        outer = _get(self._host, wanted.host_ifname)
+        outer = _get(self._host, row.host_ifname)
         if outer is not None:
             verdict = self._leftover(outer)
             if verdict is None or verdict:
                 return verdict
             kind = outer.kind or "no kind"
-            return f"the name {wanted.host_ifname} is taken on the host by link {outer.index} ({kind})"
-        return f"{wanted.ifname} or {wanted.host_ifname} was taken, and is free again: try once more"
+            return f"the name {row.host_ifname} is taken on the host by link {outer.index} ({kind})"
+        return f"{wanted.ifname} or {row.host_ifname} was taken, and is free again: try once more"
 
-    def resolve_claim(self, refused: Refused) -> str | None:
-        """As resolve(), for an address: None: a leftover bore it; text: who bears it."""
-        if refused.errno != errno.EEXIST:
-            return meaning(refused.errno)
-        outer = _get(self._host, refused.name)
+    def resolve_claim(self, row: Row, packed: bytes, number: int) -> str | None:
+        """As resolve(), for an address whose claim was refused with the errno `number`: None: a leftover bore
+        it; text: who bears it."""
+        if number != errno.EEXIST:
+            return meaning(number)
+        outer = _get(self._host, claim_name(row.bridge.index, packed))
         if outer is None:
             return None  # free again
         verdict = self._leftover(outer)
         if verdict is None or verdict:
             return verdict
-        return f"address {refused.address} is taken on {refused.row.bridge} by {outer.name}"
+        return f"address {format_ip(packed)} is taken on {row.bridge.name} by {outer.name}"
 
     def _leftover(self, outer: Link) -> str | None:
         """None: it is one, and noted; empty: it is finished; text: somebody is just making it."""
-        if not is_private(outer.group):
+        if not is_staging(outer.group):
             return ""
         if outer.group not in self._groups:
             try:
-                self._groups[outer.group] = PrivateGroup(outer.group)
+                self._groups[outer.group] = StagingGroup(outer.group)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
@@ -173,13 +177,13 @@ def _get(rt: RTNetlink, name: str) -> Link | None:
         return None
 
 
-def _difference(wanted: Wanted, link: Link, outer: Link, inside: RTNetlink, bridge: Bridge) -> str:
+def _difference(wanted: CheckedEndpoint, link: Link, outer: Link, inside: RTNetlink, bridge: Bridge) -> str:
     """What of a complete attachment is not as wanted, in words; empty where all that is wanted is there."""
     if not (link.up and outer.up):
         return "one of its ends is down"
     if outer.master != bridge.index:
         return f"its host end {outer.name} is no port of bridge {bridge.name}"
-    if wanted.endpoint.host_ifname is not None and outer.name != wanted.host_ifname:
+    if wanted.host_ifname is not None and outer.name != wanted.host_ifname:
         return f"its host end is called {outer.name}, not {wanted.host_ifname}"
     if wanted.fixed_mac and link.address != format_mac(wanted.mac):
         return f"its MAC is {link.address}, not {format_mac(wanted.mac)}"
@@ -196,7 +200,7 @@ def _difference(wanted: Wanted, link: Link, outer: Link, inside: RTNetlink, brid
     return _route_difference(wanted, inside.routes.list(dev=link.index))
 
 
-def _route_difference(wanted: Wanted, routes: list[Route]) -> str:
+def _route_difference(wanted: CheckedEndpoint, routes: list[Route]) -> str:
     defaults = [route for route in routes if route.destination == "default"]
     if set(wanted.gateway_texts) != {route.gateway for route in defaults}:
         return f"its default gateways are {', '.join(route.gateway for route in defaults) or 'none'}"

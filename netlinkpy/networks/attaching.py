@@ -1,0 +1,79 @@
+"""attach and attach_many: containers wired to any bridge, and on a network's with what that asks for."""
+
+from __future__ import annotations
+
+from ..wiring.attach import Hooks, wire
+from .altnames import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Literal, overload
+
+    from ..wiring.attachment import Attachment
+    from ..wiring.endpoint import Endpoint
+    from ..wiring.errors import AttachError
+
+
+def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
+    """Give a container an interface, wired to a bridge of the caller's namespace, and return when its first
+    packet passes.
+
+    Where exactly this is there already, nothing changes (Attachment.changed tells). A half-made one whose
+    maker died is removed and made anew. Ports that are still published for whoever had its address on a
+    network before are withdrawn. timeout: seconds for each conversation with the kernel.
+
+    Raise AttachError (an OSError), which says which step failed, at which attribute, and why; then nothing of
+    it is left anywhere."""
+    return attach_many([endpoint], timeout=timeout)[0]
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def attach_many(
+        endpoints: Iterable[Endpoint],
+        *,
+        on_error: Literal["raise"] = "raise",
+        progress: Callable[[int, int], None] | None = None,
+        timeout: float = 10.0,
+    ) -> list[Attachment]: ...
+
+    @overload
+    def attach_many(
+        endpoints: Iterable[Endpoint],
+        *,
+        on_error: Literal["continue"],
+        progress: Callable[[int, int], None] | None = None,
+        timeout: float = 10.0,
+    ) -> list[Attachment | AttachError]: ...
+
+
+def attach_many(
+    endpoints: Iterable[Endpoint],
+    *,
+    on_error: str = "raise",
+    progress: Callable[[int, int], None] | None = None,
+    timeout: float = 10.0,
+) -> list[Attachment] | list[Attachment | AttachError]:
+    """Wire many endpoints, of any shapes, at the kernel's own speed; return the results in the order given.
+
+    on_error="raise": all or nothing, and the AttachError of the first that failed (its `failures` has all);
+    on_error="continue": each on its own, an AttachError in the place of each that failed.
+    progress(done, of) is called as it goes. The rest as attach()."""
+    if on_error not in ("raise", "continue"):
+        raise ValueError(f"on_error is raise or continue, not {on_error!r}")
+    hooks = Hooks(withdraw=lambda addresses: _withdraw(addresses, timeout), concerns=is_network)
+    whole = on_error == "raise"
+    return wire(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=hooks)
+
+
+def is_network(altnames: tuple[str, ...]) -> bool:
+    """Whether a bridge with these alternative names is a network."""
+    return bool(name_of(altnames))
+
+
+def _withdraw(addresses: list[str], timeout: float) -> None:
+    from .firewall import withdraw_ports  # with all of nat/, which other bridges have no need of
+
+    withdraw_ports(addresses, timeout=timeout)

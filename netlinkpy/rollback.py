@@ -1,0 +1,45 @@
+"""Rollback: what undoes the effects of one call, should it fail."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Self
+
+
+class Rollback:
+    """Undo everything that was noted, in reverse order, when its `with` block ends with an exception.
+
+    Note what undoes an effect *before* the effect, so that no exception finds it missing: an undo must bear
+    that nothing was done yet. One that fails keeps no other from being tried; it is told as a note of the
+    exception (BaseException.add_note)."""
+
+    __slots__ = ("_undo",)
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def before(self, undo: Callable[..., object], *arguments: Any) -> None:
+        """Note that undo(*arguments) undoes what is done next."""
+        self._undo.append((undo, arguments))
+
+    def commit(self) -> None:
+        """Let everything stay that was done up to now."""
+        self._undo.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        while self._undo:
+            undo, arguments = self._undo.pop()
+            try:
+                undo(*arguments)
+            except Exception as failed:
+                error.add_note(f"what was done could not be undone whole: {failed}")

@@ -1,0 +1,175 @@
+"""Containers: the namespaces of a call's rows, opened a few at a time, and the sockets kept inside them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from struct import Struct
+
+from ..backends import load
+from ..netns.handle import Netns
+from .errors import failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
+
+    from ..backends.interface import Ahead
+    from ..netns.handle import Target
+    from .errors import Failures
+    from .row import Row
+    from .shape import Shape
+
+    #: work(rows of one shape, the namespace of each: None where the row has a socket inside).
+    Work: TypeAlias = Callable[[list[Row], Sequence[Netns | None]], None]
+
+AT_A_TIME = 64  # rows in one call of the shim: signals are served in between
+MAX_SOCKETS = 256  # rows of a call that keep their socket between steps: a process has 1024 descriptors
+_FEW_SOCKETS = 16
+_FD = Struct("=i")
+
+
+class Containers:
+    """Owns every descriptor that a call opens for its containers, from the moment it exists until close()."""
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+        self._ahead: Ahead | None = None
+        self._alone: Netns | None = None
+        self._sockets: list[bytearray] = []  # of C ints: what the shim opened, -1 elsewhere
+        self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
+        self.here = Netns.current()
+
+    def open_ahead(self, target: Target) -> None:
+        """Have a thread open the socket inside the one container of the call, while other things are done.
+        What fails here is tried again, and said, where the container is entered."""
+        try:
+            self._alone = Netns.open(target)
+            self._ahead = load().open_ahead(self._alone.fileno())
+        except (OSError, ValueError, TypeError):
+            return
+
+    def reserve(self, rows: int) -> None:
+        """Have the process's table of descriptors grow at once for the rows' sockets. While a second thread
+        shares it each doubling waits for an RCU grace period, some milliseconds."""
+        if rows < _FEW_SOCKETS:
+            return
+        from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+        fd = self.here.fileno()
+        try:
+            os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
+        except OSError:  # the limit is lower: then it grows as it must
+            return
+
+    def sockets_for(self, rows: list[Row]) -> bytearray | None:
+        """The sockets of rows that are visited together, as a visit takes them; None where they are to keep
+        none. Those that the visit opens belong to this object at once."""
+        if rows[0].socket >= 0:
+            return bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
+        place = rows[-1].position
+        if place >= _FEW_SOCKETS and place >= _share_of_files(MAX_SOCKETS, 4):
+            return None
+        sockets = bytearray(b"\xff\xff\xff\xff" * len(rows))
+        self._sockets.append(sockets)
+        return sockets
+
+    def enter(self, rows: list[Row], work: Work, *, namespaces: bool = False) -> None:
+        """Call work() for rows of one shape at a time, 64 at most. A row that has a socket inside is not
+        opened for it, unless work needs the namespaces themselves. What cannot be opened, or is another than
+        before, is noted as a failure."""
+        if len(rows) == 1 and self._alone is not None:
+            self._enter_alone(rows[0], work)
+            return
+        talking = [] if namespaces else [row for row in rows if row.socket >= 0]
+        for alike in _alike(talking):
+            work(alike, [None] * len(alike))
+        for alike in _alike([row for row in rows if namespaces or row.socket < 0]):
+            opened: list[Netns] = []
+            present: list[Row] = []
+            try:
+                for row in alike:
+                    opened.append(Netns(-1, ""))
+                    try:
+                        opened[-1] = handle = Netns.open(row.endpoint.netns)
+                    except (OSError, ValueError) as error:
+                        opened.pop()
+                        text = getattr(error, "strerror", "") or str(error)
+                        number = getattr(error, "errno", errno.EINVAL) or errno.EIO
+                        self._failures.add(failure(row, number, "attach", text=text))
+                        continue
+                    if self._may_enter(row, handle):
+                        present.append(row)
+                    else:
+                        opened.pop().close()
+                if present:
+                    work(present, opened)
+            finally:
+                for handle in opened:
+                    handle.close()
+
+    def _enter_alone(self, row: Row, work: Work) -> None:
+        handle = self._alone
+        assert handle is not None
+        if row.identity is None:
+            if not self._may_enter(row, handle):
+                return
+            if self._ahead is not None:
+                try:
+                    self._ahead.wait()
+                except OSError:
+                    self._ahead = None
+                else:
+                    (row.socket,) = _FD.unpack(self._ahead.sockets)
+        work([row], [handle])
+
+    def _may_enter(self, row: Row, handle: Netns) -> bool:
+        """Whether this namespace is a container, the one it was the last time, and no other row's."""
+        identity = handle.identity
+        if row.identity is not None:
+            if row.identity != identity:
+                text = "its namespace is another than at the beginning of the call"
+                self._failures.refuse(row, errno.ESTALE, text)
+            return row.identity == identity
+        if identity == self.here.identity:
+            self._failures.refuse(row, errno.EINVAL, "this is the host's own network namespace")
+            return False
+        first = self._seen.setdefault((identity, row.wanted.ifname), row.position)
+        if first != row.position:
+            text = f"endpoint {first} is the same container and has the same ifname {row.wanted.ifname}"
+            self._failures.refuse(row, errno.EEXIST, text)
+            return False
+        row.identity = identity
+        return True
+
+    def close(self) -> None:
+        """Close all of it."""
+        if self._ahead is not None:
+            self._ahead.close()
+        if self._alone is not None:
+            self._alone.close()
+        self.here.close()
+        while self._sockets:
+            for (fd,) in _FD.iter_unpack(self._sockets.pop()):
+                if fd >= 0:
+                    os.close(fd)
+
+
+def _alike(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows in lists of one shape, 64 at most in each."""
+    shapes: dict[Shape, list[Row]] = {}
+    for row in rows:
+        shapes.setdefault(row.shape, []).append(row)
+    for alike in shapes.values():
+        size = AT_A_TIME if len(alike) < _FEW_SOCKETS else _share_of_files(AT_A_TIME, 8)
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
+
+
+def _share_of_files(most: int, part: int) -> int:
+    """`most`, or less where this process may have only few files open: 1/part of them."""
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+    soft = getrlimit(RLIMIT_NOFILE)[0]
+    return most if soft == RLIM_INFINITY else max(min(most, soft // part), 1)

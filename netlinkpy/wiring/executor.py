@@ -1,0 +1,323 @@
+"""Executor: the only code that runs the steps of the recipe (recipe.py).
+
+For one row the steps up to the next barrier with work to do are one script. Where that stops once the row is
+reserved, and for many rows from the start, the steps are run one after the other: those inside the containers
+as one script each, those on the host by a message for each row, or by one for the whole group of a bridge."""
+
+from __future__ import annotations
+
+import errno
+from struct import Struct
+from sys import byteorder
+
+from ..record import Record
+from ..transport.visit import visit
+from ..uapi.if_bridge import PORT_STATES
+from ..wire.attributes import Placed
+from ..wire.errors import meaning
+from ..wire.extack import decode
+from ..wire.program import Program
+from ..wire.program import Step as ProgramStep
+from ..wire.template import stamp
+from .errors import failure
+from .recipe import BRIDGE, DUMP, GROUP, INSIDE, RECIPE, RESERVED, Step, find_by_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
+
+    from ..netns.handle import Netns
+    from ..wire.program import Outcome
+    from ..wire.template import Template
+    from .bridge import Bridge
+    from .containers import Containers
+    from .errors import AttachError, Failures
+    from .row import Row
+
+    Key = TypeVar("Key")
+
+_FD = Struct("=i")
+_SEQUENCE = 8  # offset of nlmsg_seq
+_RESERVED = RECIPE.index(RESERVED)
+
+
+class Refusal(Record):
+    """A row that stopped before it was reserved: at which step, and at which message of it (-1: none);
+    addresses: those it wanted."""
+
+    row: Row
+    step: str
+    message: int
+    addresses: tuple[tuple[bytes, int], ...]
+    error: AttachError
+
+
+class Executor:
+    """Runs steps for rows. What fails once a row is reserved is noted in `failures`."""
+
+    def __init__(self, containers: Containers, failures: Failures, timeout: float) -> None:
+        """timeout: seconds for each row of a visit."""
+        self._containers = containers
+        self._failures = failures
+        self._timeout = timeout
+
+    def run(self, rows: list[Row], last: int, tell: Callable[[], None] = lambda: None) -> list[Refusal]:
+        """Run the steps before place `last` of the recipe that are not behind the rows yet (for all the
+        same). Return those that were refused before they were reserved. tell() is called as it goes."""
+        refusals: list[Refusal] = []
+        if not rows:
+            return refusals
+        place = rows[0].done
+        if len(rows) == 1 and place < last:
+            if not self._run_alone(rows[0], last, refusals):
+                return refusals
+            place = rows[0].done
+        while place < last and (rows := self._failures.without(rows)):
+            step = RECIPE[place]
+            end = place + 1
+            if isinstance(step, Step) and step.where == INSIDE:
+                while isinstance(following := RECIPE[end], Step) and following.where == INSIDE and end < last:
+                    end += 1
+                self._inside(rows, place, end, refusals, tell)
+            elif isinstance(step, Step):
+                for bridge, members in _by(rows, lambda row: row.bridge):
+                    self._on_bridge(bridge, members, place, step, refusals)
+            stopped = {refusal.row.position for refusal in refusals}
+            rows = [row for row in rows if row.position not in stopped]
+            self._failures.check()
+            for row in self._failures.without(rows):
+                row.done = end
+            place = end
+        return refusals
+
+    # -- inside the containers, or all of one row ----------------------------------------------------------
+
+    def _run_alone(self, row: Row, last: int, refusals: list[Refusal]) -> bool:
+        """All steps of one row in one visit, as far as it goes; whether the rest is to be run one by one."""
+        self._containers.enter([row], lambda rows, handles: self._script(row, handles[0], last, refusals))
+        return not refusals and row.done >= min(_RESERVED, last)
+
+    def _script(self, row: Row, handle: Netns | None, last: int, refusals: list[Refusal]) -> None:
+        program, places = row.shape.program(row.done, last, row.bridge)
+        if not places:
+            row.done = last
+            return
+        outcome = self._visit(program, [row], [handle], row.bridge)[0]
+        done = outcome.step if outcome.errno else len(places)
+        names = program.names[: max(done, 0)]
+        if "enslave" in names:
+            row.bridge.note_pinned()
+        if "see" in names:
+            row.port = PORT_STATES[outcome.values[program.values.index("state")]]
+        if not outcome.errno:
+            row.done = last
+            return
+        row.socket = -1  # an answer that comes late could pass for a later one's
+        at = places[done] if done >= 0 else row.done
+        if at < _RESERVED:
+            refusals.append(_refusal(row, outcome, program))
+        row.done = at
+
+    def _inside(
+        self, rows: list[Row], first: int, last: int, refusals: list[Refusal], tell: Callable[[], None]
+    ) -> None:
+        """Steps inside the containers, 64 of one shape at a time."""
+
+        def work(alike: list[Row], handles: Sequence[Netns | None]) -> None:
+            program, _ = alike[0].shape.program(first, last, alike[0].bridge)
+            for row, outcome in zip(alike, self._visit(program, alike, handles), strict=True):
+                if not outcome.errno:
+                    continue
+                refusal = _refusal(row, outcome, program)
+                if first < _RESERVED:
+                    refusals.append(refusal)
+                else:
+                    self._failures.add(refusal.error)
+            tell()
+            self._failures.check()
+
+        self._containers.enter(rows, work)
+
+    def _visit(
+        self, program: Program, rows: list[Row], handles: Sequence[Netns | None], beside: Bridge | None = None
+    ) -> list[Outcome]:
+        """Run a program for rows of one shape; return what became of each."""
+        results = program.room(len(rows))
+        makes = "host_index" in program.values
+        if makes:
+            columns = _join([row.slots(claims=beside is not None) for row in rows])
+            for place, row in enumerate(rows):
+                row.made_by(program, results, place)
+                row.bridge.group.hold(row)
+        else:
+            columns = _join([row.ends() for row in rows])
+        columns.update(_join([row.bridge.slots for row in rows]))
+        constants = {"host_netns": self._containers.here.fileno().to_bytes(4, byteorder)}
+        fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
+        sockets = self._containers.sockets_for(rows)
+        visit(
+            program,
+            program.stamp(columns, len(rows), constants),
+            fds,
+            self._timeout,
+            sockets=sockets,
+            beside=None if beside is None else beside.group.socket,
+            results=results,
+        )
+        if sockets is not None:
+            for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
+                row.socket = fd
+        outcomes = program.outcomes(results)
+        if makes:
+            index, host_index = program.values.index("index"), program.values.index("host_index")
+            for row, outcome in zip(rows, outcomes, strict=True):
+                row.index, row.host_index = outcome.values[index], outcome.values[host_index]
+        return outcomes
+
+    # -- on the host, for many -----------------------------------------------------------------------------
+
+    def _on_bridge(
+        self, bridge: Bridge, rows: list[Row], place: int, step: Step, refusals: list[Refusal]
+    ) -> None:
+        """One step on the host, for many rows of one bridge."""
+        if step.where == BRIDGE:
+            if not step.applies(rows[0].shape, bridge):
+                return
+            if step.ack:
+                error = self._send_once(bridge, rows[0].shape.template(place), step)
+            else:
+                error = errno.ENODEV if bridge.is_gone() else 0
+            if error:
+                self._refuse_all(bridge, rows, step, error)
+        elif step.many == GROUP:
+            template = rows[0].shape.template(place, group=True)
+            # The kernel stops at the first member that it refuses: ask for each, to name those it does.
+            if self._send_once(bridge, template, step):
+                if bridge.is_gone():  # of which the kernel says no more than EINVAL
+                    self._refuse_all(bridge, rows, step, errno.ENODEV)
+                else:
+                    self._each(bridge, rows, place, step, None)
+        elif step.many == DUMP:
+            self._see(bridge, rows)
+        else:
+            self._each(bridge, rows, place, step, refusals if place < _RESERVED else None)
+        if step.name == "enslave":
+            bridge.note_pinned()
+
+    def _send_once(self, bridge: Bridge, template: Template, step: Step) -> int:
+        """Send one row of messages that name the bridge or the group; return the errno of the first refusal,
+        0 where there is none."""
+        datagram = template.stamp(bridge.slots, 1, sequence=1)
+        refused = bridge.group.socket.exchange(datagram, len(template.messages), verb=step.name)
+        return refused[0][1] if refused else 0
+
+    def _each(
+        self, bridge: Bridge, rows: list[Row], place: int, step: Step, refusals: list[Refusal] | None
+    ) -> None:
+        """A message or more for each row, many in a datagram. refusals: takes what is refused; None: it is a
+        failure."""
+        for shape, alike in _by(rows, lambda row: row.shape):
+            if not step.applies(shape, bridge):
+                continue
+            template = shape.template(place)
+            each = len(template.messages)
+            columns = _join([row.ends() for row in alike])
+            if place < _RESERVED:
+                columns.update(_join([row.claims() for row in alike]))
+            datagrams = _numbered(template, columns, len(alike), bridge.slots)
+            refused = bridge.group.socket.exchange(datagrams, each * len(alike), verb=step.name)
+            for number, error, tlvs in refused:
+                row, message = alike[number // each], number % each
+                if error == step.tolerated:
+                    continue
+                told = _failure(row, step, message, error, tlvs, template)
+                if refusals is None:
+                    self._failures.add(told)
+                else:
+                    refusals.append(Refusal(row, step.name, message, row.wanted.addresses, told))
+
+    def _see(self, bridge: Bridge, rows: list[Row]) -> None:
+        states = bridge.port_states([row.host_index for row in rows])
+        for row in rows:
+            row.port = states.get(row.host_index, "")
+            if not row.port:
+                text = f"its host end {row.host_ifname} is no port of {bridge.name} any more"
+                self._failures.refuse(row, errno.ENODEV, text)
+
+    def _refuse_all(self, bridge: Bridge, rows: list[Row], step: Step, number: int) -> None:
+        """Note that a step on a bridge failed, for all its rows."""
+        gone = number == errno.ENODEV
+        text = f"bridge {bridge.name} was removed meanwhile" if gone else meaning(number)
+        for row in rows:
+            self._failures.refuse(row, number, text, "attach" if gone else step.verbs(row)[0])
+
+
+def are_there(rows: list[Row], containers: Containers, timeout: float) -> list[Row]:
+    """Those of the rows whose container has an interface of that name already."""
+    program = Program([ProgramStep("find", find_by_name(), ack=False)])
+    there: list[Row] = []
+
+    def work(alike: list[Row], handles: Sequence[Netns | None]) -> None:
+        results = program.room(len(alike))
+        columns = _join([row.slots(claims=False) for row in alike])
+        fds = b"".join([_FD.pack(handle.fileno()) for handle in handles if handle is not None])
+        visit(program, program.stamp(columns, len(alike)), fds, timeout, results=results)
+        there.extend(row for place, row in enumerate(alike) if not program.outcome(results, place).errno)
+
+    containers.enter(rows, work, namespaces=True)
+    return there
+
+
+def _by(rows: Iterable[Row], key: Callable[[Row], Key]) -> Iterable[tuple[Key, list[Row]]]:
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found.items()
+
+
+def _join(slots: list[dict[str, bytes]]) -> dict[str, bytes]:
+    """What goes into the slots of many rows, as columns."""
+    if len(slots) == 1:
+        return {**slots[0]}
+    return {name: b"".join([each[name] for each in slots]) for name in slots[0]}
+
+
+def _numbered(
+    template: Template, columns: dict[str, bytes], rows: int, constants: dict[str, bytes]
+) -> bytearray:
+    """The messages of many rows, numbered through from 1."""
+    each = len(template.messages)
+    places = list(template.places)
+    for message, (_, start) in enumerate(template.messages):
+        places.append(Placed(f"#{message}", start + _SEQUENCE, 4))
+        numbers = range(1 + message, 1 + each * rows, each)
+        columns[f"#{message}"] = Struct(f"={rows}I").pack(*numbers)
+    return stamp(template.data, places, columns, rows, constants)
+
+
+def _refusal(row: Row, outcome: Outcome, program: Program) -> Refusal:
+    if outcome.step < 0:
+        hint = {
+            errno.EPERM: "not permitted to enter the namespace: it belongs to another user namespace",
+            errno.EINVAL: "it is no network namespace",
+        }.get(outcome.errno, "")
+        verb = f"enter {row.wanted.label}"
+        error = failure(row, outcome.errno, verb, hint=hint)
+        return Refusal(row, "enter", -1, row.wanted.addresses, error)
+    name = program.names[outcome.step]
+    step = next(step for step in RECIPE if isinstance(step, Step) and step.name == name)
+    template = program.steps[outcome.step].template
+    told = _failure(row, step, outcome.message, outcome.errno, outcome.tlvs, template)
+    return Refusal(row, name, outcome.message, row.wanted.addresses, told)
+
+
+def _failure(row: Row, step: Step, message: int, number: int, tlvs: bytes, template: Template) -> AttachError:
+    """The error of a message of a step that was refused (-1: none was, its answer failed)."""
+    verbs = step.verbs(row)
+    verb = verbs[message] if 0 <= message < len(verbs) else verbs[0]
+    told = decode(tlvs)
+    if message >= 0 and tlvs:
+        told = decode(tlvs, *template.message(message))
+    hint = step.hint(verb, number)
+    return failure(row, number, verb, path=told.path, text=told.sentence, hint=hint)

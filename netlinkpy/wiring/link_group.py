@@ -1,0 +1,190 @@
+"""StagingGroup: the link group in which the links of one call are, until they are finished.
+
+A group belongs to one call: its number is the port id that the call's socket is bound to, so the kernel
+proves it private, and it is free again when the process dies. A link in such a group is one whose making (or
+whose removal) is not finished; the group can be removed at the price of one wait."""
+
+from __future__ import annotations
+
+import errno
+import os
+from sys import byteorder
+
+from ..transport.socket import Socket
+from ..uapi.netlink import NLM_F_ACK, NLM_F_REQUEST
+from ..uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK
+from ..wire.attributes import Slot
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.link import LINK
+from ..wire.template import Template
+from ..wire.transaction import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Protocol, Self
+
+    class Made(Protocol):
+        """What a call makes."""
+
+        def known_host_index(self) -> int: ...
+
+
+_MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
+
+
+class StagingGroup:
+    """A socket in the caller's namespace, and the link group that its port id stands for.
+
+    As a context manager it is rolled back by an exception, and closed in the end."""
+
+    __slots__ = ("_borrowed", "_made", "number", "socket")
+
+    def __init__(self, number: int | None = None, *, timeout: float = 10.0) -> None:
+        """Bind a fresh number whose group is empty; or bind the one of a dead call.
+
+        timeout: seconds for each request through its socket. OSError (EADDRINUSE) where the call of that
+        number lives."""
+        self._made: list[int | Made] = []
+        self._borrowed: list[int] = []
+        if number is not None:
+            self.socket, self.number = Socket(port=number, timeout=timeout), number
+            return
+        self._bind(timeout)
+        try:
+            while not self._is_empty():
+                self.close()
+                self._bind(timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def unproved(cls, *, timeout: float = 10.0) -> Self:
+        """Bind a fresh number whose group may have members of a dead call: the caller asks (`probe`)."""
+        group = cls.__new__(cls)
+        group._made = []
+        group._borrowed = []
+        group._bind(timeout)
+        return group
+
+    def _bind(self, timeout: float) -> None:
+        while True:
+            self.number = _MARK | int.from_bytes(os.urandom(2), "big")
+            try:
+                self.socket = Socket(port=self.number, timeout=timeout)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+
+    def _is_empty(self) -> bool:
+        values = {"group": self.number, "address": NO_ADDRESS}
+        verb = "make links on the host"
+        (members,) = self.socket.ask([Request(verb, LINK, RTM_NEWLINK, NLM_F_ACK, values)])
+        if members.error is not None and members.error.errno != errno.EINVAL:
+            raise members.error
+        return members.error is None
+
+    def hold(self, made: Made) -> None:
+        """Note that a link is about to be made in this group, and perhaps taken out of it by the same
+        visit."""
+        self._made.append(made)
+
+    def release(self, indices: Iterable[int]) -> list[tuple[int, int]]:
+        """Take finished links out of the group; return (index, errno) for each that the kernel refused."""
+        order = list(indices)
+        self._made += order
+        return regroup(self.socket, order, 0)
+
+    def borrow(self, indices: Iterable[int]) -> list[tuple[int, int]]:
+        """Put finished links into the group, to be removed; return (index, errno) for each that the kernel
+        refused."""
+        order = list(indices)
+        self._borrowed += order
+        return regroup(self.socket, order, self.number)
+
+    def delete_members(self) -> None:
+        """Remove all links of the group, at the price of one wait."""
+        try:
+            self.socket.request(LINK, RTM_DELLINK, 0, {"group": self.number}, verb="delete a group of links")
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:  # it has no members
+                raise
+
+    def roll_back(self) -> None:
+        """Give back what was borrowed, and remove what was made, also what has left the group already."""
+        borrowed, self._borrowed = self._borrowed, []
+        regroup(self.socket, borrowed, 0)
+        self.delete_members()
+        loose = {one if isinstance(one, int) else one.known_host_index() for one in self._made} - {0}
+        if len(regroup(self.socket, loose, self.number)) < len(loose):
+            self.delete_members()
+
+    def close(self) -> None:
+        """Give the number back; a second time does nothing."""
+        self.socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                self.roll_back()
+        finally:
+            self.close()
+
+
+def is_staging(group: int) -> bool:
+    """Whether a link group is one of ours: its members are not finished."""
+    return group & 0xFFFF0000 == _MARK
+
+
+def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[int, int]]:
+    """Put links into a group (0: no call's); return (index, errno) for each that the kernel refused."""
+    order = list(indices)
+    if not order:
+        return []
+    column = b"".join([index.to_bytes(4, byteorder) for index in order])
+    number = group.to_bytes(4, byteorder)
+    out = _REGROUP.stamp({"host_index": column}, len(order), {"group": number}, sequence=1)
+    return [(order[row], error) for row, error, _ in socket.exchange(out, len(order), verb="group links")]
+
+
+def remove(indices: Iterable[int]) -> int:
+    """Remove links of the caller's namespace by index, all at the price of one wait; return how many were
+    there."""
+    order = list(indices)
+    if not order:
+        return 0
+    with StagingGroup() as group:
+        gone = group.borrow(order)
+        group.delete_members()
+    return len(order) - len(gone)
+
+
+def regrouping(group: Slot | int) -> Template:
+    """The message that puts the link in the slot host_index into a group."""
+    template = Template()
+    values = {"ifi_index": Slot("host_index", 4), "group": group}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
+    return template
+
+
+def probing() -> Template:
+    """The message that proves the group in the slot group empty: EINVAL where it has members.
+
+    An address of one byte is invalid for every member, and nobody's business without members."""
+    template = Template()
+    values = {"group": Slot("group", 4), "address": NO_ADDRESS}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
+    return template
+
+
+NO_ADDRESS = b"\0"
+_REGROUP = regrouping(Slot("group", 4))

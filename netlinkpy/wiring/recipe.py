@@ -1,0 +1,356 @@
+"""The recipe: what is done to wire a container to a bridge, step by step, as data. docs/recipe.md says why.
+
+The executor runs it (executor.py), for one endpoint as one script, for many cut where the ways part. Nothing
+else sends a message to wire a container."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..record import Record
+from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
+from ..uapi.if_ import IFF_UP, IFNAMSIZ
+from ..uapi.if_addr import IFA_F_NODAD
+from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
+from ..uapi.rtnetlink import (
+    RT_SCOPE_LINK,
+    RT_SCOPE_UNIVERSE,
+    RT_TABLE_MAIN,
+    RTEXT_FILTER_SKIP_STATS,
+    RTM_GETLINK,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    RTM_NEWLINKPROP,
+    RTM_NEWROUTE,
+    RTN_UNICAST,
+    RTPROT_BOOT,
+)
+from ..wire.attributes import Slot
+from ..wire.columns import Plan, number
+from ..wire.rtnetlink.address import ADDRESS
+from ..wire.rtnetlink.link import LINK
+from ..wire.rtnetlink.route import ROUTE
+from ..wire.template import Template
+from .link_group import regrouping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .bridge import Bridge
+    from .endpoint import CheckedEndpoint
+    from .row import Row
+    from .shape import Shape
+
+LOOPBACK_INDEX = 1  # the kernel makes lo first in every namespace (LOOPBACK_IFINDEX, net.h)
+CLAIM_SIZE = 56  # bytes of "ip:4294967295:" and the longest IPv6 address, in fours
+
+# Where a step is done: in the container, on the host for its end of the pair, or on the host for the bridge.
+INSIDE, HOST, BRIDGE = "inside", "host", "bridge"
+# How a step on the host is done for many: a message for each row, or one for the whole group; a dump.
+ROWS, GROUP, DUMP = "rows", "group", "dump"
+
+BY_INDEX = {"ifi_index": Slot("host_index", 4)}  # what selects a host end in a message: its index,
+BY_GROUP = {"group": Slot("group", 4)}  # or the group of many
+
+
+class Step(Record):
+    """One datagram of the recipe.
+
+    where: INSIDE, HOST or BRIDGE; build: (shape, link) -> its messages, where `link` is what selects the host
+    end (its index, or the group of many); verbs: what each message does, in words, for errors; many: how it
+    is done for many, where it is done on the host; applies: whether an endpoint of this shape, on this
+    bridge, needs it; keep: what is kept of the reply, for the steps behind it; ack: whether it ends with an
+    ack, or with the reply; tolerated: the errno that is no failure; hint: (row, verb, errno) -> our sentence
+    where the kernel has none."""
+
+    name: str
+    where: str
+    build: Callable[[Shape, dict[str, Any]], Template]
+    verbs: Callable[[Row], Sequence[str]]
+    many: str = ROWS
+    applies: Callable[[Shape, Bridge], bool] = lambda shape, bridge: True
+    keep: Callable[[Shape], Plan | None] = lambda shape: None
+    ack: bool = True
+    tolerated: int = 0
+    hint: Callable[[str, int], str] = lambda verb, number: ""
+
+
+class Barrier(Record):
+    """A place between two steps. hooks: those that are run here, in this order, where they have something to
+    do; where none has, a script goes on."""
+
+    name: str
+    hooks: tuple[str, ...]
+
+
+def _ends() -> Plan:
+    """Of a veth's end: its index, and that of the other (IFLA_LINK)."""
+    return Plan(LINK, RTM_NEWLINK, {"index": number(LINK, "ifi_index"), "host_index": number(LINK, "link")})
+
+
+def _port_state() -> Plan:
+    return Plan(LINK, RTM_NEWLINK, {"state": number(LINK, "linkinfo.slave_data[bridge].state")})
+
+
+def _one(message: Any, type: int, values: dict[str, Any], flags: int = 0) -> Template:
+    template = Template()
+    template.add(message, type, NLM_F_REQUEST | flags, values)
+    return template
+
+
+def look_at(slot: str) -> Template:
+    """A unicast look at a link, which completes a pending change of its carrier inside the call."""
+    values = {"ifi_index": Slot(slot, 4), "ext_mask": RTEXT_FILTER_SKIP_STATS}
+    return _one(LINK, RTM_GETLINK, values)
+
+
+def _create(shape: Shape, link: dict[str, Any]) -> Template:
+    """The pair: the main end born here with its name and MAC, its peer in the host's namespace, in the call's
+    own group.
+
+    Neither end is up (the kernel refuses IFF_UP in the peer, and the peer's IFLA_MASTER it ignores)."""
+    settings = {"num_tx_queues": shape.queues, "num_rx_queues": shape.queues, "mtu": shape.mtu}
+    peer = {
+        "ifname": Slot("host_ifname", IFNAMSIZ),
+        "net_ns_fd": Slot("host_netns", 4),
+        "group": Slot("group", 4),
+        **settings,
+    }
+    values = {
+        "ifname": Slot("ifname", IFNAMSIZ),
+        "address": Slot("mac", 6),
+        **settings,
+        "linkinfo": {"kind": "veth", "data": {"peer": peer}},
+    }
+    return _one(LINK, RTM_NEWLINK, values, NLM_F_CREATE | NLM_F_EXCL | (NLM_F_ECHO if shape.echo else 0))
+
+
+def find_by_name() -> Template:
+    """A look at the container's end by its name."""
+    return _one(LINK, RTM_GETLINK, {"ifname": Slot("ifname", IFNAMSIZ), "ext_mask": RTEXT_FILTER_SKIP_STATS})
+
+
+def _configure(shape: Shape, link: dict[str, Any]) -> Template:
+    template = Template()
+    flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
+    index = Slot("index", 4)
+    # Without IPv6 addresses of ours the kernel shall make none. The mode may come with IFF_UP, which the
+    # kernel applies first: the host end is down still, so there is no carrier, and without carrier no address
+    # is made. Where the interface has no IPv6 anyway the kernel refuses the mode (EAFNOSUPPORT).
+    plain = shape.has_ipv6 and 16 not in shape.families
+    mode = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}} if plain else None
+    up = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "af_spec": mode}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, up)
+    for place, (size, length) in enumerate(shape.addresses):
+        slot = Slot(f"address{place}", size)
+        values = {
+            "ifa_family": FAMILY_OF_LENGTH[size],
+            "ifa_prefixlen": length,
+            "ifa_index": index,
+            "local": slot,
+            "address": slot,
+            "flags": IFA_F_NODAD if size == 16 else None,
+        }
+        template.add(ADDRESS, RTM_NEWADDR, flags, values)
+    for place, (size, length, direct) in enumerate(shape.routes):
+        gateway = None if direct else Slot(f"via{place}", size)
+        template.add(
+            ROUTE, RTM_NEWROUTE, flags, _route(size, length, Slot(f"route{place}", size), gateway, None)
+        )
+    for place, size in enumerate(shape.gateways):
+        template.add(
+            ROUTE, RTM_NEWROUTE, flags, _route(size, 0, None, Slot(f"gateway{place}", size), shape.metric)
+        )
+    return template
+
+
+def _route(
+    size: int, length: int, destination: Slot | None, gateway: Slot | None, metric: int | None
+) -> dict[str, Any]:
+    return {
+        "rtm_family": FAMILY_OF_LENGTH[size],
+        "rtm_dst_len": length,
+        "rtm_table": RT_TABLE_MAIN,
+        "rtm_protocol": RTPROT_BOOT,
+        "rtm_scope": RT_SCOPE_UNIVERSE if gateway is not None else RT_SCOPE_LINK,
+        "rtm_type": RTN_UNICAST,
+        "dst": destination if length else None,
+        "gateway": gateway,
+        "priority": metric,
+        "oif": Slot("index", 4),
+    }
+
+
+def _configure_verbs(row: Row) -> list[str]:
+    wanted, ifname = row.wanted, row.wanted.ifname
+    verbs = [f"bring up {ifname}"]
+    verbs += [f"add address {text} to {ifname}" for text in wanted.address_texts]
+    verbs += [
+        f"add route {format_ip(packed)}/{length}{f' via {format_ip(via)}' if via else ''}"
+        for packed, length, via in wanted.routes
+    ]
+    return verbs + [f"add default route via {text}" for text in wanted.gateway_texts]
+
+
+def _configure_hint(verb: str, number: int) -> str:
+    if number != errno.EEXIST:
+        return ""
+    if "default route" in verb:
+        return "the container has a default route already: give a metric, or no gateways (--no-gateway)"
+    return "the container has it already"
+
+
+def _create_hint(verb: str, number: int) -> str:
+    if number == errno.EPERM:
+        return "not permitted: this needs CAP_NET_ADMIN both in the container and on the host"
+    return ""
+
+
+def _claim(shape: Shape, link: dict[str, Any]) -> Template:
+    """Every address as an alternative name of the host end: names are unique, so the kernel decides between
+    two who want the same at the same time, and an address is free again when the link is gone."""
+    template = Template()
+    for place in range(len(shape.addresses)):
+        values = {**link, "prop_list": {"alt_ifname": [Slot(f"claim{place}", CLAIM_SIZE)]}}
+        template.add(LINK, RTM_NEWLINKPROP, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, values)
+    return template
+
+
+def _pin(shape: Shape, link: dict[str, Any]) -> Template:
+    """The bridge's MAC is the one it has, from now on. Else it is its lowest port's: taking that port away
+    would cut off all others until their ARP caches forget, and the kernel looks at every port for the lowest
+    each time one comes."""
+    return _one(LINK, RTM_NEWLINK, {"ifi_index": Slot("bridge", 4), "address": Slot("bridge_mac", 6)})
+
+
+def _plain(shape: Shape, link: dict[str, Any]) -> Template:
+    """No IPv6 addresses on the ports. (Of one message the kernel takes up and master first, and then the
+    mode: so it goes before, by itself. A port without IPv6, whose MTU is below 1280, refuses it.)"""
+    mode = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
+    return _one(LINK, RTM_NEWLINK, {**link, "af_spec": mode})
+
+
+def _enslave(shape: Shape, link: dict[str, Any]) -> Template:
+    up = {"ifi_flags": IFF_UP, "ifi_change": IFF_UP, **link, "master": Slot("bridge", 4)}
+    return _one(LINK, RTM_NEWLINK, up)
+
+
+def _ready(shape: Shape, link: dict[str, Any]) -> Template:
+    """The carrier of the container's end; and lo up. (The other way round the kernel takes longer: it has its
+    own mind to complete the change meanwhile.)"""
+    template = look_at("index")
+    lo = {"ifi_index": LOOPBACK_INDEX, "ifi_flags": IFF_UP, "ifi_change": IFF_UP}
+    template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, lo)
+    return template
+
+
+RESERVED = Barrier("reserved", hooks=("withdraw",))  # up to here a row may be begun again
+PROVED = Barrier("proved", hooks=("await_own", "announce"))  # then it is committed
+
+RECIPE: tuple[Step | Barrier, ...] = (
+    Step(
+        "create",
+        INSIDE,
+        _create,
+        lambda row: [f"create {row.wanted.ifname} and its host end {row.host_ifname}"],
+        keep=lambda shape: _ends() if shape.echo else None,
+        hint=_create_hint,
+    ),
+    Step(  # before 6.2 the kernel does not echo a create
+        "find",
+        INSIDE,
+        lambda shape, link: find_by_name(),
+        lambda row: [f"find {row.wanted.ifname}"],
+        applies=lambda shape, bridge: not shape.echo,
+        keep=lambda shape: _ends(),
+        ack=False,
+    ),
+    Step("configure", INSIDE, _configure, _configure_verbs, hint=_configure_hint),
+    Step(
+        "claim",
+        HOST,
+        _claim,
+        lambda row: [f"claim {text.partition('/')[0]}" for text in row.wanted.address_texts],
+        applies=lambda shape, bridge: bool(shape.addresses),
+    ),
+    RESERVED,
+    Step(
+        "pin",
+        BRIDGE,
+        _pin,
+        lambda row: [f"pin the MAC of bridge {row.wanted.bridge}"],
+        applies=lambda shape, bridge: not bridge.settled,
+    ),
+    Step(
+        "plain",
+        HOST,
+        _plain,
+        lambda row: [f"keep IPv6 off {row.host_ifname}"],
+        many=GROUP,
+        tolerated=errno.EAFNOSUPPORT,
+    ),
+    Step(
+        "enslave",
+        HOST,
+        _enslave,
+        lambda row: [f"make {row.host_ifname} a port of {row.wanted.bridge}"],
+        many=GROUP,
+    ),
+    Step(
+        "ready",
+        INSIDE,
+        _ready,
+        lambda row: [f"make {row.wanted.ifname} ready", "bring up lo"],
+    ),
+    Step(
+        "see",
+        HOST,
+        lambda shape, link: look_at("host_index"),
+        lambda row: [f"look at the port {row.host_ifname}"],
+        many=DUMP,
+        keep=lambda shape: _port_state(),
+        ack=False,
+    ),
+    Step(  # its first live port gives it a carrier, before which it sends nothing
+        "carrier",
+        BRIDGE,
+        lambda shape, link: look_at("bridge"),
+        lambda row: [f"look at bridge {row.wanted.bridge}"],
+        applies=lambda shape, bridge: not bridge.settled,
+        ack=False,
+    ),
+    PROVED,
+    Step(
+        "commit",
+        HOST,
+        lambda shape, link: regrouping(0),
+        lambda row: [f"finish {row.host_ifname}"],
+    ),
+)
+
+
+def kernel_echoes() -> bool:
+    """Whether the kernel answers NLM_F_ECHO on RTM_NEWLINK: since 6.2."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int("".join(filter(str.isdigit, minor[:3])) or 0)) >= (6, 2)
+
+
+def slots_of(wanted: CheckedEndpoint) -> dict[str, bytes]:
+    """What goes into the slots of every endpoint of a shape, but for what is the call's or the bridge's."""
+    values = {
+        "ifname": wanted.ifname.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0"),
+        "mac": wanted.mac,
+    }
+    for place, (packed, _) in enumerate(wanted.addresses):
+        values[f"address{place}"] = packed
+    for place, gateway in enumerate(wanted.gateways):
+        values[f"gateway{place}"] = gateway
+    for place, (packed, _, via) in enumerate(wanted.routes):
+        values[f"route{place}"] = packed
+        if via is not None:
+            values[f"via{place}"] = via
+    return values

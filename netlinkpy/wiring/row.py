@@ -1,0 +1,116 @@
+"""Row: one endpoint of a call, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+from sys import byteorder
+
+from ..rtnl.claims import claim_name
+from ..rtnl.values import format_mac
+from ..uapi.if_ import IFNAMSIZ
+from .attachment import Attachment
+from .recipe import CLAIM_SIZE, slots_of
+from .shape import shape_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..wire.program import Program
+    from .bridge import Bridge
+    from .endpoint import CheckedEndpoint
+
+
+class Row:
+    """position: of the endpoint in the call; endpoint: as it was given; wanted: the same, checked; bridge;
+    host_ifname: the host end's name; done: how many places of the recipe are behind it; socket: a descriptor
+    inside its container that somebody else owns, -1 where there is none; identity: of its namespace, once it
+    was opened; index, host_index: of the container's end and the host end, 0 while there is none; port: the
+    state of its port, once it was seen."""
+
+    __slots__ = (
+        "_told",
+        "bridge",
+        "done",
+        "endpoint",
+        "host_ifname",
+        "host_index",
+        "identity",
+        "index",
+        "port",
+        "position",
+        "shape",
+        "socket",
+        "wanted",
+    )
+
+    def __init__(self, position: int, wanted: CheckedEndpoint, bridge: Bridge) -> None:
+        self.position = position
+        self.bridge: Bridge = bridge
+        self.socket = -1
+        self.identity: tuple[int, int] | None = None
+        self.want(wanted)
+
+    def want(self, wanted: CheckedEndpoint) -> None:
+        """Begin (again) with this endpoint: nothing of it is there."""
+        self.endpoint = wanted.endpoint
+        self.wanted: CheckedEndpoint = wanted
+        self.shape = shape_of(wanted)
+        self.host_ifname: str = wanted.host_ifname or f"veth{os.urandom(4).hex()}"
+        self.done = 0
+        self.port = ""
+        self.index = self.host_index = 0
+        self._told: tuple[Program, bytearray, int] | None = None
+
+    def made_by(self, program: Program, results: bytearray, place: int) -> None:
+        """Note where a program that is about to make the pair tells the indices of its ends."""
+        self._told = program, results, place
+
+    def known_host_index(self) -> int:
+        """The index of the host end, also where an exception kept the visit that made it from being read; 0
+        while there is none."""
+        if self.host_index or self._told is None:
+            return self.host_index
+        program, results, place = self._told
+        return program.outcome(results, place).values[program.values.index("host_index")]
+
+    def slots(self, *, claims: bool) -> dict[str, bytes]:
+        """What goes into the slots of the messages that make it (claims: and claim its addresses), but for
+        what is the bridge's or the call's."""
+        slots = slots_of(self.wanted)
+        slots["host_ifname"] = self.host_ifname.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0")
+        if claims:
+            slots.update(self.claims())
+        return slots
+
+    def claims(self) -> dict[str, bytes]:
+        """What claims its addresses."""
+        index = self.bridge.index
+        return {
+            f"claim{place}": claim_name(index, packed).encode().ljust(CLAIM_SIZE, b"\0")
+            for place, (packed, _) in enumerate(self.wanted.addresses)
+        }
+
+    def ends(self) -> dict[str, bytes]:
+        """The indices of its two ends, once they are there."""
+        return {
+            "index": self.index.to_bytes(4, byteorder),
+            "host_index": self.host_index.to_bytes(4, byteorder),
+        }
+
+    def attachment(self) -> Attachment:
+        """What was made."""
+        wanted = self.wanted
+        return Attachment.from_row(
+            (
+                wanted.label,
+                wanted.bridge,
+                wanted.ifname,
+                self.index,
+                format_mac(wanted.mac),
+                wanted.address_texts,
+                wanted.gateway_texts,
+                self.host_ifname,
+                self.host_index,
+                self.port,
+                True,
+            )
+        )
