@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6
 
-from ..record import Record
 from ..uapi.if_addr import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, IFA_F_TENTATIVE, INFINITY_LIFE_TIME
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..uapi.rtnetlink import RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR
 from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.address import ADDRESS
 from . import bulk
+from .kernel_record import KernelRecord
 from .values import (
     FAMILY_OF_LENGTH,
     check_ifname,
@@ -31,12 +31,11 @@ if TYPE_CHECKING:
     from .netlink import RTNetlink
 
 
-class Address(Record):
+class Address(KernelRecord):
     """What the kernel tells of an address (RTM_NEWADDR).
 
     address: without its length; peer: the other end's on a point-to-point link, else empty; scope: 0 global,
-    253 link, 254 host; valid and preferred: seconds left, None for ever; attributes: the whole message by the
-    kernel's names."""
+    253 link, 254 host; valid and preferred: seconds left, None for ever; body: the message."""
 
     index: int
     family: int
@@ -49,7 +48,9 @@ class Address(Record):
     flags: int
     valid: int | None
     preferred: int | None
-    attributes: dict[Any, Any]
+    body: bytes
+
+    _message = ADDRESS
 
     @property
     def cidr(self) -> str:
@@ -62,8 +63,9 @@ class Address(Record):
         return bool(self.flags & IFA_F_TENTATIVE)
 
     @classmethod
-    def from_values(cls, values: Values) -> Address:
-        """The record of a parsed address message."""
+    def from_body(cls, body: bytes) -> Address:
+        """The record of one address message without its nlmsghdr."""
+        values = ADDRESS.parse(body)
         get = values.get
         whole: bytes = get("address", b"")
         local: bytes = get("local", whole)  # IPv6 has no IFA_LOCAL unless there is a peer
@@ -81,7 +83,7 @@ class Address(Record):
                 get("flags", values["ifa_flags"]),
                 _seconds(times.get("ifa_valid", INFINITY_LIFE_TIME)),
                 _seconds(times.get("ifa_prefered", INFINITY_LIFE_TIME)),
-                values,
+                body,
             )
         )
 
@@ -99,8 +101,18 @@ class Addresses:
         values: Values = {"ifa_family": family}
         if dev is not None:
             values["ifa_index"] = self._rt.index(dev)
-        found = self._socket.dump(ADDRESS, RTM_GETADDR, values, verb="list addresses")
-        return [Address.from_values(address) for address in found]
+        replies = self._socket.dump_bodies(ADDRESS, RTM_GETADDR, values, verb="list addresses")
+        return [Address.from_body(reply.body) for reply in replies]
+
+    def find(self, address: str, *, dev: str | int | None = None) -> Address | None:
+        """An address ("10.0.0.1", or "10.0.0.1/16" where the length matters) of a link, or of any; None where
+        there is none."""
+        packed, length = parse_prefix(address)
+        stated = "/" in address
+        for found in self.list(dev=dev, family=FAMILY_OF_LENGTH[len(packed)]):
+            if found.address == format_ip(packed) and (not stated or found.prefix_length == length):
+                return found
+        return None
 
     def add(
         self,

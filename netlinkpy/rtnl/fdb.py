@@ -3,14 +3,17 @@ verbs."""
 
 from __future__ import annotations
 
-from ..record import Record
+import errno
+
 from ..uapi.neighbour import NTF_MASTER, NTF_SELF, NUD_NOARP, NUD_PERMANENT
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
 from ..uapi.socket import AF_BRIDGE
 from ..wire.columns import Field, Plan, Table, number
+from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from . import bulk
+from .kernel_record import KernelRecord
 from .values import format_mac, parse_mac
 
 TYPE_CHECKING = False
@@ -29,18 +32,29 @@ STATES = {
 }  # as `bridge fdb` names them; NUD_REACHABLE
 
 
-class ForwardingEntry(Record):
+class ForwardingEntry(KernelRecord):
     """What the kernel tells of a forwarding entry (RTM_NEWNEIGH of family AF_BRIDGE).
 
     index: the port; bridge: the bridge's index, None for an entry of the port's own; state: NUD_ bits
-    (permanent: an address of the bridge itself); attributes: the whole message by the kernel's names."""
+    (permanent: an address of the bridge itself); body: the message."""
 
     mac: str
     index: int
     bridge: int | None
     state: int
     flags: int
-    attributes: dict[Any, Any]
+    body: bytes
+
+    _message = NEIGHBOUR
+
+    @classmethod
+    def from_body(cls, body: bytes) -> ForwardingEntry:
+        """The record of one message without its nlmsghdr."""
+        values = NEIGHBOUR.parse(body)
+        mac = format_mac(values.get("lladdr", b""))
+        return cls(
+            mac, values["ndm_ifindex"], values.get("master"), values["ndm_state"], values["ndm_flags"], body
+        )
 
 
 class ForwardingEntries:
@@ -53,18 +67,20 @@ class ForwardingEntries:
     def list(self, *, bridge: str | int | None = None) -> builtins.list[ForwardingEntry]:
         """All entries, or those of one bridge: the kernel filters."""
         values = self._filter(bridge)
-        found = self._socket.dump(NEIGHBOUR, RTM_GETNEIGH, values, verb="list forwarding entries")
-        return [
-            ForwardingEntry(
-                format_mac(entry.get("lladdr", b"")),
-                entry["ndm_ifindex"],
-                entry.get("master"),
-                entry["ndm_state"],
-                entry["ndm_flags"],
-                entry,
-            )
-            for entry in found
-        ]
+        replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list forwarding entries")
+        return [ForwardingEntry.from_body(reply.body) for reply in replies]
+
+    def find(self, mac: str, *, bridge: str | int) -> ForwardingEntry | None:
+        """The port of a bridge that a hardware address is behind, None where it is not known (Linux 5.0 and
+        later)."""
+        values = {**self._filter(bridge), "lladdr": parse_mac(mac)}
+        try:
+            body = self._socket.get_body(NEIGHBOUR, RTM_GETNEIGH, values, verb=f"find forwarding entry {mac}")
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return None
+        return ForwardingEntry.from_body(body)
 
     def add(self, mac: str, *, dev: str | int, state: str = "static", replace: bool = False) -> None:
         """Say that a hardware address is behind a port of a bridge. NetlinkError (EEXIST) where it is known,

@@ -9,6 +9,7 @@ from ..uapi.rtnetlink import RTM_NEWLINK
 from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.kinds import find
 from ..wire.rtnetlink.link import LINK
+from .kernel_record import KernelRecord
 from .values import format_mac
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ _ADDRESS_ROOM = 32  # MAX_ADDR_LEN, linux/netdevice.h
 _KIND_ROOM = 32  # no kind of the kernel has a longer name
 
 
-class Link(Record):
+class Link(KernelRecord):
     """What the kernel tells of an interface (RTM_NEWLINK).
 
     kind: "veth", "bridge" ..., empty for hardware and lo; address, broadcast: hardware addresses; master: the
@@ -54,6 +55,8 @@ class Link(Record):
     txqueuelen: int
     body: bytes
 
+    _message = LINK
+
     @property
     def up(self) -> bool:
         """Whether it is administratively up (IFF_UP)."""
@@ -68,11 +71,6 @@ class Link(Record):
     def peer_nsid(self) -> int | None:
         """The id of the namespace that its peer is in, None where it is this one or there is none."""
         return self.link_nsid if _is_paired(self.kind) else None
-
-    @property
-    def attributes(self) -> dict[Any, Any]:
-        """The whole message by the kernel's names, unknown attributes by number."""
-        return LINK.parse(self.body)
 
     @property
     def altnames(self) -> tuple[str, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from _socket import AF_INET
 
-from ..record import Record
 from ..uapi.neighbour import NUD_PERMANENT
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
 from ..wire.columns import Field, Plan, Table, number
+from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from . import bulk
+from .kernel_record import KernelRecord
 from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, packed_width, parse_ip, parse_mac
 
 TYPE_CHECKING = False
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
     from .netlink import RTNetlink
 
 
-class Neighbour(Record):
+class Neighbour(KernelRecord):
     """What the kernel tells of a neighbour (RTM_NEWNEIGH).
 
-    address: the IP address; mac: empty while it is not known; state: NUD_ bits of linux/neighbour.h;
-    attributes: the whole message by the kernel's names."""
+    address: the IP address; mac: empty while it is not known; state: NUD_ bits of linux/neighbour.h; body:
+    the message."""
 
     index: int
     family: int
@@ -35,11 +37,14 @@ class Neighbour(Record):
     mac: str
     state: int
     flags: int
-    attributes: dict[Any, Any]
+    body: bytes
+
+    _message = NEIGHBOUR
 
     @classmethod
-    def from_values(cls, values: Values) -> Neighbour:
-        """The record of a parsed neighbour message."""
+    def from_body(cls, body: bytes) -> Neighbour:
+        """The record of one neighbour message without its nlmsghdr."""
+        values = NEIGHBOUR.parse(body)
         return cls.from_row(
             (
                 values["ndm_ifindex"],
@@ -48,7 +53,7 @@ class Neighbour(Record):
                 format_mac(values.get("lladdr", b"")),
                 values["ndm_state"],
                 values["ndm_flags"],
-                values,
+                body,
             )
         )
 
@@ -66,8 +71,19 @@ class Neighbours:
         values: Values = {"ndm_family": family}
         if dev is not None:
             values["ifindex"] = self._rt.index(dev)
-        found = self._socket.dump(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")
-        return [Neighbour.from_values(neighbour) for neighbour in found]
+        replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")
+        return [Neighbour.from_body(reply.body) for reply in replies]
+
+    def find(self, address: str, *, dev: str | int) -> Neighbour | None:
+        """What is known of an IP address on a link, None where nothing is (Linux 5.0 and later)."""
+        values = self._values(address, dev)
+        try:
+            body = self._socket.get_body(NEIGHBOUR, RTM_GETNEIGH, values, verb=f"find neighbour {address}")
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return None
+        return Neighbour.from_body(body)
 
     def add(
         self, address: str, *, mac: str, dev: str | int, state: int = NUD_PERMANENT, replace: bool = False

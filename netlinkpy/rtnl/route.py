@@ -8,12 +8,12 @@ from ..record import Record
 from ..uapi.rtnetlink import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTM_NEWROUTE, RTNH_F_ONLINK
 from ..wire.columns import Field, Plan, number
 from ..wire.rtnetlink.route import ROUTE
+from .kernel_record import KernelRecord
 from .values import format_ip, packed_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
-    from typing import Any
 
     from ..wire.attributes import Values
     from ..wire.columns import Table
@@ -43,7 +43,7 @@ class Nexthop(Record):
     onlink: bool = False
 
 
-class Route(Record):
+class Route(KernelRecord):
     """What the kernel tells of a route (RTM_NEWROUTE).
 
     destination: "10.0.0.0/8" or "default"; gateway and source: empty without; index: of the interface it
@@ -63,10 +63,7 @@ class Route(Record):
     flags: int
     body: bytes
 
-    @property
-    def attributes(self) -> dict[Any, Any]:
-        """The whole message by the kernel's names, unknown attributes by number."""
-        return ROUTE.parse(self.body)
+    _message = ROUTE
 
     @property
     def nexthops(self) -> tuple[Nexthop, ...]:

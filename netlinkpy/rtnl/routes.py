@@ -28,7 +28,7 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.route import ROUTE
 from . import bulk
 from .route import TABLES, TYPES, Nexthop, Route, columns_of, plan, read
-from .values import FAMILY_OF_LENGTH, check_number, network, packed_width, parse_ip, parse_prefix
+from .values import FAMILY_OF_LENGTH, check_number, format_ip, network, packed_width, parse_ip, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +58,18 @@ class Routes:
             for one in (family,) if family else (AF_INET, AF_INET6):
                 routes += read(self._gather(table, one, dev, Table(plan(one), keep=True)), one)
         return routes if table is None else [route for route in routes if route.table == _table(table)]
+
+    def find(self, destination: str, *, table: str | int = "main", family: int = 0) -> Route | None:
+        """The route to a destination ("10.0.0.0/8", "default": IPv4's unless family says so), that of the
+        lowest metric; None where there is none. It reads the whole table."""
+        if destination == "default":
+            family = family or AF_INET
+        else:
+            packed, length = parse_prefix(destination)
+            family, destination = FAMILY_OF_LENGTH[len(packed)], f"{format_ip(packed)}/{length}"
+            destination = destination if length else "default"
+        fitting = [one for one in self.list(table=table, family=family) if one.destination == destination]
+        return min(fitting, key=lambda route: route.metric, default=None)
 
     def add(
         self,

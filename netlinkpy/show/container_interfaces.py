@@ -61,7 +61,7 @@ def _addresses(rt: RTNetlink) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for reply in rt.socket.dump_bodies(ADDRESS, RTM_GETADDR, {}, verb="list addresses"):
         if reply.body[_SCOPE_AT] < RT_SCOPE_LINK:
-            address = Address.from_values(ADDRESS.parse(reply.body))
+            address = Address.from_body(reply.body)
             found.setdefault(address.index, []).append(address.cidr)
     return found
 

@@ -78,7 +78,8 @@ def cases(codec: Codec) -> dict[Any, Codec]:
     """What a Select knows: the values of its key, with their codecs. Nothing for other codecs."""
     if not isinstance(codec, Select):
         return {}
-    names = getattr(codec.find, "__self__", None) or (*KINDS, AF_BRIDGE, AF_INET6)  # of a dict's get
+    known = getattr(codec.find, "__self__", None)  # of a dict's get
+    names = known if type(known) is dict else (*KINDS, AF_BRIDGE, AF_INET6)
     return {name: found for name in names if (found := codec.find(name)) is not None}
 
 

@@ -9,6 +9,12 @@ from ..codecs import RAW, S32, STRING, U8, U32, Codec, Select
 from ..message import Header, Message
 from .kinds import find, find_port
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .kind import Kind
+
 IFINFOMSG = Header("=BxHiII", "ifi_family ifi_type ifi_index ifi_flags ifi_change")
 
 INET = Attributes(conf=(1, RAW))
@@ -25,18 +31,26 @@ INET6 = Attributes(
 )
 
 
-def _data(kind: object) -> Codec | None:
-    found = find(kind)
-    return found.attributes if found is not None else None
+class _ByKind(dict[object, Attributes]):
+    """The attributes of kinds by name, looked for when first met."""
+
+    def __init__(self, find: Callable[[object], Kind | None]) -> None:
+        self._find = find
+
+    def __missing__(self, name: object) -> Attributes | None:
+        kind = self._find(name)
+        if kind is None:
+            return None
+        self[name] = kind.attributes
+        return kind.attributes
 
 
-def _port(kind: object) -> Codec | None:
-    found = find_port(kind)
-    return found.attributes if found is not None else None
+_data = _ByKind(find)
+_port = _ByKind(find_port)
 
 
 def _protinfo(family: object) -> Codec | None:
-    return _port("bridge") if family == AF_BRIDGE else INET6 if family == AF_INET6 else None
+    return _port["bridge"] if family == AF_BRIDGE else INET6 if family == AF_INET6 else None
 
 
 AF_SPEC = Select(  # on a bridge's own messages (AF_BRIDGE) the same number holds other things, kept as bytes
@@ -49,10 +63,10 @@ PROPERTIES = Attributes(flagged=True, alt_ifname=(IFLA_ALT_IFNAME, Repeated(STRI
 
 LINKINFO = Attributes(
     kind=(1, STRING),
-    data=(2, Select("kind", _data)),
+    data=(2, Select("kind", _data.__getitem__)),
     xstats=(3, RAW),
     slave_kind=(4, STRING),
-    slave_data=(5, Select("slave_kind", _port)),
+    slave_data=(5, Select("slave_kind", _port.__getitem__)),
 )
 
 LINK_ATTRIBUTES = Attributes(
