@@ -27,6 +27,7 @@ coverage: .venv/with-test ## the tests, and which lines they reach (not those th
 lint: .venv/with-lint ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror csrc/*.[ch] tests/backends/*.[ch]
 
 types: .venv/with-lint .venv/with-test ## mypy, strict
 	$(BIN)/mypy

@@ -136,8 +136,7 @@ int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t 
     for (size_t i = 0; i < fields; i++) {
         struct field field = load_field(plan.data + PLAN_HEAD + nodes * NODE, i);
         size_t needed;
-        if (field.column >= count || !field.width || field.kind > 1 ||
-            (field.kind == 1 && field.width != 2))
+        if (field.column >= count || !field.width || field.kind > 1 || (field.kind == 1 && field.width != 2))
             return NLP_BAD_PLAN;
         if (__builtin_mul_overflow((size_t)field.width, capacity, &needed) ||
             columns[field.column].length < needed)

@@ -14,7 +14,7 @@ static inline int overlap(struct nlp_span one, struct nlp_span other)
 /* Whether a plan holds together and its fields fit `capacity` rows of these columns: 0 or NLP_BAD_*. */
 int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t count, size_t capacity);
 
-/* Turn the messages in data from gathered->position on into rows of columns, as gather does. 0 or NLP_BAD_*. */
+/* Turn the messages in data, from gathered->position on, into rows as gather does. 0 or NLP_BAD_*. */
 int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns, size_t count,
                     struct nlp_span present, size_t row, size_t capacity, struct nlp_gathered *gathered);
 

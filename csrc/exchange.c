@@ -60,10 +60,11 @@ static int cut_chunk(struct exchange *exchange)
 
 /* Take the answers out of one datagram. 1 when the last message of the chunk is answered, 0 when not, or
  * -errno. */
-static int read_answers(const struct exchange *exchange, const uint8_t *data, size_t length,
-                        struct nlp_span failures, uint64_t *failed)
+static int read_answers(struct exchange *exchange, const uint8_t *data, size_t length,
+                        struct nlp_span failures)
 {
-    size_t at = 0, rows = exchange->end_row - exchange->progress.rows_done;
+    struct nlp_progress *progress = &exchange->progress;
+    size_t at = 0, rows = exchange->end_row - progress->rows_done;
 
     while (at < length) {
         struct message message;
@@ -72,7 +73,7 @@ static int read_answers(const struct exchange *exchange, const uint8_t *data, si
         uint32_t number;
         if (!read_message(data + at, length - at, &message))
             return -EBADMSG;
-        number = message.sequence - (exchange->first_sequence + (uint32_t)exchange->progress.rows_done);
+        number = message.sequence - (exchange->first_sequence + (uint32_t)progress->rows_done);
         at = following(at, message.length, length);
         if (message.port != exchange->port || number >= rows)
             continue; /* it answers nothing asked here */
@@ -82,9 +83,9 @@ static int read_answers(const struct exchange *exchange, const uint8_t *data, si
             if (nlp_read_refusal(start, &message, NLP_FAILURE_TLVS, &refusal))
                 return -EBADMSG;
             if (refusal.error && !exchange->refused[number] &&
-                *failed < failures.length / sizeof(struct nlp_failure)) {
-                uint8_t *to = failures.data + (*failed)++ * sizeof(struct nlp_failure);
-                struct nlp_failure failure = {.row = exchange->progress.rows_done + number,
+                progress->failures < failures.length / sizeof(struct nlp_failure)) {
+                uint8_t *to = failures.data + progress->failures++ * sizeof(struct nlp_failure);
+                struct nlp_failure failure = {.row = progress->rows_done + number,
                                               .error = refusal.error,
                                               .tlv_length = (uint32_t)refusal.tlv_length};
                 memcpy(to, &failure, offsetof(struct nlp_failure, tlvs));
@@ -123,8 +124,7 @@ static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, stru
     exchange->port = nlp_port(fd); /* the first message sent binds a socket that is not */
     while (!result) {
         int64_t got = nlp_receive(fd, room, progress->deadline);
-        result = got < 0 ? (int)got
-                         : read_answers(exchange, room, (size_t)got, failures, &progress->failures);
+        result = got < 0 ? (int)got : read_answers(exchange, room, (size_t)got, failures);
     }
     free(room);
     return result;
@@ -133,14 +133,16 @@ static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, stru
 NLP_CALL(exchange)
 {
     struct nlp_span messages = buffers[0], state = buffers[2];
-    struct exchange exchange = {messages.data, (size_t)numbers[1], (size_t)numbers[3], (size_t)numbers[4],
-                                (size_t)numbers[5], (uint32_t)numbers[2], {0}, 0, 0, 0, NULL};
+    struct exchange exchange = {.messages = messages.data, .length = (size_t)numbers[1]};
     struct nlp_progress *progress = &exchange.progress;
     int result = 0;
 
-    for (int i = 1; i <= 5; i++)
-        if (i != 2 && numbers[i] < 0)
-            return NLP_BAD_DATA;
+    if (numbers[1] < 0 || numbers[3] < 0 || numbers[4] < 0 || numbers[5] < 0)
+        return NLP_BAD_DATA;
+    exchange.first_sequence = (uint32_t)numbers[2];
+    exchange.rows = (size_t)numbers[3];
+    exchange.chunk_bytes = (size_t)numbers[4];
+    exchange.chunk_rows = (size_t)numbers[5];
     if (exchange.length > messages.length || state.length != sizeof *progress)
         return NLP_BAD_DATA;
     if (!exchange.chunk_rows)

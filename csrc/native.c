@@ -1,5 +1,5 @@
-/* The shim's own door to Python, `PyInit__native`: needs neither cffi nor ctypes. The limited API of 3.11. Every
- * call takes its arguments in one way, by its letters in shim.h, and returns an int;
+/* The shim's own door to Python, `PyInit__native`: needs neither cffi nor ctypes. The limited API of 3.11.
+ * Every call takes its arguments in one way, by its letters in shim.h, and returns an int;
  * netlinkpy/backends/interface.py makes exceptions of the negative ones. */
 #include <pyconfig.h>
 #ifndef Py_GIL_DISABLED
@@ -92,11 +92,11 @@ static PyObject *call(const char *takes, nlp_function *function, PyObject *const
     return PyErr_Occurred() ? NULL : PyLong_FromLongLong(result);
 }
 
-#define DEFINE(name, takes)                                                                                  \
-    static PyObject *call_##name(PyObject *module, PyObject *const *arguments, Py_ssize_t count)             \
-    {                                                                                                        \
-        (void)module;                                                                                        \
-        return call(takes, nlp_##name, arguments, count);                                                    \
+#define DEFINE(name, takes)                                                                      \
+    static PyObject *call_##name(PyObject *module, PyObject *const *arguments, Py_ssize_t count) \
+    {                                                                                            \
+        (void)module;                                                                            \
+        return call(takes, nlp_##name, arguments, count);                                        \
     }
 #define METHOD(name, takes) {#name, (PyCFunction)(void (*)(void))call_##name, METH_FASTCALL, NULL},
 

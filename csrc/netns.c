@@ -1,4 +1,4 @@
-/* Namespaces: entering one, making some, opening sockets inside. All but the entering on a throw-away thread. */
+/* Namespaces: entering one; making some and opening sockets inside, on a throw-away thread. */
 #define _GNU_SOURCE
 #include "netns.h"
 
@@ -196,8 +196,8 @@ static void *make_at_paths(void *argument)
 NLP_CALL(make_netns_at)
 {
     struct nlp_span paths = buffers[0], errors = buffers[1];
-    struct making making = {.count = errors.length / sizeof(int), .numbers = errors.data,
-                            .paths = (const char *)paths.data};
+    struct making making = {
+        .count = errors.length / sizeof(int), .numbers = errors.data, .paths = (const char *)paths.data};
     size_t ends = 0;
 
     for (size_t i = 0; i < paths.length; i++)

@@ -2,8 +2,8 @@
 #ifndef NETLINKPY_NETNS_H
 #define NETLINKPY_NETNS_H
 
-/* Move the calling thread into a network namespace and open an rtnetlink socket there, with extended and capped acks
- * and strict checking. The descriptor, or -errno. */
+/* Move the calling thread into a network namespace and open an rtnetlink socket there, with extended and
+ * capped acks and strict checking. The descriptor, or -errno. */
 int nlp_open_route_socket(int netns_fd);
 
 #endif

@@ -11,7 +11,7 @@ struct program {
     size_t steps, row_length, values;
 };
 
-/* One step. To walk through all: begin with next = NLP_PROGRAM_HEAD and zeros, then nlp_next_step for each. */
+/* One step. To walk through all begin with next = NLP_PROGRAM_HEAD and zeros; nlp_next_step for each. */
 struct step {
     size_t number; /* from 1 */
     size_t start;  /* of its datagram in the row */
@@ -30,8 +30,8 @@ struct put {
     size_t value, width, offset;
 };
 
-/* Read a program's head and check the whole: whatever nlp_next_step and nlp_put_of give then is in bounds. 0 or
- * NLP_BAD_PROGRAM. */
+/* Read a program's head and check the whole: whatever nlp_next_step and nlp_put_of give then is in bounds. 0
+ * or NLP_BAD_PROGRAM. */
 int nlp_open_program(struct program *program, struct nlp_span data);
 
 /* Go on to the next step. 0 when there is none, or it does not fit. */

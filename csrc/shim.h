@@ -1,15 +1,15 @@
-/* The shim: the few things of netlinkpy that must happen in C. It knows the framing of linux/netlink.h (nlmsghdr,
- * nlattr, nlmsgerr) and no protocol. It has no global state, keeps nothing between calls but a thread of
- * open_ahead, and writes only into what the caller hands in, whose every bound is checked first.
+/* The shim: the few things of netlinkpy that must happen in C. It knows the framing of linux/netlink.h
+ * (nlmsghdr, nlattr, nlmsgerr) and no protocol. It has no global state, keeps nothing between calls but a
+ * thread of open_ahead, and writes only into what the caller hands in, whose every bound is checked first.
  *
- * Every function is called alike: numbers, then buffers, then for two of them a list of buffers. It returns 0, a
- * count or a descriptor; or a negative number, which is -errno or one of the NLP_BAD_ codes: the caller's
- * arguments do not fit together, and nothing was done. A number beyond a C int, where one is wanted, is -1.
+ * Every function is called alike: numbers, then buffers, then for two of them a list of buffers. It returns
+ * 0, a count or a descriptor; or a negative number, which is -errno or one of the NLP_BAD_ codes: the
+ * caller's arguments do not fit together, and nothing was done. A number beyond a C int, where one is wanted,
+ * is -1.
  *
- * No call moves the thread that makes it into another namespace, save setns and unshare. Those that visit other
- * namespaces do so on a thread of their own, which blocks all signals and has a stack of 128 KiB. All may be
- * called by several threads at once, as long as these share no writable buffer and no socket.
- */
+ * No call moves the thread that makes it into another namespace, save setns and unshare. Those that visit
+ * other namespaces do so on a thread of their own, which blocks all signals and has a stack of 128 KiB. All
+ * may be called by several threads at once, as long as these share no writable buffer and no socket. */
 #ifndef NETLINKPY_SHIM_H
 #define NETLINKPY_SHIM_H
 
@@ -50,38 +50,38 @@ struct nlp_span {
 };
 
 /* A call by its name, and what it takes, a letter each: n a number, r a buffer that is read, w one that is
- * written to, b a bytes object (nobody can change it once it was checked), o as w, but optional; R and W a list
- * of buffers, at most 64. */
+ * written to, b a bytes object (nobody can change it once it was checked), o as w, but optional; R and W a
+ * list of buffers, at most 64. */
 struct nlp_call {
     const char *name, *takes;
 };
 extern const struct nlp_call nlp_calls[]; /* the last one has no name */
 /* ... to here, and the names of this list. */
-#define NLP_CALLS(CALL)                                                                                      \
-    CALL(setns, "nn")                                                                                        \
-    CALL(unshare, "n")                                                                                       \
-    CALL(open_socket, "nnnn")                                                                                \
-    CALL(open_ahead, "nw")                                                                                   \
-    CALL(opened, "ww")                                                                                       \
-    CALL(make_netns, "w")                                                                                    \
-    CALL(make_netns_at, "bw")                                                                                \
-    CALL(stamp, "nnnnwrrR")                                                                                  \
-    CALL(gather, "nnnnrbowW")                                                                                \
-    CALL(exchange, "nnnnnnnwww")                                                                             \
-    CALL(visit, "nnbwrow")                                                                                   \
-    CALL(mount, "nbbb")                                                                                      \
-    CALL(umount, "nb")                                                                                       \
-    CALL(prctl, "nnnnn")                                                                                     \
+#define NLP_CALLS(CALL)          \
+    CALL(setns, "nn")            \
+    CALL(unshare, "n")           \
+    CALL(open_socket, "nnnn")    \
+    CALL(open_ahead, "nw")       \
+    CALL(opened, "ww")           \
+    CALL(make_netns, "w")        \
+    CALL(make_netns_at, "bw")    \
+    CALL(stamp, "nnnnwrrR")      \
+    CALL(gather, "nnnnrbowW")    \
+    CALL(exchange, "nnnnnnnwww") \
+    CALL(visit, "nnbwrow")       \
+    CALL(mount, "nbbb")          \
+    CALL(umount, "nb")           \
+    CALL(prctl, "nnnnn")         \
     CALL(capset, "nnn")
 
 typedef int64_t nlp_function(const int64_t *numbers, const struct nlp_span *buffers,
                              const struct nlp_span *list, size_t count);
 
 /* What a call's definition begins with. */
-#define NLP_CALL(name)                                                                                       \
-    int64_t nlp_##name(const int64_t *numbers __attribute__((unused)),                                       \
-                       const struct nlp_span *buffers __attribute__((unused)),                               \
-                       const struct nlp_span *list __attribute__((unused)),                                  \
+#define NLP_CALL(name)                                                         \
+    int64_t nlp_##name(const int64_t *numbers __attribute__((unused)),         \
+                       const struct nlp_span *buffers __attribute__((unused)), \
+                       const struct nlp_span *list __attribute__((unused)),    \
                        size_t count __attribute__((unused)))
 
 static inline int nlp_int(int64_t number)
@@ -89,7 +89,7 @@ static inline int nlp_int(int64_t number)
     return number == (int)number ? (int)number : -1;
 }
 
-/* -- namespaces (netns.c) ----------------------------------------------------------------------------------- */
+/* -- namespaces (netns.c) -- */
 
 /* fd, nstype: setns(2) on the calling thread. */
 NLP_CALL(setns);
@@ -100,28 +100,28 @@ NLP_CALL(unshare);
 /* fd of a network namespace, family, type, protocol: open a close-on-exec socket inside. The descriptor. */
 NLP_CALL(open_socket);
 
-/* fd of a network namespace; 8 bytes to know it by: have a thread open a socket as visit's inside, meanwhile. The
- * fd must stay open, and opened must be called, once, with the same 8 bytes. */
+/* fd of a network namespace; 8 bytes to know it by: have a thread open a socket as visit's inside, meanwhile.
+ * The fd must stay open, and opened must be called, once, with the same 8 bytes. */
 NLP_CALL(open_ahead);
 
 /* What open_ahead wrote, which becomes zeros; a C int: wait for the thread. The descriptor, or -1, goes into
  * the latter. */
 NLP_CALL(opened);
 
-/* Room for C ints: make as many network namespaces and put their close-on-exec descriptors there: all or none.
- * Needs /proc. */
+/* Room for C ints: make as many network namespaces and put their close-on-exec descriptors there: all or
+ * none. Needs /proc. */
 NLP_CALL(make_netns);
 
 /* Paths, each ended by a NUL; a C int for each: make a network namespace at each path, a new file with the
- * namespace bind-mounted on it. The ints are 0 or an errno; a failed one leaves no file, and the others go on. */
+ * namespace bind-mounted on it. Each int is 0 or an errno; a failed one leaves no file, the others go on. */
 NLP_CALL(make_netns_at);
 
-/* -- columns (columns.c) ------------------------------------------------------------------------------------ */
+/* -- columns (columns.c) -- */
 
-/* start, stop, numbered, sequence; out, template, columns; data of each column: copy the template once for each
- * row from start to stop (stop itself not included) to out, one after the other, and write the row's values into
- * the copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the row is sequence + (row - start). The number
- * of rows written: fewer than asked for when out is full.
+/* start, stop, numbered, sequence; out, template, columns; data of each column: copy the template once for
+ * each row from start to stop (stop itself not included) to out, one after the other, and write the row's
+ * values into the copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the row is sequence + (row -
+ * start). The number of rows written: fewer than asked for when out is full.
  *
  * A column is four u64: offset, width, stride, swap. `width` bytes from row * stride of its data on go to
  * `offset` of the row. Stride 0 is one value for all rows; swap reverses the bytes of each value. */
@@ -143,11 +143,11 @@ struct nlp_gathered {
  * stand behind their parent. Kind 0 copies the payload from offset on (padded with zeros, or cut, to width),
  * kind 1 stores the payload's length as u16.
  *
- * A column is width bytes a row. present, optional: one u64 a row, bit i for column i. A field that is not there
- * is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end. */
+ * A column is width bytes a row. present, optional: one u64 a row, bit i for column i. A field that is not
+ * there is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end. */
 NLP_CALL(gather);
 
-/* -- conversations (exchange.c, visit.c) -------------------------------------------------------------------- */
+/* -- conversations (exchange.c, visit.c) -- */
 
 /* A refused row of an exchange. */
 struct nlp_failure {
@@ -170,8 +170,7 @@ struct nlp_progress {
  * messages, room for failures, a struct nlp_progress: send the next datagram of the messages that lie back to
  * back, message i bearing first sequence + i, with NLM_F_ACK on its last one alone, and read until that is
  * answered. 1 when there is more to do: take the failures out, serve signals and call again with the same; 0
- * when all is done. All messages are checked at the first call. -ETIMEDOUT, -ENOBUFS when answers were lost ...
- */
+ * when all is done. All messages are checked at the first call. */
 NLP_CALL(exchange);
 
 /* What became of a row of a visit; behind it lie the row's values, NLP_VALUE bytes each, zeros where there is
@@ -184,27 +183,29 @@ struct nlp_visited {
     uint8_t tlvs[NLP_VISITED_TLVS]; /* whole extended-ack attributes */
 };
 
-/* fd of the socket beside, timeout in ns for each row; program, datagrams, C ints of network namespaces, C ints
- * of sockets (optional), results: for each row enter the namespace (on a thread of its own), open an rtnetlink
- * socket there and, from the calling thread with all signals blocked, run the program's steps in order; the
- * first failing one ends the row. A step sends its datagram of the row. One whose last message bears
- * NLM_F_ACK is done when that is answered, another one when its reply has come whole. A step with a plan
- * keeps the values of the first reply in which all its fields are; where there is none it ends with ENODATA.
+/* fd of the socket beside, timeout in ns for each row; program, datagrams, C ints of network namespaces, C
+ * ints of sockets (optional), results: for each row enter the namespace (on a thread of its own), open an
+ * rtnetlink socket there and, from the calling thread with all signals blocked, run the program's steps in
+ * order; the first failing one ends the row. A step sends its datagram of the row. One whose last message
+ * bears NLM_F_ACK is done when that is answered, another one when its reply has come whole. A step with a
+ * plan keeps the values of the first reply in which all its fields are; where there is none it ends with
+ * ENODATA.
  *
- * The program is u32 words in host order: steps, bytes of a row's datagrams, values; then each step: length of
- * its datagram, whether it is sent beside, the errno that is no refusal in it, whether it keeps a digest, values
- * of its plan, puts, bytes of its plan; then its puts, each value, width, offset in the datagram, and its plan
- * (as gather's). The values are numbered through, a digest behind the plan's: 64-bit FNV-1a of the bodies of all
- * replies, in their order, or 0 of an interrupted dump. A put writes a value of an earlier step into the
- * datagram before it is sent.
+ * The program is u32 words in host order: steps, bytes of a row's datagrams, values; then each step: length
+ * of its datagram, whether it is sent beside, the errno that is no refusal in it, whether it keeps a digest,
+ * values of its plan, puts, bytes of its plan; then its puts, each value, width, offset in the datagram, and
+ * its plan (as gather's). The values are numbered through, a digest behind the plan's: 64-bit FNV-1a of the
+ * bodies of all replies, in their order, or 0 of an interrupted dump. A put writes a value of an earlier step
+ * into the datagram before it is sent.
  *
- * datagrams holds a row's datagrams back to back, row after row. A socket that is not negative is talked through,
- * and its namespace is not entered; one that is opened for a row lies there from that moment on and is the
- * caller's to close, whatever becomes of the row. Without sockets each is closed when its row has ended. When no
- * row has to be entered there is no thread. results: a struct nlp_visited and the values, for each row. */
+ * datagrams holds a row's datagrams back to back, row after row. A socket that is not negative is talked
+ * through, and its namespace is not entered; one that is opened for a row lies there from that moment on and
+ * is the caller's to close, whatever becomes of the row. Without sockets each is closed when its row has
+ * ended. When no row has to be entered there is no thread. results: a struct nlp_visited and the values, for
+ * each row. */
 NLP_CALL(visit);
 
-/* -- processes: what `netlinkpy run` needs beyond netlink (process.c) ---------------------------------------- */
+/* -- processes: what `netlinkpy run` needs beyond netlink (process.c) -- */
 
 /* flags; source, target, type: mount(2) without data. An empty type is none. */
 NLP_CALL(mount);

@@ -1,5 +1,5 @@
-/* visit: a few prepared datagrams inside each of many network namespaces. A throw-away thread opens the sockets
- * there; the talking is done by the thread that called, whose caches are warm. */
+/* visit: a few prepared datagrams inside each of many network namespaces. A throw-away thread opens the
+ * sockets there; the talking is done by the thread that called, whose caches are warm. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -14,10 +14,10 @@
 #include "thread.h"
 
 /* Whose a socket is, is decided once: what another thread writes to `sockets` meanwhile makes nobody close a
- * deprogramor that is not ours. */
+ * descriptor that is not ours. */
 struct line {
-    int fd;    /* or -errno */
-    int given; /* the caller's, to be left open */
+    int fd;        /* or -errno */
+    int given;     /* the caller's, to be left open */
     uint32_t port; /* 0: not asked yet */
 };
 
@@ -264,7 +264,8 @@ static int check_datagrams(const struct visiting *visiting)
 
 static int check(struct visiting *visiting, const struct nlp_span *buffers)
 {
-    struct nlp_span datagrams = buffers[1], netns_fds = buffers[2], sockets = buffers[3], results = buffers[4];
+    struct nlp_span datagrams = buffers[1], netns_fds = buffers[2], sockets = buffers[3],
+                    results = buffers[4];
     size_t needed, rows = netns_fds.length / 4;
     int bad = nlp_open_program(&visiting->program, buffers[0]);
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 else:
     from netlinkpy.backends._shim import ffi, lib
 
-_from_buffer = ffi.from_buffer
-_MOST = 64  # buffers in a list
+_from_buffer, _OCTETS = ffi.from_buffer, ffi.typeof("uint8_t[]")
+_NULL = ffi.NULL
+_NONE = _NULL, 0
 
 
 class Door:
@@ -32,32 +33,35 @@ class Door:
 def _call(function: Any, takes: str) -> Callable[..., int]:
     """One call, by its letters."""
     numbers = takes.count("n")
-    letters = takes[numbers:]
-    listed = letters[-1:].isupper()
-    if not letters:
-        return lambda *given: int(function(given, ffi.NULL, ffi.NULL, 0))
+    if numbers == len(takes):
+        return lambda *given: function(given, _NULL, _NULL, 0)
+    last = len(takes.rstrip("RW"))
+    modes = [(place, takes[place] in "wo") for place in range(numbers, last)]
+    fixed = [place for place, _ in modes if takes[place] == "b"]
+    has_list, is_list_written = last < len(takes), takes[-1] == "W"
 
     def call(*given: Any) -> int:
-        spans = [_span(one, letter) for letter, one in zip(letters, given[numbers:], strict=True)]
-        items = spans.pop() if listed else ()
+        for place in fixed:
+            if type(given[place]) is not bytes:
+                raise TypeError("bytes are needed, which nobody can change")
+        # Each pair is a struct nlp_span, and keeps its buffer. None is one without data.
+        spans: list[Any] = []
+        for place, is_written in modes:
+            one = given[place]
+            if one is None:
+                spans.append(_NONE)
+            else:
+                data = _from_buffer(_OCTETS, one, is_written)
+                spans.append((data, len(data)))
+        items = []
+        if has_list:
+            for one in given[last]:
+                data = _from_buffer(_OCTETS, one, is_list_written)
+                items.append((data, len(data)))
         result: int = function(given[:numbers], spans, items, len(items))
         return result
 
     return call
-
-
-def _span(given: Any, letter: str) -> Any:
-    """A buffer as a struct nlp_span, which holds it; a list of them as a list."""
-    if letter == "R" or letter == "W":
-        if len(given) > _MOST:
-            raise ValueError(f"there are more than {_MOST} buffers in the list")
-        return [_span(one, letter.lower()) for one in given]
-    if letter == "o" and given is None:
-        return ffi.NULL, 0
-    if letter == "b" and not isinstance(given, bytes):
-        raise TypeError("bytes are needed, which nobody can change")
-    data = _from_buffer("uint8_t[]", given, letter != "r" and letter != "b")
-    return data, len(data)
 
 
 BACKEND = Backend("cffi", Door())

@@ -15,7 +15,7 @@ nlmsgerr) is that of linux/netlink.h; nothing here knows what a message means.""
 
 from __future__ import annotations
 
-from struct import Struct, error, pack
+from struct import Struct, error
 from sys import byteorder
 
 TYPE_CHECKING = False
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_NETNS = 65536
 U32 = 0xFFFFFFFF
 
+_COLUMN = Struct("=4Q").pack
 _GATHERED = Struct("=3Q")  # struct nlp_gathered
 _FAILURE = Struct("=QiI512s")  # struct nlp_failure
 _PROGRESS = Struct("=4Qq")  # struct nlp_progress
@@ -222,15 +223,15 @@ class Backend:
         from the shim; the pure twin cannot see it and reads such an input first.
         """
         numbered, first = (False, 0) if sequence is None else (True, sequence & U32)
-        words: list[int] = []
-        for offset, width, _, stride, swap in columns:
-            words += (offset, width, stride, bool(swap))
+        data = []
+        words = []
         try:
-            packed = pack(f"={len(words)}Q", *words)
+            for offset, width, values, stride, swap in columns:
+                words.append(_COLUMN(offset, width, stride, bool(swap)))
+                data.append(values)
         except error:
             raise ValueError("an offset, a width or a stride is negative or too large") from None
-        data = [column[2] for column in columns]
-        return checked(self._door.stamp(start, stop, numbered, first, out, template, packed, data))
+        return checked(self._door.stamp(start, stop, numbered, first, out, template, b"".join(words), data))
 
     def gather(
         self,
@@ -297,22 +298,21 @@ class Backend:
         `length` exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
         """
         told: list[Failure] = []
-        failures = bytearray(_FAILURE.size * max(min(rows, chunk_rows), 0))
+        failures = bytearray(_FAILURE.size * (rows if rows < chunk_rows else chunk_rows))
         progress = bytearray(_PROGRESS.size)
         first = first_sequence & U32
-        exchange = self._door.exchange
         more = 1
         while more == 1:  # Python serves its signals between the turns
-            more = exchange(
+            more = self._door.exchange(
                 fd, length, first, rows, chunk_bytes, chunk_rows, timeout_ns, buffer, failures, progress
             )
-            rows_done, _, count, *_ = _PROGRESS.unpack(progress)
+            rows_done, _, count, _, _ = _PROGRESS.unpack(progress)
             for number in range(count):
                 row, code, size, tlvs = _FAILURE.unpack_from(failures, number * _FAILURE.size)
                 told.append((row, code, tlvs[:size]))
-        if more in SENTENCES:
-            raise ValueError(SENTENCES[more])
         if more:
+            if more in SENTENCES:
+                raise ValueError(SENTENCES[more])
             raise ExchangeError(-more, rows_done, rows, told)
         return told
 

@@ -76,9 +76,9 @@ static void hostile_gather(void)
         present.data = room(present.length);
     }
     memcpy(told, &gathered, sizeof gathered);
-    result = nlp_gather(
-        NUMBERS((int64_t)dump_length, (int64_t)row, (int64_t)capacity, 0),
-        BUFFERS({dump, dump_length}, {plan, plan_length}, present, {told, sizeof gathered}), columns, fields);
+    result = nlp_gather(NUMBERS((int64_t)dump_length, (int64_t)row, (int64_t)capacity, 0),
+                        BUFFERS({dump, dump_length}, {plan, plan_length}, present, {told, sizeof gathered}),
+                        columns, fields);
     REQUIRE(result == 0 || IS_CODE(result));
     memcpy(&gathered, told, sizeof gathered);
     REQUIRE(gathered.position <= dump_length && gathered.added <= capacity - row);
@@ -145,8 +145,13 @@ static void hostile_exchange(void)
                     failures = {room(capacity * sizeof(struct nlp_failure)),
                                 capacity * sizeof(struct nlp_failure)},
                     state = {room(sizeof(struct nlp_progress)), sizeof(struct nlp_progress)};
-    int64_t numbers[7] = {0, (int64_t)length, 0, any(8) ? (int64_t)rows : any(9), any(4) ? 1000 : any(70),
-                          (int64_t)chunk_rows, 300000};
+    int64_t numbers[7] = {0,
+                          (int64_t)length,
+                          0,
+                          any(8) ? (int64_t)rows : any(9),
+                          any(4) ? 1000 : any(70),
+                          (int64_t)chunk_rows,
+                          300000};
     int64_t result;
     struct nlp_progress progress = {0};
     pthread_t thread;
@@ -215,9 +220,9 @@ static void real_kernel(void)
                       BUFFERS(out, {(uint8_t *)route, ROW}, {(uint8_t *)columns, sizeof columns}),
                       BUFFERS({addresses, ROWS * 4}, {lengths, ROWS}), 2) == ROWS);
     do {
-        more = (int)nlp_exchange(NUMBERS(fd, ROWS * ROW, 5, ROWS, 8192, 64, 1000000000),
-                                 BUFFERS(out, SPAN(failures), {(uint8_t *)&progress, sizeof progress}), NULL,
-                                 0);
+        more =
+            (int)nlp_exchange(NUMBERS(fd, ROWS * ROW, 5, ROWS, 8192, 64, 1000000000),
+                              BUFFERS(out, SPAN(failures), {(uint8_t *)&progress, sizeof progress}), NULL, 0);
         for (size_t i = 0; i < progress.failures; i++)
             REQUIRE(failures[i].row % 3 == 0 && failures[i].error == EINVAL);
         refused += progress.failures;

@@ -9,12 +9,12 @@
 #include "../../csrc/framing.h"
 #include "../../csrc/shim.h"
 
-#define REQUIRE(what)                                                                                        \
-    do {                                                                                                     \
-        if (!(what)) {                                                                                       \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                               \
-            exit(1);                                                                                         \
-        }                                                                                                    \
+#define REQUIRE(what)                                                          \
+    do {                                                                       \
+        if (!(what)) {                                                         \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what); \
+            exit(1);                                                           \
+        }                                                                      \
     } while (0)
 
 /* The calls, by their definitions' names. */
@@ -139,8 +139,8 @@ static inline void put_up(uint8_t *at, uint32_t sequence)
 enum { PROGRAM_ROOM = 4096 };
 size_t put_program(uint8_t *to);
 
-/* A program: ask inside for the index of lo (4 bytes), its flags (8, from where they are on) and a digest of all
- * that is told; put the index into a request to raise it, which goes beside and tolerates ENODEV. */
+/* A program: ask inside for the index of lo (4 bytes), its flags (8, from where they are on) and a digest of
+ * all that is told; put the index into a request to raise it, which goes beside and tolerates ENODEV. */
 enum { ASK_AND_RAISE = 12 + 28 + 34 + 28 + 12 };
 void put_ask_and_raise(uint8_t *to);
 

@@ -5,8 +5,8 @@
 
 enum { PLAN_ROOM = 8 + 4 * 10 + 4 * 8 };
 
-/* A plan for messages of type 16 as wire/columns.py makes it: of the fixed header, of attributes 1 and 2, and of
- * 1 within the latter, so many fields in all, at most 4. The length written. */
+/* A plan for messages of type 16 as wire/columns.py makes it: of the fixed header, of attributes 1 and 2, and
+ * of 1 within the latter, so many fields in all, at most 4. The length written. */
 static size_t put_small_plan(uint8_t *to, uint16_t fields, uint32_t *widths)
 {
     uint16_t nodes[4][5] = {{0, 1, 2}, {1}, {2, 3, 1}, {1}};
@@ -90,7 +90,7 @@ static const struct lie {
     {12, 33, 12, 33},
     {12, UINT32_MAX, 4, 31},
     {24, 0, 24, 0}, /* its digest */
-    {28, 1, 8, 2}, /* values of its plan */
+    {28, 1, 8, 2},  /* values of its plan */
     {28, 3, 8, 4},
     {28, UINT32_MAX, 8, 2},
     {32, 1, 32, 1}, /* its puts */
@@ -104,7 +104,7 @@ static const struct lie {
     {70, 9, 70, 9}, /* a value of 9 bytes */
     {74, 31, 74, 31},
     {86, 1, 86, 1}, /* a digest of the second step that is not counted */
-    {90, 1, 8, 4}, /* values of it, and no plan */
+    {90, 1, 8, 4},  /* values of it, and no plan */
     {94, 0, 94, 0},
     {94, 2, 94, 2},
     {98, 1, 98, 1},
@@ -127,8 +127,7 @@ static int open_exactly(const uint8_t *from, size_t length)
     return bad;
 }
 
-/* So many steps of 16 bytes, the first of which keeps a value of 4 bytes, the last of which has so many puts.
- */
+/* So many steps of 16 bytes: the first keeps a value of 4 bytes, the last has so many puts. */
 static int open_long(uint32_t steps, uint32_t puts)
 {
     const uint16_t plan[] = {16, 16, 1, 1, 0, 0, 0, 0, 1, 0, 4, 4, 0};

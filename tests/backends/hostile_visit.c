@@ -23,7 +23,7 @@ static void *find_memory(size_t count, size_t size)
 #define pthread_create make_thread
 #define calloc find_memory
 #include "../../csrc/netns.c"
-#include "../../csrc/visit.c" /* for its static functions: a visit's answers can be forged only behind its back */
+#include "../../csrc/visit.c" /* for its static functions: answers can be forged only behind its back */
 #undef calloc
 #undef pthread_create
 
@@ -232,8 +232,8 @@ static int visit_plainly(uint8_t *program, uint8_t *datagrams, uint8_t *netns_fd
 /* How a row of a visit with sockets may begin. */
 enum row_kind { GIVEN, GIVEN_REFUSED, GIVEN_CLOSED, OPENED, OPENED_REFUSED, NOWHERE, ROW_KINDS };
 
-/* Rows of every kind in every mixture: what is given stays open, what is opened is the caller's, whatever became
- * of the row. The array lies at an odd address. */
+/* Rows of every kind in every mixture: what is given stays open, what is opened is the caller's, whatever
+ * became of the row. The array lies at an odd address. */
 static void real_sockets(int netns)
 {
     enum { MOST = 8 };
@@ -289,7 +289,8 @@ static void real_sockets(int netns)
     if (left_open) /* through what was kept it goes on, without a thread */
         for (size_t i = 0; i < rows; i++)
             if (kinds[i] == OPENED || kinds[i] == OPENED_REFUSED) {
-                REQUIRE(visit_plainly(program, datagrams + i * 32, nowhere, sockets + i * 4, visited, 1) == 0);
+                REQUIRE(visit_plainly(program, datagrams + i * 32, nowhere, sockets + i * 4, visited, 1) ==
+                        0);
                 REQUIRE(visited->error == (kinds[i] == OPENED ? 0 : ENODEV) && threads == 1);
                 close((int)load32(sockets + i * 4));
                 store32(sockets + i * 4, (uint32_t)-1);
@@ -321,8 +322,8 @@ struct told {
     uint64_t digest;
 };
 
-/* Every buffer to the byte, two namespaces: lo comes up in the one beside, by its index inside. The digests tell
- * apart what differs, and only that. The second row's link is not there, which is tolerated. */
+/* Every buffer to the byte, two namespaces: lo comes up in the one beside, by its index inside. The digests
+ * tell apart what differs, and only that. The second row's link is not there, which is tolerated. */
 static void real_values(int netns)
 {
     uint8_t program_room[ASK_AND_RAISE], *program, *datagrams = room(3 * 64), *netns_fds = room(12);
@@ -360,8 +361,8 @@ static void real_values(int netns)
     free(program);
 }
 
-/* An array of sockets that lies in the datagrams, where a value is put, or in the results: it is refused, so no
- * descriptor is lost by it. */
+/* An array of sockets that lies in the datagrams, where a value is put, or in the results: it is refused, so
+ * no descriptor is lost by it. */
 static void real_overlap(int netns)
 {
     uint8_t program[ASK_AND_RAISE], datagrams[64], netns_fds[4];
@@ -442,16 +443,20 @@ static void hostile_paths(void)
     static const struct {
         const char *paths;
         size_t length, count;
-    } lies[] = {{"", 0, 1}, {"a", 1, 1}, {"/nowhere/a", 10, 1}, {"/nowhere/a\0b", 12, 1}, {"/nowhere/a\0", 11, 2},
+    } lies[] = {{"", 0, 1},
+                {"a", 1, 1},
+                {"/nowhere/a", 10, 1},
+                {"/nowhere/a\0b", 12, 1},
+                {"/nowhere/a\0", 11, 2},
                 {"/nowhere/a\0\0", 12, 1}};
     int errors[2];
 
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         uint8_t *paths = exact((const uint8_t *)lies[i].paths, lies[i].length);
-        REQUIRE(nlp_make_netns_at(NULL,
-                                  BUFFERS({paths, lies[i].length},
-                                          {(uint8_t *)errors, lies[i].count * sizeof *errors}),
-                                  NULL, 0) == NLP_BAD_PATH);
+        REQUIRE(nlp_make_netns_at(
+                    NULL,
+                    BUFFERS({paths, lies[i].length}, {(uint8_t *)errors, lies[i].count * sizeof *errors}),
+                    NULL, 0) == NLP_BAD_PATH);
         if (lies[i].length != 11)
             REQUIRE(nlp_umount(NUMBERS(0), BUFFERS({paths, lies[i].length}), NULL, 0) == NLP_BAD_PATH);
         free(paths);

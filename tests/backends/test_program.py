@@ -60,6 +60,7 @@ KIND = (IFLA_LINKINFO, IFLA_INFO_KIND)
 NOTHING: Field = ((0x3FFF,), 0, 4, 0)  # no link has this
 IFLA_BR_AGEING_TIME, IFLA_BR_PRIORITY = 4, 6  # linux/if_link.h
 MAC = b"\2\1\2\3\4\5"
+BRIDGE = attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"bridge"))
 
 
 def number(octets: bytes) -> int:
