@@ -18,8 +18,6 @@ LATE = {
     ("netlinkpy.cli.ip.link_words", "netlinkpy.cli.ip.kind"): "a peer is a link, with a kind's words",
     ("netlinkpy.wire.rtnetlink.kinds", "netlinkpy.wire.rtnetlink.kinds.veth"): "a veth's peer is a link",
     ("netlinkpy.wiring.attachment", "netlinkpy.wiring.existing"): "Attachment.find() makes Attachments",
-    ("netlinkpy.cli.brctl_show", "netlinkpy.cli.brctl"): "to be mended",
-    ("netlinkpy.cli.ip.inet", "netlinkpy.cli.ip.grammar"): "to be mended",
 }
 
 KNOWN = modules()

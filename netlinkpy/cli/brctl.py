@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, ELOOP, ENODEV, EOPNOTSUPP
+from errno import EBUSY, ELOOP, EOPNOTSUPP
 from os import strerror
 
 from ..transport.socket import Socket
 from ..uapi.if_ import IFF_UP
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
-from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
-from ..wire.errors import NetlinkError
-from ..wire.rtnetlink.link import LINK
+from ..uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK
+from .brctl_links import Bridges, is_bridge
 from .command_error import CommandError, complain
 from .output import write
 
@@ -53,50 +52,6 @@ def main(arguments: Sequence[str]) -> int:
             complain(error.text)
         return error.code
     return 0
-
-
-class Bridges:
-    """The links of this namespace, seen as bridges and ports."""
-
-    def __init__(self, socket: Socket) -> None:
-        self.socket = socket
-
-    def links(self) -> list[Values]:
-        """All links."""
-        return self.socket.dump(LINK, RTM_GETLINK, {"ext_mask": RTEXT_FILTER_SKIP_STATS}, verb="list links")
-
-    def find(self, name: str) -> Values | None:
-        """A link by its name, None where there is none."""
-        if not 0 < len(name.encode("utf-8", "surrogateescape")) < 16:
-            return None
-        values = {"ifname": name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-        try:
-            return self.socket.request(LINK, RTM_GETLINK, 0, values, verb=f"find link {name}")[0]
-        except NetlinkError as error:
-            if error.errno != ENODEV:
-                raise
-            return None
-
-    def bridge(self, name: str) -> Values:
-        """A bridge by its name."""
-        link = self.find(name)
-        if link is None:
-            raise CommandError(f"bridge {name} does not exist!")
-        if not is_bridge(link):
-            raise CommandError(f"device {name} is not a bridge!")
-        return link
-
-    def send(self, type: int, flags: int, values: Values, refusal: Callable[[int], str]) -> None:
-        """Send one link message; `refusal` makes the sentence for an errno."""
-        try:
-            self.socket.request(LINK, type, flags, values, verb="change bridge")
-        except NetlinkError as error:
-            raise CommandError(refusal(error.errno or 0)) from None
-
-
-def is_bridge(link: Values) -> bool:
-    """Whether a link is a bridge."""
-    return bool(link.get("linkinfo", {}).get("kind") == "bridge")
 
 
 def _failed(what: str) -> Callable[[int], str]:

@@ -10,7 +10,7 @@ from ..uapi.neighbour import NUD_PERMANENT
 from ..uapi.rtnetlink import RTM_GETNEIGH
 from ..uapi.socket import AF_BRIDGE
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
-from .brctl import Bridges, is_bridge
+from .brctl_links import Bridges, is_bridge
 from .command_error import CommandError, complain
 from .output import write
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from netlinkpy.cli.command_error import CommandError
 from netlinkpy.cli.ip import COMMANDS, OBJECTS
 from netlinkpy.cli.ip.batch import split
-from netlinkpy.cli.ip.grammar import Words, c_number, choose, mac, matches
+from netlinkpy.cli.ip.grammar import Words, c_number, choose, matches
 from netlinkpy.cli.ip.inet import prefix
+from netlinkpy.cli.ip.lladdr import mac
 
 
 @pytest.mark.parametrize(

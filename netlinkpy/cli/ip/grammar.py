@@ -148,21 +148,3 @@ def check_altname(name: str, key: str) -> str:
 def _name_fits(name: str, size: int) -> bool:
     length = len(name.encode("utf-8", "surrogateescape"))
     return 0 < length < size and not any(letter == "/" or letter in " \t\n\v\f\r" for letter in name)
-
-
-def mac(text: str) -> bytes:
-    """A hardware address of whatever length, or (for tunnels) an IPv4 address."""
-    if "." in text and ":" not in text:
-        from .inet import ipv4
-
-        packed = ipv4(text)
-        if packed is None:
-            raise CommandError(f'"{text}" is invalid lladdr.')
-        return packed
-    out = bytearray()
-    for part in text.split(":"):
-        value = c_number(part, 16) if part and len(part) <= 2 else None
-        if value is None or not 0 <= value <= 255:
-            raise CommandError(f'"{text}" is invalid lladdr.')
-        out.append(value)
-    return bytes(out)

@@ -10,9 +10,10 @@ from ...wire.codecs import MAC, Bits, Flag, Sized
 from ...wire.rtnetlink.kind import IFINDEX, ON_OFF, WITH_NO, Pairs
 from ...wire.rtnetlink.kinds import find, find_port
 from ..command_error import CommandError, complain
-from .grammar import mac, matches, not_built, number, on_off_of, wrong
+from .grammar import matches, not_built, number, on_off_of, wrong
 from .inet import address
 from .inet import show as show_ip
+from .lladdr import mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

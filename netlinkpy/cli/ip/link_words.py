@@ -25,7 +25,6 @@ from .grammar import (
     check_ifname,
     duplicate,
     garbage,
-    mac,
     matches,
     not_built,
     number,
@@ -33,6 +32,7 @@ from .grammar import (
     on_off_of,
     wrong,
 )
+from .lladdr import mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,10 +26,11 @@ from ..command_error import CommandError, HelpError
 from ..names import FAMILIES, PROTOCOLS
 from .filter import read_master, read_vrf
 from .flush import flush as flush_all
-from .grammar import Words, c_number, garbage, mac, matches, wrong
+from .grammar import Words, c_number, garbage, matches, wrong
 from .inet import FAMILY_OF_LENGTH, Prefix, address, prefix
 from .inet import show as show_ip
 from .link_show import hardware_address
+from .lladdr import mac
 from .route_words import read_protocol
 
 TYPE_CHECKING = False
