@@ -34,6 +34,10 @@ def visit(
     row by row. See backends/interface.py. OSError where no thread can be had, ValueError where the buffers do
     not fit together."""
     fd = -1 if beside is None else beside.lend()
-    load().visit(program.data, datagrams, netns_fds, sockets, fd, int(timeout * 1e9), results)
-    if beside is not None:
-        beside.take_back(not program.has_failed(results))
+    answered = False
+    try:
+        load().visit(program.data, datagrams, netns_fds, sockets, fd, int(timeout * 1e9), results)
+        answered = beside is not None and not program.has_failed(results)
+    finally:
+        if beside is not None:
+            beside.take_back(answered)

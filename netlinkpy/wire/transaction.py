@@ -60,9 +60,8 @@ class Request(Record):
 
     if not TYPE_CHECKING:
 
-        def __new__(
-            cls, verb, message, type, flags, values
-        ):  # half of what Record's takes: made at each turn
+        def __new__(cls, verb, message, type, flags, values):
+            """As Record's, in half the time: one is made for each thing that is asked."""
             return _new(cls, (verb, message, type, flags, values))
 
 

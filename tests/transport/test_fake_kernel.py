@@ -319,6 +319,21 @@ def test_a_failed_request_spoils_no_later_one(ask: Callable[[Socket], list[str]]
         assert ask(sock) == ([] if ask is batch else ["lo"])
 
 
+def test_numbers_begin_again_before_they_end() -> None:
+    """They have 32 bits, and 0 is nobody's."""
+    heard: list[int] = []
+
+    def answer(asked: Asked) -> list[Come]:
+        heard.append(asked.sequence)
+        return good(asked)
+
+    with before(answer) as sock:
+        sock._next = 0xFFFFFFFE
+        for _ in range(3):
+            assert request(sock) == ["lo"]
+    assert heard == [0xFFFFFFFE, 1, 2]
+
+
 def test_values_that_do_not_fit_are_refused_unsent() -> None:
     requests: list[Asked] = []
 

@@ -19,6 +19,7 @@ import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.framing import frame
 from netlinkpy.transport.socket import Socket
+from netlinkpy.transport.visit import visit
 from netlinkpy.uapi.netlink import (
     NETLINK_CAP_ACK,
     NETLINK_EXT_ACK,
@@ -32,6 +33,7 @@ from netlinkpy.uapi.netlink import (
 from netlinkpy.uapi.rtnetlink import RTM_DELLINK, RTM_GETLINK, RTM_GETROUTE, RTM_NEWLINK, RTM_NEWROUTE
 from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.attributes import Slot
+from netlinkpy.wire.program import Program, Step
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.template import Template
@@ -253,6 +255,21 @@ def test_a_socket_that_is_lent_is_refused_to_other_threads() -> None:
         thread.start()
         thread.join()
         assert len(refused) == 3
+
+
+def test_a_visit_that_fails_gives_back_what_it_was_lent() -> None:
+    """To all threads, and the next request reads away what it left."""
+    template = Template()
+    template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, {"ifi_index": 1})
+    program = Program([Step("look", template, beside=True)])
+    found: list[int] = []
+    with Socket() as sock:
+        with pytest.raises(ValueError, match=r".{10}"):
+            visit(program, bytearray(4), bytes(4), 1.0, beside=sock, results=program.room(1))
+        thread = threading.Thread(target=lambda: found.append(lo_of(sock)))
+        thread.start()
+        thread.join()
+    assert found == [1]
 
 
 def test_a_handler_that_asks_meanwhile_is_refused() -> None:
