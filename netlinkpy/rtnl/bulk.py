@@ -175,10 +175,10 @@ def send(
         if count < len(out) // len(data):
             del out[count * len(data) :]
         refused = socket.exchange(out, count, verb=f"{verb} from row {start}", chunk=_ROWS_A_DATAGRAM)
-        for row, number, tlvs in refused:
-            sent = bytes(out[row * len(data) + NLMSG_HDRLEN : (row + 1) * len(data)])
-            told = decode(tlvs, message, sent)
-            failures.append(RowError(start + row, number, told.sentence or meaning(number)))
+        for one in refused:
+            sent = bytes(out[one.row * len(data) + NLMSG_HDRLEN : (one.row + 1) * len(data)])
+            told = decode(one.tlvs, message, sent)
+            failures.append(RowError(start + one.row, one.errno, told.sentence or meaning(one.errno)))
     if failures and on_error == "raise":
         first = failures[0]
         text = f"row {first.row}: {first.text} ({len(failures)} of {rows} rows were refused)"

@@ -9,6 +9,7 @@ from _thread import allocate_lock, get_ident
 from time import monotonic
 
 from ..backends import load
+from ..record import Record
 from ..uapi.netlink import (
     AF_NETLINK,
     NETLINK_CAP_ACK,
@@ -44,6 +45,14 @@ RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
 _FEW, _FEW_BYTES = 4, 1024  # messages, and bytes of them, that are sent at once without asking for room
 _LAST = 0xFFFFFFFF  # the largest sequence number
 DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
+
+
+class Failure(Record):
+    """A message of an exchange that was refused: its place from 0, with what errno, and the extended ack."""
+
+    row: int
+    errno: int
+    tlvs: bytes
 
 
 class Socket:
@@ -214,12 +223,9 @@ class Socket:
         if refused is not None:
             refused.get()
 
-    def exchange(
-        self, messages: bytearray, count: int, *, verb: str = "", chunk: int = 512
-    ) -> list[tuple[int, int, bytes]]:
+    def exchange(self, messages: bytearray, count: int, *, verb: str = "", chunk: int = 512) -> list[Failure]:
         """Send `count` messages that lie back to back, numbered from 1, in datagrams that the buffers hold
-        (of `chunk` messages at most); only the last of each is acknowledged. Return (number from 0, errno,
-        extended ack) of each that was refused.
+        (of `chunk` messages at most); only the last of each is acknowledged. Return those that were refused.
 
         Raise OverrunError or DeadlineError, which say up to which message the outcome is known."""
         if self._lock.locked():
@@ -239,7 +245,7 @@ class Socket:
                 text = f"{os.strerror(number)}; {done} of {count} messages were answered"
                 raise kind(number, verb, where=self.where, text=text) from None
             self._broken = False
-            return refused
+            return [Failure.from_row(one) for one in refused]
 
     def lend(self) -> int:
         """Return the descriptor, for a visit that talks through it besides (transport/visit.py). Other

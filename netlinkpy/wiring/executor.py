@@ -210,7 +210,7 @@ class Executor:
         0 where there is none."""
         datagram = template.stamp(bridge.slots, 1, sequence=1)
         refused = bridge.group.socket.exchange(datagram, len(template.messages), verb=step.name)
-        return refused[0][1] if refused else 0
+        return refused[0].errno if refused else 0
 
     def _each(
         self, bridge: Bridge, rows: list[Row], place: int, step: Step, refusals: list[Refusal] | None
@@ -227,8 +227,9 @@ class Executor:
                 columns.update(_join([row.claims() for row in alike]))
             datagrams = _numbered(template, columns, len(alike), bridge.slots)
             refused = bridge.group.socket.exchange(datagrams, each * len(alike), verb=step.name)
-            for number, error, tlvs in refused:
-                row, message = alike[number // each], number % each
+            for one in refused:
+                error, tlvs = one.errno, one.tlvs
+                row, message = alike[one.row // each], one.row % each
                 if error == step.tolerated:
                     continue
                 told = _failure(row, step, message, error, tlvs, template)

@@ -153,7 +153,8 @@ def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[in
     column = b"".join([index.to_bytes(4, byteorder) for index in order])
     number = group.to_bytes(4, byteorder)
     out = _REGROUP.stamp({"host_index": column}, len(order), {"group": number}, sequence=1)
-    return [(order[row], error) for row, error, _ in socket.exchange(out, len(order), verb="group links")]
+    failures = socket.exchange(out, len(order), verb="group links")
+    return [(order[failure.row], failure.errno) for failure in failures]
 
 
 def remove(indices: Iterable[int]) -> int:
