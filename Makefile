@@ -24,7 +24,7 @@ test: .venv/with-test ## the tests, on the real kernel, in namespaces of their o
 coverage: .venv/with-test ## the tests, and which lines they reach (not those that run in a process of their own)
 	$(BIN)/coverage run -m pytest $(TESTS); code=$$?; $(BIN)/coverage report; exit $$code
 
-lint: .venv/with-lint ## ruff: rules and format
+lint: .venv/with-lint ## ruff and clang-format: rules and layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror csrc/*.[ch] tests/backends/*.[ch]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -126,7 +127,9 @@ def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
     """A network namespace and a /run for this test alone, and the account of what it leaves behind."""
     namespaces.renew()
     before = _possessions()
+    tracing = sys.gettrace()
     yield
+    sys.settrace(tracing)  # coverage goes on behind a test that traced lines itself
     if request.node.stash.get(_failed, False):
         return  # its traceback keeps its variables alive: one report is enough
     deadline = time.monotonic() + LEAVING_TIME
