@@ -14,6 +14,7 @@ from .kernel_record import KernelRecord
 from .values import (
     FAMILY_OF_LENGTH,
     check_ifname,
+    check_lifetimes,
     check_number,
     format_ip,
     packed_width,
@@ -263,9 +264,7 @@ def _flags(family: int, nodad: bool, prefix_route: bool) -> int:
 def _lifetimes(valid: int | None, preferred: int | None) -> dict[str, int]:
     longest = INFINITY_LIFE_TIME if valid is None else check_number(valid, 1, INFINITY_LIFE_TIME, "valid")
     use = longest if preferred is None else check_number(preferred, 0, INFINITY_LIFE_TIME, "preferred")
-    if use > longest:
-        raise ValueError(f"an address cannot be preferred for {use} seconds and valid for {longest}")
-    return {"ifa_prefered": use, "ifa_valid": longest}
+    return check_lifetimes(longest, use)
 
 
 def _highest(packed: bytes, length: int) -> bytes:

@@ -56,11 +56,19 @@ def network(packed: bytes, length: int) -> bytes:
 
 
 def parse_mac(text: str) -> bytes:
-    """A hardware address of six bytes, "02:42:ac:11:00:02"; ValueError where it is none."""
+    """Return the six bytes of a hardware address, "02:42:ac:11:00:02". Raise ValueError if it is none."""
+    packed = parse_lladdr(text)
+    if len(packed) != 6:
+        raise ValueError(f"{text!r} is no hardware address (six bytes, as 02:42:ac:11:00:02)")
+    return packed
+
+
+def parse_lladdr(text: str) -> bytes:
+    """As parse_mac(), of whatever length a kind of hardware has."""
     _check_text(text, "a hardware address")
     parts = text.split(":")
-    if len(parts) != 6 or not all(0 < len(part) <= 2 and _HEXADECIMAL.issuperset(part) for part in parts):
-        raise ValueError(f"{text!r} is no hardware address (six bytes, as 02:42:ac:11:00:02)")
+    if not all(0 < len(part) <= 2 and _HEXADECIMAL.issuperset(part) for part in parts):
+        raise ValueError(f"{text!r} is no hardware address (bytes, as 02:42:ac:11:00:02)")
     return bytes([int(part, 16) for part in parts])
 
 
@@ -79,6 +87,11 @@ def check_altname(name: str) -> str:
     return _check_name(name, ALTIFNAMSIZ, colon=True)
 
 
+def fits_name(packed: bytes, size: int) -> bool:
+    """Whether bytes can be a name: so many with a NUL behind, and none that no name may have."""
+    return 0 < len(packed) < size and _NOT_IN_NAMES.isdisjoint(packed)
+
+
 def _check_name(name: str, size: int, *, colon: bool = False) -> str:
     _check_text(name, "an interface name")
     try:
@@ -89,7 +102,7 @@ def _check_name(name: str, size: int, *, colon: bool = False) -> str:
         raise ValueError(f"{name!r} cannot name an interface")
     if len(packed) >= size:
         raise ValueError(f"{name!r} is too long to name an interface: {size - 1} bytes are the most")
-    if not _NOT_IN_NAMES.isdisjoint(packed) or (b":" in packed and not colon):
+    if not fits_name(packed, size) or (b":" in packed and not colon):
         raise ValueError(
             f"{name!r} cannot name an interface: no slash, {'' if colon else 'colon, '}blank or NUL"
         )
@@ -99,6 +112,16 @@ def _check_name(name: str, size: int, *, colon: bool = False) -> str:
 def _check_text(value: str, what: str) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{what} is text, not {value!r}")
+
+
+def check_lifetimes(valid: int, preferred: int) -> dict[str, int]:
+    """Return the lifetimes of an address (seconds) as its message holds them. Raise ValueError where they
+    cannot be."""
+    if not valid:
+        raise ValueError("valid_lft is zero")
+    if preferred > valid:
+        raise ValueError("preferred_lft is greater than valid_lft")
+    return {"ifa_prefered": preferred, "ifa_valid": valid}
 
 
 def check_number(value: int, low: int, high: int, what: str) -> int:

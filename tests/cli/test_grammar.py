@@ -10,8 +10,7 @@ from netlinkpy.cli.command_error import CommandError
 from netlinkpy.cli.ip import COMMANDS, OBJECTS
 from netlinkpy.cli.ip.batch import split
 from netlinkpy.cli.ip.grammar import Words, c_number, choose, matches
-from netlinkpy.cli.ip.inet import prefix
-from netlinkpy.cli.ip.lladdr import mac
+from netlinkpy.cli.ip.inet import lladdr, prefix
 
 
 @pytest.mark.parametrize(
@@ -90,11 +89,11 @@ def test_any_text_is_a_prefix_or_a_command_error(text: str) -> None:
 
 
 def test_hardware_addresses() -> None:
-    assert mac("2:0:0:0:0:5") == bytes.fromhex("020000000005")
-    assert mac("10.0.0.1") == bytes([10, 0, 0, 1])
+    assert lladdr("2:0:0:0:0:5") == bytes.fromhex("020000000005")
+    assert lladdr("10.0.0.1") == bytes([10, 0, 0, 1])
     for text in ("zz", "02:00:", "", "02:000"):
         with pytest.raises(CommandError, match="is invalid lladdr"):
-            mac(text)
+            lladdr(text)
 
 
 def test_words_run_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from errno import EADDRNOTAVAIL, ENODEV
 
+from ...rtnl.values import check_lifetimes
 from ...uapi.if_addr import IFA_F_MCAUTOJOIN, INFINITY_LIFE_TIME
 from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...uapi.rtnetlink import RT_SCOPE_HOST, RTM_DELADDR, RTM_NEWADDR
@@ -192,11 +193,10 @@ class _AddressWords:
     def _lifetimes(self) -> dict[str, int]:
         valid = INFINITY_LIFE_TIME if self.valid is None else self.valid
         preferred = INFINITY_LIFE_TIME if self.preferred is None else self.preferred
-        if not valid:
-            raise CommandError("valid_lft is zero")
-        if valid < preferred:
-            raise CommandError("preferred_lft is greater than valid_lft")
-        return {"ifa_prefered": preferred, "ifa_valid": valid}
+        try:
+            return check_lifetimes(valid, preferred)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
 
 
 def _lifetime(text: str, why: str) -> int:

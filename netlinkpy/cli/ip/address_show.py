@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...rtnl.values import format_ip
 from ...uapi.if_addr import IFA_F_PERMANENT, INFINITY_LIFE_TIME
 from ...uapi.rtnetlink import RTM_GETADDR
 from ...uapi.socket import AF_INET6, AF_PACKET
@@ -9,7 +10,6 @@ from ...wire.rtnetlink.address import ADDRESS
 from ..names import FAMILIES, SCOPES
 from ..output import mapping
 from .filter import FLAGS, Filter, flags_of, local_of
-from .inet import show as show_ip
 from .link_show import fetch, link_fields
 
 TYPE_CHECKING = False
@@ -96,19 +96,19 @@ def address_fields(session: Session, values: Values, device: str, *, headed: boo
         yield "family", family, f"    {family} "
     local = local_of(values)
     whole: bytes = values.get("address", local)
-    yield "local", show_ip(local), session.paint(family, show_ip(local))
+    yield "local", format_ip(local), session.paint(family, format_ip(local))
     if whole != local:
-        yield "address", show_ip(whole), f" peer {session.paint(family, show_ip(whole))}"
+        yield "address", format_ip(whole), f" peer {session.paint(family, format_ip(whole))}"
     yield "prefixlen", values["ifa_prefixlen"], f"/{values['ifa_prefixlen']} "
     if "rt_priority" in values:
         yield "metric", values["rt_priority"], f"metric {values['rt_priority']} "
     if options.brief:
         return
     if "broadcast" in values:
-        broadcast = show_ip(values["broadcast"])
+        broadcast = format_ip(values["broadcast"])
         yield "broadcast", broadcast, f"brd {session.paint(family, f'{broadcast} ')}"
     if "anycast" in values:
-        anycast = show_ip(values["anycast"])
+        anycast = format_ip(values["anycast"])
         yield "anycast", anycast, f"any {session.paint(family, f'{anycast} ')}"
     scope = str(values["ifa_scope"]) if options.numeric else SCOPES.name(values["ifa_scope"])
     yield "scope", scope, f"scope {scope} "

@@ -3,6 +3,10 @@ sense."""
 
 from __future__ import annotations
 
+import os
+
+from ...rtnl.values import fits_name
+from ...uapi.if_ import ALTIFNAMSIZ, IFNAMSIZ
 from ..command_error import CommandError
 
 TYPE_CHECKING = False
@@ -133,18 +137,13 @@ def on_off_of(words: Words, key: str, code: int) -> bool:
 
 def check_ifname(name: str, key: str) -> str:
     """A name that a link may bear; `key` is the word that it follows."""
-    if not _name_fits(name, 16):
+    if not fits_name(os.fsencode(name), IFNAMSIZ):
         raise wrong(name, f'"{key}" not a valid ifname')
     return name
 
 
 def check_altname(name: str, key: str) -> str:
     """A name that may also be an alternative one (up to 127 bytes)."""
-    if not _name_fits(name, 128):
+    if not fits_name(os.fsencode(name), ALTIFNAMSIZ):
         raise wrong(name, f'"{key}" not a valid ifname')
     return name
-
-
-def _name_fits(name: str, size: int) -> bool:
-    length = len(name.encode("utf-8", "surrogateescape"))
-    return 0 < length < size and not any(letter == "/" or letter in " \t\n\v\f\r" for letter in name)

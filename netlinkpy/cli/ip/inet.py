@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from _socket import AF_INET, AF_INET6, inet_pton
 
+from ...rtnl.values import FAMILY_OF_LENGTH, parse_lladdr
 from ..command_error import CommandError
 from ..names import FAMILIES
 from .grammar import c_number
 
 EVERYTHING = ("default", "all", "any")
-FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
 
 
 class Prefix:
@@ -97,7 +97,12 @@ def _length(text: str, size: int) -> int | None:
     return None if "01" in bits else bits.count("1")
 
 
-def show(packed: bytes) -> str:
-    """An address as text; what is none, as hexadecimal."""
-    family = FAMILY_OF_LENGTH.get(len(packed))
-    return inet_ntop(family, packed) if family else packed.hex()
+def lladdr(text: str) -> bytes:
+    """A hardware address of whatever length, or (for tunnels) an IPv4 address."""
+    try:
+        packed = ipv4(text) if "." in text and ":" not in text else parse_lladdr(text)
+    except ValueError:
+        packed = None
+    if packed is None:
+        raise CommandError(f'"{text}" is invalid lladdr.')
+    return packed

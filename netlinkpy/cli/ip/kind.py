@@ -6,14 +6,13 @@ attribute in place of its row; complete(), which sees the attributes once all wo
 
 from __future__ import annotations
 
+from ...rtnl.values import format_ip
 from ...wire.codecs import MAC, Bits, Flag, Sized
 from ...wire.rtnetlink.kind import IFINDEX, ON_OFF, WITH_NO, Pairs
 from ...wire.rtnetlink.kinds import find, find_port
 from ..command_error import CommandError, complain
 from .grammar import matches, not_built, number, on_off_of, wrong
-from .inet import address
-from .inet import show as show_ip
-from .lladdr import mac
+from .inet import address, lladdr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def _value(session: Session, option: Option, name: str, words: Words) -> Any:
             raise CommandError(f'Cannot find device "{text}"', 255, final=True)
         return link["ifi_index"]
     if isinstance(codec, Sized):
-        return mac(text) if codec is MAC else address(text)
+        return lladdr(text) if codec is MAC else address(text)
     return number(text, f"invalid {name}", option.high, low=option.low)
 
 
@@ -194,7 +193,7 @@ def _field(session: Session, option: Option, value: Any) -> Field:
     elif codec is IFINDEX:
         value = session.name(value)
     elif isinstance(codec, Sized):
-        value = value.hex(":") if codec is MAC else show_ip(value)
+        value = value.hex(":") if codec is MAC else format_ip(value)
     return option.key, value, f"{word} {value} "
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...rtnl.values import format_ip
 from ...uapi.if_ import IFF_POINTOPOINT, IFF_RUNNING, IFF_UP
 from ...uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from ...uapi.socket import AF_INET6, AF_PACKET
@@ -9,7 +10,6 @@ from ...wire.rtnetlink.link import LINK
 from ..command_error import CommandError
 from ..names import GROUPS, HARDWARE, IPV4_HARDWARE, IPV6_HARDWARE, LINK_FLAGS, LINKMODES, OPERSTATES
 from .filter import Filter
-from .inet import show as show_ip
 from .kind import kind_fields
 from .link_words import ADDRESS_MODES
 
@@ -251,5 +251,5 @@ def _detail_fields(session: Session, link: Values, *, alone: bool) -> Iterator[F
 def hardware_address(packed: bytes, kind: int) -> str:
     """A hardware address as text; those of tunnels are IP addresses."""
     if (len(packed) == 4 and kind in IPV4_HARDWARE) or (len(packed) == 16 and kind in IPV6_HARDWARE):
-        return show_ip(packed)
+        return format_ip(packed)
     return packed.hex(":")

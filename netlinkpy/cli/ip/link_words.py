@@ -32,7 +32,7 @@ from .grammar import (
     on_off_of,
     wrong,
 )
-from .lladdr import mac
+from .inet import lladdr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ class LinkWords:
         elif matches(word, "link"):
             self._lower = words.next()
         elif matches(word, "address"):
-            self._attributes["address"] = mac(words.next())
+            self._attributes["address"] = lladdr(words.next())
         elif matches(word, "broadcast") or word == "brd":
-            self._attributes["broadcast"] = mac(words.next())
+            self._attributes["broadcast"] = lladdr(words.next())
         elif matches(word, "txqueuelen") or word in ("qlen", "txqlen"):
             self._once("txqlen", _signed(words.next(), "txqueuelen"), word)
         elif word in NUMBERS or any(short and matches(word, name) for name, (_, short) in NUMBERS.items()):

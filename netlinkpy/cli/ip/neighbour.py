@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from errno import ENODEV, ENOENT
 
+from ...rtnl.values import FAMILY_OF_LENGTH, format_ip
 from ...uapi.neighbour import (
     NTF_EXT_LEARNED,
     NTF_OFFLOADED,
@@ -27,10 +28,8 @@ from ..names import FAMILIES, PROTOCOLS
 from .filter import read_master, read_vrf
 from .flush import flush as flush_all
 from .grammar import Words, c_number, garbage, matches, wrong
-from .inet import FAMILY_OF_LENGTH, Prefix, address, prefix
-from .inet import show as show_ip
+from .inet import Prefix, address, lladdr, prefix
 from .link_show import hardware_address
-from .lladdr import mac
 from .route_words import read_protocol
 
 TYPE_CHECKING = False
@@ -156,7 +155,7 @@ def flush(session: Session, words: Words) -> None:
 def _fields(session: Session, values: Values, *, with_device: bool) -> Iterator[Field]:
     brief = session.options.brief
     family = FAMILIES.get(values["ndm_family"], "")
-    destination, device = show_ip(values.get("dst", b"")), session.name(values["ndm_ifindex"])
+    destination, device = format_ip(values.get("dst", b"")), session.name(values["ndm_ifindex"])
     yield "dst", destination, session.paint(family, f"{destination:<39} " if brief else f"{destination} ")
     if with_device or brief:
         name = session.paint("ifname", f"{device:<16} " if brief else f"{device} ")
@@ -211,7 +210,7 @@ def _modify(session: Session, words: Words, type: int, flags: int) -> None:
         word = words.next()
         if matches(word, "lladdr"):
             word = words.next()
-            values["lladdr"] = b"" if word == "null" else mac(word)
+            values["lladdr"] = b"" if word == "null" else lladdr(word)
         elif word == "nud":
             values["ndm_state"] = _state(words.next())
         elif word == "proxy":

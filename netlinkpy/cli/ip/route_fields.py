@@ -5,10 +5,10 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from sys import byteorder
 
+from ...rtnl.values import format_ip
 from ...uapi.rtnetlink import RT_TABLE_MAIN, RTM_F_CLONED, RTN_UNICAST, RTPROT_BOOT
 from ..names import DSFIELDS, FAMILIES, PROTOCOLS, REALMS, ROUTE_TYPES, SCOPES, TABLES
 from ..output import mapping
-from .inet import show as show_ip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def route_fields(session: Session, route: Values, hidden: frozenset[str] = froze
     if not cloned:
         yield from _place_fields(route, hidden, numeric)
     if "prefsrc" in route and "src" not in hidden:
-        address = show_ip(route["prefsrc"])
+        address = format_ip(route["prefsrc"])
         yield "prefsrc", address, f"src {session.paint(colour, f'{address} ')}"
     if "priority" in route and "metric" not in hidden:
         yield "metric", route["priority"], f"metric {route['priority']} "
@@ -135,7 +135,7 @@ def type_name(number: int, numeric: bool) -> str:
 def _prefix(packed: bytes | None, length: int, family: int) -> str:
     """A destination or source; empty for the one that holds everything."""
     if packed is not None:
-        text = show_ip(packed)
+        text = format_ip(packed)
         return text if length == BITS.get(family, len(packed) * 8) else f"{text}/{length}"
     return f"0/{length}" if length else ""
 
@@ -148,11 +148,11 @@ def dsfield(number: int, numeric: bool) -> str:
 
 def _gateway_fields(session: Session, values: Values, colour: str) -> Iterator[Field]:
     if "gateway" in values:
-        gateway = show_ip(values["gateway"])
+        gateway = format_ip(values["gateway"])
         yield "gateway", gateway, f"via {session.paint(colour, f'{gateway} ')}"
     if "via" in values:  # struct rtvia: a gateway of another family
         family = int.from_bytes(values["via"][:2], byteorder)
-        name, host = FAMILIES.get(family, str(family)), show_ip(values["via"][2:])
+        name, host = FAMILIES.get(family, str(family)), format_ip(values["via"][2:])
         yield "via", {"family": name, "host": host}, f"via {name} {session.paint(name, f'{host} ')}"
 
 

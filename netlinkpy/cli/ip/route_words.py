@@ -5,6 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET
 from sys import byteorder
 
+from ...rtnl.values import FAMILY_OF_LENGTH
 from ...uapi.rtnetlink import (
     RT_SCOPE_HOST,
     RT_SCOPE_LINK,
@@ -26,7 +27,7 @@ from ..command_error import CommandError, HelpError
 from ..names import DSFIELDS, FAMILIES, PROTOCOLS, REALMS, SCOPES, TABLES
 from .filter import read_vrf
 from .grammar import U32, Words, c_number, garbage, matches, not_built, number, wrong
-from .inet import FAMILY_OF_LENGTH, Prefix, address, prefix
+from .inet import Prefix, address, prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET
 from struct import unpack
 
+from ...rtnl.values import format_ip
 from ...uapi.fib_rules import (
     FIB_RULE_IIF_DETACHED,
     FIB_RULE_INVERT,
@@ -19,7 +20,6 @@ from ...wire.rtnetlink.rule import RULE
 from ..names import GROUPS, IP_PROTOCOLS, PROTOCOLS, REALMS, TABLES
 from .grammar import Words, c_number, matches, not_built, number, wrong
 from .inet import Prefix, prefix
-from .inet import show as show_ip
 from .route_fields import BITS, dsfield, type_name
 
 TYPE_CHECKING = False
@@ -134,7 +134,7 @@ def _fields(session: Session, rule: Values, table: int) -> Iterator[Field]:
 
 
 def _prefix_fields(session: Session, rule: Values, name: str, before: str) -> Iterator[Field]:
-    text, length = show_ip(rule[name]), rule[f"{name}_len"]
+    text, length = format_ip(rule[name]), rule[f"{name}_len"]
     colour = "inet" if rule["family"] == AF_INET else "inet6"
     yield name, text, before + session.paint(colour, text)
     if length != BITS[rule["family"]]:

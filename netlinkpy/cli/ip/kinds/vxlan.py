@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ....rtnl.values import format_ip
 from ...command_error import CommandError, complain
 from ..grammar import number, wrong
 from ..inet import EVERYTHING, address
-from ..inet import show as show_ip
 from ..route_words import read_dsfield
 
 TYPE_CHECKING = False
@@ -115,13 +115,13 @@ def _show_group(session: Session, option: Option, data: Values) -> Iterator[Fiel
     packed = data[option.name]
     if any(packed):
         word = "group" if _is_multicast(packed) else "remote"
-        yield option.name.replace("group", word), show_ip(packed), f"{word} {show_ip(packed)} "
+        yield option.name.replace("group", word), format_ip(packed), f"{word} {format_ip(packed)} "
 
 
 def _show_local(session: Session, option: Option, data: Values) -> Iterator[Field]:
     packed = data[option.name]
     if any(packed):
-        yield option.name, show_ip(packed), f"local {show_ip(packed)} "
+        yield option.name, format_ip(packed), f"local {format_ip(packed)} "
 
 
 def _show_link(session: Session, option: Option, data: Values) -> Iterator[Field]:
