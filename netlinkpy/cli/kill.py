@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .command import Command, Option, misused
+from .command import Command, Option, for_each, misused
 
 COMMAND = Command(
     usage="netlinkpy kill [-s SIGNAL] NAME...",
@@ -18,11 +18,9 @@ def main(arguments: list[str]) -> int:
     parsed = COMMAND.parse(arguments)
     if parsed is None:
         return 0
-    from .stop import act_on_each
-
     values, names = parsed
     number = _number(values["signal"])
-    return act_on_each(names, lambda name: _kill(name, number))
+    return for_each(names, lambda name: _kill(name, number))
 
 
 def _kill(name: str, number: int) -> None:
@@ -33,6 +31,7 @@ def _kill(name: str, number: int) -> None:
         call.kill(number)
         if number == SIGKILL:
             call.wait(None)
+    print(name)
 
 
 def _number(text: str) -> int:

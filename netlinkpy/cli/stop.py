@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from .command import Command, Option, number
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .command import Command, Option, for_each, number
 
 COMMAND = Command(
     usage="netlinkpy stop [-t SECONDS] NAME...",
@@ -27,23 +23,7 @@ def main(arguments: list[str]) -> int:
     if parsed is None:
         return 0
     values, names = parsed
-    return act_on_each(names, lambda name: _stop(name, values["time"]))
-
-
-def act_on_each(names: list[str], act: Callable[[str], None]) -> int:
-    """Act on each, and print the names of those on which it was done. Return 1 if one failed, else 0."""
-    from .run import complaint, say
-
-    failed = 0
-    for name in names:
-        try:
-            act(name)
-        except (OSError, ValueError) as error:
-            say(complaint(error)[0])
-            failed = 1
-        else:
-            print(name)
-    return failed
+    return for_each(names, lambda name: _stop(name, values["time"]))
 
 
 def _stop(name: str, seconds: int) -> None:
@@ -51,3 +31,4 @@ def _stop(name: str, seconds: int) -> None:
 
     with Call(name) as call:
         call.stop(seconds)
+    print(name)
