@@ -60,24 +60,22 @@ class Record(_Base, metaclass=RecordType):
             if named or len(values) != len(fields):
                 if len(values) > len(fields):
                     raise TypeError(f"{cls.__name__} takes {len(fields)} values, {len(values)} given")
-                values = list(values)
-                defaults = cls._defaults
-                for field in fields[len(values) :]:
-                    if field in named:
-                        values.append(named.pop(field))
-                    elif field in defaults:
-                        values.append(defaults[field])
-                    else:
-                        raise TypeError(f"{cls.__name__} needs {field}")
-                if named:
-                    raise TypeError(f"{cls.__name__} has no field {next(iter(named))!r}, or has it twice")
+                rest = fields[len(values) :]
+                for field in named:
+                    if field not in rest:
+                        raise TypeError(f"{cls.__name__} has no field {field!r}, or has it twice")
+                whole = {**cls._defaults, **named}
+                try:
+                    values += tuple(map(whole.__getitem__, rest))
+                except KeyError as missing:
+                    raise TypeError(f"{cls.__name__} needs {missing.args[0]}") from None
             return tuple.__new__(cls, values)
 
     @classmethod
     def from_row(cls, row: Iterable[Any]) -> Self:
         """The record of an iterable that holds every field in order (no defaults, nothing checked: for
         bulk)."""
-        record: Self = _new(cls, row)
+        record: Self = new(cls, row)
         return record
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,7 +123,8 @@ class Quietly:
             gc.enable()
 
 
-_new: Any = tuple.__new__
+#: new(record class, all its values): as from_row(), for those who make many.
+new: Any = tuple.__new__
 
 
 def _values(record: Any) -> tuple[Any, ...]:

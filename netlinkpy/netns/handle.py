@@ -6,7 +6,7 @@ import errno
 import os
 
 from ..closing import Closing
-from ..uapi.nsfs import NS_GET_NSTYPE
+from ..uapi.nsfs import NS_GET_NSTYPE, THREAD_NETNS
 from ..uapi.sched import CLONE_NEWNET
 
 TYPE_CHECKING = False
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     #: A namespace as callers name it: a name in /run/netns or a path, a process id, or an open one.
     Target: TypeAlias = "str | int | Netns"
 
-_OWN = "/proc/thread-self/ns/net"
 RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/netns)
 
 
@@ -44,8 +43,8 @@ class Netns(Closing):
         if isinstance(target, int):
             return cls._open_process(target)
         if "/" in target:
-            return cls._open_path(target, f"namespace {target}")
-        return cls._open_path(named_path(target), f"namespace {target}")
+            return cls._checked(_open(target, f"namespace {target}"), f"namespace {target}")
+        return cls._checked(_open(named_path(target), f"namespace {target}"), f"namespace {target}")
 
     @classmethod
     def from_fd(cls, fd: int) -> Netns:
@@ -58,13 +57,13 @@ class Netns(Closing):
         """Open the namespace of the calling thread."""
         label = "the caller's namespace"
         try:
-            return cls(os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC), label)
+            return cls(os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC), label)
         except FileNotFoundError:
             text = f"cannot open {label}: is /proc mounted?"
-            raise FileNotFoundError(errno.ENOENT, text, _OWN) from None
+            raise FileNotFoundError(errno.ENOENT, text, THREAD_NETNS) from None
         except OSError as error:
             raise OSError(
-                error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", _OWN
+                error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", THREAD_NETNS
             ) from None
 
     @classmethod
@@ -72,24 +71,11 @@ class Netns(Closing):
         if not 0 < pid <= 0x7FFFFFFF:
             raise ValueError(f"{pid} is no process id")
         try:
-            return cls._open_path(f"/proc/{pid}/ns/net", f"process {pid}")
+            return cls(_open(f"/proc/{pid}/ns/net", f"process {pid}"), f"process {pid}")
         except FileNotFoundError:
             raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
         except PermissionError:
             raise PermissionError(errno.EACCES, f"not permitted to look at process {pid}") from None
-
-    @classmethod
-    def _open_path(cls, path: str, label: str) -> Netns:
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
-            raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None
-        except OSError as error:
-            raise OSError(
-                error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path
-            ) from None
-        return cls._checked(fd, label)
 
     @classmethod
     def _checked(cls, fd: int, label: str) -> Netns:
@@ -118,6 +104,16 @@ class Netns(Closing):
 
     def __repr__(self) -> str:
         return f"<Netns {self.label}{'' if self._fd >= 0 else ', closed'}>"
+
+
+def _open(path: str, label: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
+        raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None
+    except OSError as error:
+        raise OSError(error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path) from None
 
 
 def is_network_namespace(fd: int) -> bool:

@@ -63,9 +63,8 @@ def attach_many(
     progress(done, of) is called as it goes. The rest as attach()."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
-    hooks = Hooks(withdraw=lambda addresses: _withdraw(addresses, timeout), concerns=is_network)
     whole = on_error == "raise"
-    return wire(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=hooks)
+    return wire(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=_HOOKS)
 
 
 def is_network(altnames: tuple[str, ...]) -> bool:
@@ -77,3 +76,6 @@ def _withdraw(addresses: list[str], timeout: float) -> None:
     from .firewall import withdraw_ports  # with all of nat/, which other bridges have no need of
 
     withdraw_ports(addresses, timeout=timeout)
+
+
+_HOOKS = Hooks(withdraw=_withdraw, concerns=is_network)

@@ -86,7 +86,7 @@ def connect_many(
         plan = ConnectPlan(host, found, wanted)
         hooks = Hooks(
             another=plan.another,
-            withdraw=lambda addresses: withdraw_ports(addresses, timeout=timeout),
+            withdraw=withdraw_ports,
             concerns=is_network,
             announce=found.announces,
         )

@@ -31,7 +31,7 @@ def withdraw_networks(bridges: Iterable[str]) -> None:
             nat.remove_network(bridge)
 
 
-def withdraw_ports(addresses: Iterable[str], *, timeout: float = 10.0) -> None:
+def withdraw_ports(addresses: Iterable[str], timeout: float = 10.0) -> None:
     """Withdraw the ports that are still published for those who had these addresses before."""
     with Nat(timeout=timeout) as nat:
         nat.forget(addresses)

@@ -22,17 +22,20 @@ def packed_width(family: int) -> int:
 
 def parse_ip(text: str) -> bytes:
     """An IPv4 or IPv6 address in network order, 4 or 16 bytes; ValueError where it is none."""
-    _check_text(text, "an IP address")
     try:
         return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
     except (OSError, ValueError):
         raise ValueError(f"{text!r} is no IP address") from None
+    except TypeError:
+        _check_text(text, "an IP address")
+        raise
 
 
 def parse_prefix(text: str) -> tuple[bytes, int]:
     """("172.17.0.0/16") -> address bytes and prefix length; without a slash the whole length. ValueError
     where it is none."""
-    _check_text(text, "an IP address")
+    if not isinstance(text, str):
+        _check_text(text, "an IP address")
     address, slash, length = text.partition("/")
     packed = parse_ip(address)
     bits = len(packed) * 8
@@ -66,6 +69,10 @@ def parse_mac(text: str) -> bytes:
 def parse_lladdr(text: str) -> bytes:
     """As parse_mac(), of whatever length a kind of hardware has."""
     _check_text(text, "a hardware address")
+    if len(text) == 17 and text[2::3] == ":::::":  # as nearly all are
+        digits = text.replace(":", "")
+        if len(digits) == 12 and _HEXADECIMAL.issuperset(digits):
+            return bytes.fromhex(digits)
     parts = text.split(":")
     if not all(0 < len(part) <= 2 and _HEXADECIMAL.issuperset(part) for part in parts):
         raise ValueError(f"{text!r} is no hardware address (bytes, as 02:42:ac:11:00:02)")
@@ -79,6 +86,8 @@ def format_mac(packed: bytes) -> str:
 
 def check_ifname(name: str) -> str:
     """A name that a link may bear (dev_valid_name() of the kernel); ValueError says what is wrong with it."""
+    if type(name) is str and name.isalnum() and name.isascii() and len(name) < IFNAMSIZ:
+        return name  # as nearly all are
     return _check_name(name, IFNAMSIZ)
 
 

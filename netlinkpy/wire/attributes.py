@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from struct import Struct
 
+from ..record import Record
 from .codecs import NLA_F_NESTED, RAW, Codec, Flag, Select
 from .errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     Values = dict[Any, Any]  # attribute name (or number, where unknown) -> value
@@ -34,16 +36,17 @@ class Slot:
         self.width = width
 
 
-class Placed:
+class Placed(Record):
     """Where a Slot came to lie: its name, the offset from the start of what was packed, and its width, in
     bytes."""
 
-    __slots__ = ("name", "offset", "width")
+    name: str
+    offset: int
+    width: int
 
-    def __init__(self, name: str, offset: int, width: int) -> None:
-        self.name = name
-        self.offset = offset
-        self.width = width
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[Any]: ...
 
 
 class Attributes(Codec):

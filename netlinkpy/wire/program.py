@@ -6,7 +6,7 @@ from __future__ import annotations
 from struct import Struct, pack
 
 from ..framing import NLMSGHDR
-from ..record import Record
+from ..record import Record, new
 from ..uapi.netlink import NLM_F_ACK
 from .attributes import Placed
 from .template import stamp
@@ -134,7 +134,8 @@ class Program:
         errno, step, message, length, tlvs, *values = self._result.unpack_from(
             results, row * self._result.size
         )
-        return Outcome(errno, step, message, tlvs[:length], tuple(values))
+        known: Outcome = new(Outcome, (errno, step, message, tlvs[:length], tuple(values)))
+        return known
 
     def outcomes(self, results: bytearray) -> list[Outcome]:
         """What is known of each row."""

@@ -109,15 +109,13 @@ def _stamp_one(
 ) -> bytearray:
     """One row: for that the way to the shim is longer than the work."""
     out = bytearray(data)
-    for place in places:
-        value = constants.get(place.name)
-        if value is None:
-            value = columns.get(place.name)
-            if value is None:
-                continue
-        if len(value) != place.width:
-            raise ValueError(f"{place.name}: {len(value)} bytes, and {place.width} are needed")
-        out[place.offset : place.offset + place.width] = value
+    values = {**columns, **constants} if constants else columns
+    for name, offset, width in places:
+        if name in values:
+            value = values[name]
+            if len(value) != width:
+                raise ValueError(f"{name}: {len(value)} bytes, and {width} are needed")
+            out[offset : offset + width] = value
     if sequence is not None:
         _NUMBER.pack_into(out, _SEQUENCE_OFFSET, sequence & 0xFFFFFFFF)
     return out

@@ -39,14 +39,14 @@ class Hooks(Record):
     """What others have done in the course of a call.
 
     another(position, address) is called where an address turns out to be taken: it returns an endpoint to be
-    tried in place of that one (on the same bridge, in the same container), or None. withdraw(addresses) is
-    called once addresses on a bridge that it concerns are the containers', before anything passes through
-    their ports: what still leads to those who had them before is to be withdrawn. concerns(alternative names
-    of a bridge) tells whether withdraw() has to do with it. announce: tell the neighbours of every address,
-    not only of those whose MAC is not their own (announce.py)."""
+    tried in place of that one (on the same bridge, in the same container), or None. withdraw(addresses,
+    timeout) is called once addresses on a bridge that it concerns are the containers', before anything passes
+    through their ports: what still leads to those who had them before is to be withdrawn.
+    concerns(alternative names of a bridge) tells whether withdraw() has to do with it. announce: tell the
+    neighbours of every address, not only of those whose MAC is not their own (announce.py)."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
-    withdraw: Callable[[list[str]], object] = lambda addresses: None
+    withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
     concerns: Callable[[tuple[str, ...]], bool] = lambda altnames: False
     announce: bool = False
 
@@ -94,6 +94,7 @@ class _Call:
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
+        self._concerned: set[str] = set()  # the bridges that the hook withdraw has to do with
         self._containers = Containers(self._failures)
         self._executor = Executor(self._containers, self._failures, timeout)
 
@@ -102,11 +103,12 @@ class _Call:
         self._check()
         self._failures.check()
         self._reserve()
-        self._withdraw()
-        self._go_on(_PROVED)
-        self._await_own()
-        self._announce()
-        self._go_on(_END)
+        if not self._is_done():
+            self._withdraw()
+            self._go_on(_PROVED)
+            self._await_own()
+            self._announce()
+            self._go_on(_END)
         for row in self._rows:
             self._done[row.position] = row.attachment()
         if self._failures.by_position:  # an answer that was lost may have left a pair of unknown indices
@@ -155,6 +157,8 @@ class _Call:
         bridge = self._bridges.get(name)
         if bridge is None:
             bridge = self._bridges[name] = Bridge(name, self._timeout)
+            if bridge.altnames and self._hooks.concerns(bridge.altnames):
+                self._concerned.add(name)
         return bridge
 
     def _check_room(self) -> None:
@@ -182,7 +186,8 @@ class _Call:
     def _reserve(self) -> None:
         """Run every row up to the barrier RESERVED (one alone as far as no hook has anything to do); where
         something is in the way, clear it and begin again."""
-        self._containers.reserve(len(self._rows))
+        if len(self._rows) > 1:
+            self._containers.reserve(len(self._rows), self._rows[-1].bridge.group.socket.fileno())
         rows = self._rows
         last = self._first_stop()
         for _ in range(_ROUNDS):
@@ -195,8 +200,10 @@ class _Call:
         else:
             for row in rows:
                 self._failures.refuse(row, errno.EAGAIN, "others took its names or addresses first each time")
-        self._rows = [row for row in self._rows if row.position not in self._done]
-        self._tell()
+        if self._done:
+            self._rows = [row for row in self._rows if row.position not in self._done]
+        if self._progress is not None:
+            self._tell()
         self._drop_failed()
 
     def _first_stop(self) -> int:
@@ -204,9 +211,13 @@ class _Call:
         if len(self._rows) != 1:
             return _RESERVED
         (row,) = self._rows
-        if self._hooks.concerns(row.bridge.altnames):
+        if row.wanted.bridge in self._concerned:
             return _RESERVED
         return _PROVED if 16 in row.shape.families or self._is_announced(row) else _END
+
+    def _is_done(self) -> bool:
+        """Whether every row has gone to the end already."""
+        return min([row.done for row in self._rows], default=_END) == _END
 
     def _go_on(self, last: int) -> None:
         """Run the rows up to the next barrier, or the end."""
@@ -283,10 +294,10 @@ class _Call:
 
     def _withdraw(self) -> None:
         """Have withdrawn what still leads to those who had the addresses before."""
-        concerned = {name for name, bridge in self._bridges.items() if self._hooks.concerns(bridge.altnames)}
-        rows = [row for row in self._rows if row.bridge.name in concerned]
+        rows = [row for row in self._rows if row.wanted.bridge in self._concerned]
         if rows:
-            self._hooks.withdraw([format_ip(packed) for row in rows for packed, _ in row.wanted.addresses])
+            addresses = [format_ip(packed) for row in rows for packed, _ in row.wanted.addresses]
+            self._hooks.withdraw(addresses, self._timeout)
 
     def _await_own(self) -> None:
         """Wait for the IPv6 addresses to be the containers' own."""

@@ -88,7 +88,7 @@ class Bridge:
 
     def _look(self, timeout: float) -> tuple[StagingGroup, tuple[int, ...]]:
         """A group that has no members, and what the kernel tells of the bridge, all in one visit."""
-        program = _look_program()
+        program = PREPARED.look or _look_program()
         name = self.name.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0")
         while True:
             group = StagingGroup.unproved(timeout=timeout)

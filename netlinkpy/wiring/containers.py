@@ -8,6 +8,7 @@ from struct import Struct
 
 from ..backends import load
 from ..netns.handle import Netns
+from ..uapi.nsfs import THREAD_NETNS
 from .errors import failure
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ class Containers:
         self._alone: Netns | None = None
         self._sockets: list[bytearray] = []  # of C ints: what the shim opened, -1 elsewhere
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
-        self.here = Netns.current()
+        self._here: tuple[int, int] | None = None  # (device, inode) of the caller's namespace
 
     def open_ahead(self, target: Target) -> None:
         """Have a thread open the socket inside the one container of the call, while other things are done.
@@ -50,14 +51,14 @@ class Containers:
         except (OSError, ValueError, TypeError):
             return
 
-    def reserve(self, rows: int) -> None:
+    def reserve(self, rows: int, fd: int) -> None:
         """Have the process's table of descriptors grow at once for the rows' sockets. While a second thread
-        shares it each doubling waits for an RCU grace period, some milliseconds."""
+        shares it each doubling waits for an RCU grace period, some milliseconds. fd: the newest
+        descriptor."""
         if rows < _FEW_SOCKETS:
             return
         from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-        fd = self.here.fileno()
         try:
             os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
         except OSError:  # the limit is lower: then it grows as it must
@@ -79,8 +80,10 @@ class Containers:
         """Call work() for rows of one shape at a time, 64 at most. A row that has a socket inside is not
         opened for it, unless work needs the namespaces themselves. What cannot be opened, or is another than
         before, is noted as a failure."""
-        if len(rows) == 1 and self._alone is not None:
-            self._enter_alone(rows[0], work)
+        if self._alone is not None:
+            handle = self.enter_alone(rows[0])
+            if handle is not None:
+                work(rows, [handle])
             return
         talking = [] if namespaces else [row for row in rows if row.socket >= 0]
         for alike in _alike(talking):
@@ -109,12 +112,13 @@ class Containers:
                 for handle in opened:
                     handle.close()
 
-    def _enter_alone(self, row: Row, work: Work) -> None:
+    def enter_alone(self, row: Row) -> Netns | None:
+        """The namespace of the one container of the call; None where it may not be entered, or the call has
+        many."""
         handle = self._alone
-        assert handle is not None
-        if row.identity is None:
+        if handle is not None and row.identity is None:
             if not self._may_enter(row, handle):
-                return
+                return None
             if self._ahead is not None:
                 try:
                     self._ahead.wait()
@@ -122,7 +126,7 @@ class Containers:
                     self._ahead = None
                 else:
                     (row.socket,) = _FD.unpack(self._ahead.sockets)
-        work([row], [handle])
+        return handle
 
     def _may_enter(self, row: Row, handle: Netns) -> bool:
         """Whether this namespace is a container, the one it was the last time, and no other row's."""
@@ -132,7 +136,10 @@ class Containers:
                 text = "its namespace is another than at the beginning of the call"
                 self._failures.refuse(row, errno.ESTALE, text)
             return row.identity == identity
-        if identity == self.here.identity:
+        if self._here is None:
+            status = os.stat(THREAD_NETNS)
+            self._here = status.st_dev, status.st_ino
+        if identity == self._here:
             self._failures.refuse(row, errno.EINVAL, "this is the host's own network namespace")
             return False
         first = self._seen.setdefault((identity, row.wanted.ifname), row.position)
@@ -149,7 +156,6 @@ class Containers:
             self._ahead.close()
         if self._alone is not None:
             self._alone.close()
-        self.here.close()
         while self._sockets:
             for (fd,) in _FD.iter_unpack(self._sockets.pop()):
                 if fd >= 0:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     ]
 
 IPV6_MIN_MTU = 1280  # bytes (RFC 8200, section 5)
+MAC_PREFIX = b"\x02\x42"  # of the MAC of an IPv4 address, as Docker's bridge makes it
 
 
 class Endpoint(Record):
@@ -95,7 +96,7 @@ class CheckedEndpoint(Record):
     @property
     def tells_mac(self) -> bool:
         """Whether each address of it brings its MAC."""
-        return all(tells_mac(packed, self.mac) for packed, _ in self.addresses)
+        return {MAC_PREFIX + packed[-4:] for packed, _ in self.addresses} <= {self.mac}
 
     @property
     def address_texts(self) -> tuple[str, ...]:
@@ -195,7 +196,7 @@ def _gateways_of(bridge: Bridge, addresses: tuple[tuple[bytes, int], ...]) -> tu
         net = int.from_bytes(packed, "big") >> spare
         other = None
         for gateway, _ in bridge.addresses:
-            if len(gateway) != size or _link_local(gateway):
+            if len(gateway) != size or (size == 16 and _link_local(gateway)):
                 continue
             if int.from_bytes(gateway, "big") >> spare == net:
                 found.setdefault(size, gateway)
@@ -257,12 +258,12 @@ def label(target: Target) -> str:
 def mac_from_ipv4(packed: bytes) -> bytes:
     """02:42 and the four bytes of the address: locally administered (IEEE 802, second bit), the scheme of
     Docker's bridge."""
-    return b"\x02\x42" + packed
+    return MAC_PREFIX + packed
 
 
 def tells_mac(packed: bytes, mac: bytes) -> bool:
     """Whether an address (4 or 16 bytes) brings this MAC: by the IPv4 address that it is, or ends with."""
-    return mac == mac_from_ipv4(packed[-4:])
+    return mac == MAC_PREFIX + packed[-4:]
 
 
 def _name(name: str) -> str:
@@ -305,7 +306,7 @@ def _mac(given: str | None, addresses: tuple[tuple[bytes, int], ...]) -> tuple[b
     if given is None:
         for packed, _ in addresses:
             if len(packed) == 4:
-                return mac_from_ipv4(packed), True
+                return MAC_PREFIX + packed, True
     if given is None or given == "random":
         random = bytearray(os.urandom(6))
         random[0] = random[0] & 0xFC | 0x02  # unicast, locally administered

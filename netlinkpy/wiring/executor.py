@@ -7,6 +7,7 @@ as one script each, those on the host by a message for each row, or by one for t
 from __future__ import annotations
 
 import errno
+from _thread import get_native_id
 from struct import Struct
 from sys import byteorder
 
@@ -68,11 +69,9 @@ class Executor:
         refusals: list[Refusal] = []
         if not rows:
             return refusals
+        if len(rows) == 1 and rows[0].done < last and not self._run_alone(rows[0], last, refusals):
+            return refusals
         place = rows[0].done
-        if len(rows) == 1 and place < last:
-            if not self._run_alone(rows[0], last, refusals):
-                return refusals
-            place = rows[0].done
         while place < last and (rows := self._failures.without(rows)):
             step = RECIPE[place]
             end = place + 1
@@ -95,29 +94,29 @@ class Executor:
 
     def _run_alone(self, row: Row, last: int, refusals: list[Refusal]) -> bool:
         """All steps of one row in one visit, as far as it goes; whether the rest is to be run one by one."""
-        self._containers.enter([row], lambda rows, handles: self._script(row, handles[0], last, refusals))
-        return not refusals and row.done >= min(_RESERVED, last)
-
-    def _script(self, row: Row, handle: Netns | None, last: int, refusals: list[Refusal]) -> None:
+        handle = self._containers.enter_alone(row)
+        if handle is None:  # there are, or were, others
+            return True
         program, places = row.shape.program(row.done, last, row.bridge)
         if not places:
             row.done = last
-            return
+            return True
         outcome = self._visit(program, [row], [handle], row.bridge)[0]
         done = outcome.step if outcome.errno else len(places)
         names = program.names[: max(done, 0)]
-        if "enslave" in names:
+        if "pin" in names:
             row.bridge.note_pinned()
         if "see" in names:
             row.port = PORT_STATES[outcome.values[program.values.index("state")]]
         if not outcome.errno:
             row.done = last
-            return
+            return True
         row.socket = -1  # an answer that comes late could pass for a later one's
-        at = places[done] if done >= 0 else row.done
-        if at < _RESERVED:
+        row.done = places[done] if done >= 0 else row.done
+        if row.done < _RESERVED:
             refusals.append(_refusal(row, outcome, program))
-        row.done = at
+            return False
+        return True
 
     def _inside(
         self, rows: list[Row], first: int, last: int, refusals: list[Refusal], tell: Callable[[], None]
@@ -144,16 +143,20 @@ class Executor:
     ) -> list[Outcome]:
         """Run a program for rows of one shape; return what became of each."""
         results = program.room(len(rows))
+        alone = rows[0] if len(rows) == 1 else None
         makes = "host_index" in program.values
         if makes:
-            columns = _join([row.slots(claims=beside is not None) for row in rows])
+            claims = beside is not None
+            columns = (
+                alone.slots(claims=claims) if alone else _join([row.slots(claims=claims) for row in rows])
+            )
             for place, row in enumerate(rows):
                 row.made_by(program, results, place)
                 row.bridge.group.hold(row)
         else:
-            columns = _join([row.ends() for row in rows])
-        columns.update(_join([row.bridge.slots for row in rows]))
-        constants = {"host_netns": self._containers.here.fileno().to_bytes(4, byteorder)}
+            columns = alone.ends() if alone else _join([row.ends() for row in rows])
+        columns.update(alone.bridge.slots if alone else _join([row.bridge.slots for row in rows]))
+        constants = {"host_thread": get_native_id().to_bytes(4, byteorder)}
         fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
         sockets = self._containers.sockets_for(rows)
         visit(
@@ -168,7 +171,7 @@ class Executor:
         if sockets is not None:
             for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
                 row.socket = fd
-        outcomes = program.outcomes(results)
+        outcomes = [program.outcome(results, 0)] if alone else program.outcomes(results)
         if makes:
             index, host_index = program.values.index("index"), program.values.index("host_index")
             for row, outcome in zip(rows, outcomes, strict=True):
@@ -202,7 +205,7 @@ class Executor:
             self._see(bridge, rows)
         else:
             self._each(bridge, rows, place, step, refusals if place < _RESERVED else None)
-        if step.name == "enslave":
+        if step.name == "pin":
             bridge.note_pinned()
 
     def _send_once(self, bridge: Bridge, template: Template, step: Step) -> int:

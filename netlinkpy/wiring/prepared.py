@@ -18,11 +18,13 @@ _MOST = 64  # bridges, and shapes
 
 class Prepared:
     """shapes: by what endpoints have in common; bridges: by name, as they were the last time; look: the
-    program that looks at a bridge, once there is one."""
+    program that looks at a bridge, once there is one; echoes: whether the kernel echoes a create, once that
+    was asked."""
 
-    __slots__ = ("bridges", "look", "shapes")
+    __slots__ = ("bridges", "echoes", "look", "shapes")
 
     def __init__(self) -> None:
+        self.echoes: bool | None = None
         self.shapes: dict[Any, Shape] = {}
         self.bridges: dict[str, KnownBridge] = {}
         self.look: Program | None = None

@@ -110,13 +110,13 @@ def look_at(slot: str) -> Template:
 
 def _create(shape: Shape, link: dict[str, Any]) -> Template:
     """The pair: the main end born here with its name and MAC, its peer in the host's namespace, in the call's
-    own group.
+    own group. A thread's id stands for the namespace that it is in (get_net_ns_by_pid(), net_namespace.c).
 
     Neither end is up (the kernel refuses IFF_UP in the peer, and the peer's IFLA_MASTER it ignores)."""
     settings = {"num_tx_queues": shape.queues, "num_rx_queues": shape.queues, "mtu": shape.mtu}
     peer = {
         "ifname": Slot("host_ifname", IFNAMSIZ),
-        "net_ns_fd": Slot("host_netns", 4),
+        "net_ns_pid": Slot("host_thread", 4),
         "group": Slot("group", 4),
         **settings,
     }

@@ -83,11 +83,10 @@ class Row:
 
     def claims(self) -> dict[str, bytes]:
         """What claims its addresses."""
-        index = self.bridge.index
-        return {
-            f"claim{place}": claim_name(index, packed).encode().ljust(CLAIM_SIZE, b"\0")
-            for place, (packed, _) in enumerate(self.wanted.addresses)
-        }
+        claims = {}
+        for place, (packed, _) in enumerate(self.wanted.addresses):
+            claims[f"claim{place}"] = claim_name(self.bridge.index, packed).encode().ljust(CLAIM_SIZE, b"\0")
+        return claims
 
     def ends(self) -> dict[str, bytes]:
         """The indices of its two ends, once they are there."""

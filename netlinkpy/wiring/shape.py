@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 def shape_of(wanted: CheckedEndpoint) -> Shape:
     """The shape of an endpoint, packed anew only for one that was not met before."""
-    form = wanted.form
-    echo = kernel_echoes()
-    shape = PREPARED.shapes.get((form, echo))
+    if PREPARED.echoes is None:
+        PREPARED.echoes = kernel_echoes()
+    key = wanted.form, PREPARED.echoes
+    shape = PREPARED.shapes.get(key)
     if shape is None:
-        shape = Shape(form, echo)
-        PREPARED.keep_shape((form, echo), shape)
+        shape = Shape(*key)
+        PREPARED.keep_shape(key, shape)
     return shape
 
 

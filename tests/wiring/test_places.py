@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.wiring.prepared import PREPARED
 from netlinkpy.wiring.recipe import kernel_echoes
 from tests.support.links import links_of
 from tests.support.namespaces import BareNamespace, Container, ping, setns
@@ -86,6 +87,7 @@ def release(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def say(release: str) -> None:
         monkeypatch.setattr(os, "uname", lambda: os.uname_result((*uname[:2], release, *uname[3:])))
+        monkeypatch.setattr(PREPARED, "echoes", None)
 
     return say
 

@@ -19,6 +19,7 @@ from netlinkpy.uapi.netlink import (
     NETLINK_ROUTE,
     SOL_NETLINK,
 )
+from netlinkpy.uapi.nsfs import THREAD_NETNS
 from netlinkpy.uapi.sched import CLONE_NEWNET
 
 TYPE_CHECKING = False
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-THREAD_NETNS = "/proc/thread-self/ns/net"  # /proc/self would be the main thread's
 FD = Struct("=i")
 AHEAD = Struct("=ii")  # whether there is one, and its descriptor or -errno
 
