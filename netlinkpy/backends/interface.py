@@ -39,7 +39,8 @@ _COLUMN = Struct("=4Q").pack
 _GATHERED = Struct("=3Q")  # struct nlp_gathered
 _FAILURE = Struct("=QiI512s")  # struct nlp_failure
 _PROGRESS = Struct("=4Qq")  # struct nlp_progress
-_ADDRESS = 8  # bytes that open_ahead is known by
+_UNKNOWN = bytes(8)  # what open_ahead is known by, when it is not
+_NO_SOCKET = b"\xff\xff\xff\xff"  # -1, a C int
 
 #: What the NLP_BAD_ codes of csrc/shim.h say.
 SENTENCES = {
@@ -110,8 +111,8 @@ class Ahead:
     def __init__(self, door: Any, netns_fd: int) -> None:
         """OSError when the thread cannot be had."""
         self._door = door
-        self._known_by = bytearray(_ADDRESS)
-        self.sockets = bytearray(b"\xff\xff\xff\xff")
+        self._known_by = bytearray(_UNKNOWN)
+        self.sockets = bytearray(_NO_SOCKET)
         checked(door.open_ahead(netns_fd, self._known_by))
 
     def wait(self) -> None:
@@ -122,18 +123,18 @@ class Ahead:
         """As wait(); the descriptor, which is the caller's to close."""
         self.wait()
         fd = int.from_bytes(self.sockets, byteorder)
-        self.sockets[:] = b"\xff\xff\xff\xff"
+        self.sockets[:] = _NO_SOCKET
         return fd
 
     def close(self) -> None:
         """Close the socket, where there is one still; a second time does nothing."""
-        if any(self._known_by):
+        if self._known_by != _UNKNOWN:
             self._door.opened(self._known_by, self.sockets)
-        fd = int.from_bytes(self.sockets, byteorder, signed=True)
-        if fd >= 0:
+        if self.sockets != _NO_SOCKET:
             import os
 
-            self.sockets[:] = b"\xff\xff\xff\xff"
+            fd = int.from_bytes(self.sockets, byteorder)
+            self.sockets[:] = _NO_SOCKET
             os.close(fd)
 
     __del__ = close

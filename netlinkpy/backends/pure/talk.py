@@ -29,6 +29,7 @@ class Line:
         self.socket = Borrowed(fileno=fd)
         self.room = room
         self.deadline = deadline
+        self._port = 0  # not asked yet
 
     def send(self, datagram: memoryview) -> None:
         while True:
@@ -52,9 +53,11 @@ class Line:
             self._left()  # one that never stops writing does not hold us up
 
     def port(self) -> int:
-        """The port id that answers to what was sent bear; 0 where it is no netlink socket."""
-        own = self.socket.getsockname() if self.socket.family == AF_NETLINK else (0,)
-        return int(own[0])
+        """The port id that answers to what was sent bear; 0 where it is no netlink socket. The first message
+        sent binds a socket that is not."""
+        if not self._port and self.socket.family == AF_NETLINK:
+            self._port = int(self.socket.getsockname()[0])
+        return self._port
 
     def _left(self) -> int:
         from time import monotonic_ns

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     #: steps, bytes of a row's datagrams, values
     Program = tuple[list[Step], int, int]
 
-VISITED = Struct("=iiiI256s")  # struct nlp_visited
+VISITED = Struct("=iiiI")  # struct nlp_visited; its TLVs lie behind it
 TLVS = 256
+VALUES = VISITED.size + TLVS  # where a row has them
 VALUE = 8
 MAX_STEPS, MAX_PUTS, MAX_VALUES = 16, 64, 32
 FNV_BASIS, FNV_PRIME, U64 = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF  # 64-bit FNV-1a
@@ -105,7 +106,7 @@ def visit(
     if len(namespaces) % 4 or (kept is not None and len(kept) != len(namespaces)):
         raise ValueError("namespace descriptors and sockets are C ints, as many of each")
     rows = len(namespaces) // 4
-    size = VISITED.size + VALUE * values
+    size = VALUES + VALUE * values
     if len(data) != rows * row_length or len(told) != rows * size:
         raise ValueError("the datagrams or the results are not those of the rows")
     owners = [id(view.obj) for view in (data, told, kept) if view is not None]
@@ -153,11 +154,13 @@ class _Row:
         self.room = room
         self.deadline = deadline
         self.results = results
-        self.values = results[VISITED.size :]
+        self.values = results[VALUES:]
         results[:] = bytes(len(results))
 
     def tell(self, code: int, step: int, message: int = -1, tlvs: bytes = b"") -> None:
-        VISITED.pack_into(self.results, 0, code, step, message, len(tlvs), tlvs)
+        VISITED.pack_into(self.results, 0, code, step, message, len(tlvs))
+        if tlvs:
+            self.results[VISITED.size : VISITED.size + len(tlvs)] = tlvs
 
     def value(self, number: int) -> memoryview:
         return self.values[number * VALUE : (number + 1) * VALUE]
