@@ -106,8 +106,8 @@ class Raw(Codec):
 
 
 class Sized(Raw):
-    """Bytes of which we send no other lengths than these: addresses. What the kernel tells is taken as it
-    is: the hardware address of infiniband has 20 bytes, that of a tunnel 4 or 16."""
+    """Bytes of which no other lengths than these are sent: addresses. What the kernel tells is taken as it
+    is."""
 
     __slots__ = ("lengths",)
 
@@ -117,7 +117,21 @@ class Sized(Raw):
     def pack(self, value: bytes) -> bytes:
         packed = super().pack(value)
         if len(packed) not in self.lengths:
-            raise ValueError(f"{packed.hex(':')} is {len(packed)} bytes long, not {_either(self.lengths)}")
+            wanted = " or ".join(map(str, self.lengths))
+            raise ValueError(f"{packed.hex(':')} is {len(packed)} bytes long, not {wanted}")
+        return packed
+
+
+class HardwareAddress(Raw):
+    """The hardware address of any kind of link: 6 bytes on Ethernet, 20 on infiniband, 4 or 16 on tunnels;
+    at most 32 (MAX_ADDR_LEN, linux/netdevice.h)."""
+
+    __slots__ = ()
+
+    def pack(self, value: bytes) -> bytes:
+        packed = super().pack(value)
+        if len(packed) > 32:
+            raise ValueError(f"{packed.hex(':')} is {len(packed)} bytes long: 32 are the most")
         return packed
 
 
@@ -197,10 +211,6 @@ class Select(Codec):
         return self.case(around).locate(payload, offset, around)
 
 
-def _either(numbers: tuple[int, ...]) -> str:
-    return " or ".join(map(str, numbers))
-
-
 U8 = Integer("=B")
 U16 = Integer("=H")
 U32 = Integer("=I")
@@ -216,3 +226,4 @@ MAC = Sized(6)  # ETH_ALEN, linux/if_ether.h
 IPV4 = Sized(4)
 IPV6 = Sized(16)
 IP = Sized(4, 16)
+LLADDR = HardwareAddress()

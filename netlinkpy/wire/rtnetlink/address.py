@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..attributes import Attributes
-from ..codecs import RAW, S32, STRING, U8, U32, Fields
+from ..codecs import IP, S32, STRING, U8, U32, Fields
 from ..message import Header, Message
 
 CACHEINFO = Fields(
@@ -14,13 +14,13 @@ ADDRESS = Message(
     "address",
     IFADDRMSG,
     Attributes(
-        address=(1, RAW),
-        local=(2, RAW),
+        address=(1, IP),
+        local=(2, IP),
         label=(3, STRING),
-        broadcast=(4, RAW),
-        anycast=(5, RAW),
+        broadcast=(4, IP),
+        anycast=(5, IP),
         cacheinfo=(6, CACHEINFO),
-        multicast=(7, RAW),
+        multicast=(7, IP),
         flags=(8, U32),
         rt_priority=(9, U32),
         target_netnsid=(10, S32),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...uapi.if_link import IFLA_ALT_IFNAME
 from ...uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 from ..attributes import Attributes, Repeated
-from ..codecs import RAW, S32, STRING, U8, U32, Codec, Select
+from ..codecs import LLADDR, RAW, S32, STRING, U8, U32, Codec, Select
 from ..message import Header, Message
 from .kinds import find, find_port
 
@@ -70,8 +70,8 @@ LINKINFO = Attributes(
 )
 
 LINK_ATTRIBUTES = Attributes(
-    address=(1, RAW),
-    broadcast=(2, RAW),
+    address=(1, LLADDR),
+    broadcast=(2, LLADDR),
     ifname=(3, STRING),
     mtu=(4, U32),
     link=(5, U32),
@@ -122,7 +122,7 @@ LINK_ATTRIBUTES = Attributes(
     max_mtu=(51, U32),
     prop_list=(52, PROPERTIES),
     alt_ifname=(IFLA_ALT_IFNAME, STRING),
-    perm_address=(54, RAW),
+    perm_address=(54, LLADDR),
     proto_down_reason=(55, RAW),
     parent_dev_name=(56, STRING),
     parent_dev_bus_name=(57, STRING),

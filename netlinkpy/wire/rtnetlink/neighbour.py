@@ -4,7 +4,7 @@ bridges too."""
 from __future__ import annotations
 
 from ..attributes import Attributes
-from ..codecs import BE16, RAW, S32, U8, U16, U32, Fields
+from ..codecs import BE16, IP, LLADDR, RAW, S32, U8, U16, U32, Fields
 from ..message import Header, Message
 
 CACHEINFO = Fields("=IIII", "confirmed used updated refcnt")  # hundredths of a second ago, but the last
@@ -13,8 +13,8 @@ NEIGHBOUR = Message(
     "neighbour",
     NDMSG,
     Attributes(
-        dst=(1, RAW),
-        lladdr=(2, RAW),
+        dst=(1, IP),
+        lladdr=(2, LLADDR),
         cacheinfo=(3, CACHEINFO),
         probes=(4, U32),
         vlan=(5, U16),

@@ -6,7 +6,7 @@ import struct
 from struct import Struct
 
 from ..attributes import Attributes
-from ..codecs import BE16, RAW, STRING, U8, U16, U32, Codec, Fields
+from ..codecs import BE16, IP, RAW, STRING, U8, U16, U32, Codec, Fields, Sized
 from ..errors import MalformedError
 from ..message import Header, Message
 
@@ -87,13 +87,13 @@ ROUTE = Message(
     "route",
     RTMSG,
     Attributes(
-        dst=(1, RAW),
-        src=(2, RAW),
+        dst=(1, IP),
+        src=(2, IP),
         iif=(3, U32),
         oif=(4, U32),
-        gateway=(5, RAW),
+        gateway=(5, IP),
         priority=(6, U32),
-        prefsrc=(7, RAW),
+        prefsrc=(7, IP),
         metrics=(8, METRICS),
         multipath=(9, Nexthops()),
         protoinfo=(10, RAW),
@@ -104,7 +104,7 @@ ROUTE = Message(
         table=(15, U32),
         mark=(16, U32),
         mfc_stats=(17, RAW),
-        via=(18, RAW),
+        via=(18, Sized(6, 18)),  # struct rtvia: u16 family, address
         newdst=(19, RAW),
         pref=(20, U8),
         encap_type=(21, U16),

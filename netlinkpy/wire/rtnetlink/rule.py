@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..attributes import Attributes
-from ..codecs import RAW, STRING, U8, U32
+from ..codecs import IP, RAW, STRING, U8, U32
 from ..message import Header, Message
 
 FIB_RULE_HDR = Header("=BBBBBxxBI", "family dst_len src_len tos table action flags")
@@ -11,8 +11,8 @@ RULE = Message(
     "rule",
     FIB_RULE_HDR,
     Attributes(
-        dst=(1, RAW),
-        src=(2, RAW),
+        dst=(1, IP),
+        src=(2, IP),
         iifname=(3, STRING),
         goto=(4, U32),
         priority=(6, U32),
