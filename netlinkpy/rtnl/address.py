@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..wire.attributes import Values
+    from ..wire.rtnetlink.typed_values import AddressValues
     from .bulk import RowError
     from .netlink import RTNetlink
 
@@ -99,7 +100,7 @@ class Addresses:
     def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Address]:
         """All addresses, or those of one link, or of one family (socket.AF_INET, AF_INET6): the kernel
         filters."""
-        values: Values = {"ifa_family": family}
+        values: AddressValues = {"ifa_family": family}
         if dev is not None:
             values["ifa_index"] = self._rt.index(dev)
         replies = self._socket.dump_bodies(ADDRESS, RTM_GETADDR, values, verb="list addresses")
@@ -233,13 +234,13 @@ class Addresses:
             "flags": number(ADDRESS, "flags"),
         }
         table = Table(Plan(ADDRESS, RTM_NEWADDR, fields))
-        values: Values = {"ifa_family": family}
+        values: AddressValues = {"ifa_family": family}
         if dev is not None:
             values["ifa_index"] = self._rt.index(dev)
         self._socket.gather(ADDRESS, RTM_GETADDR, values, table, verb="list addresses")
         return table.columns()
 
-    def _values(self, address: str, dev: str | int, peer: str | None) -> Values:
+    def _values(self, address: str, dev: str | int, peer: str | None) -> AddressValues:
         packed, length = parse_prefix(address)
         other = packed
         if peer is not None:

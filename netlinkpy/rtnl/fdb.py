@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import builtins
     from typing import Any
 
-    from ..wire.attributes import Values
+    from ..wire.rtnetlink.typed_values import NeighbourValues
     from .bulk import RowError
     from .netlink import RTNetlink
 
@@ -131,8 +131,8 @@ class ForwardingEntries:
         )
         return table.columns()
 
-    def _filter(self, bridge: str | int | None) -> Values:
-        values: Values = {"ndm_family": AF_BRIDGE}
+    def _filter(self, bridge: str | int | None) -> NeighbourValues:
+        values: NeighbourValues = {"ndm_family": AF_BRIDGE}
         if bridge is not None:
             values["master"] = self._rt.index(bridge)
         return values
@@ -152,7 +152,7 @@ class ForwardingEntries:
         what = f"{verb} forwarding entries"
         return bulk.send(self._socket, NEIGHBOUR, message_type, flags, values, columns, what, on_error)
 
-    def _values(self, state: str) -> Values:
+    def _values(self, state: str) -> NeighbourValues:
         if state not in STATES:
             raise ValueError(f"{state!r} is no state of a forwarding entry: {', '.join(STATES)}")
         how = NTF_SELF if state == "permanent" else NTF_MASTER

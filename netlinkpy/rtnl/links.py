@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..netns.handle import Netns, Target
-    from ..wire.attributes import Values
+    from ..wire.rtnetlink.typed_values import LinkValues
     from .netlink import RTNetlink
 
 
@@ -67,7 +67,7 @@ class Links:
         return self._gather(Table(columns()), master, kind).columns()
 
     def _gather(self, table: Table, master: str | int | None, kind: str | None) -> Table:
-        values: Values = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
+        values: LinkValues = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
         if master is not None:
             values["master"] = self._rt.index(master)
         if kind is not None:
@@ -108,7 +108,9 @@ class Links:
 
         NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
         zero address ..."""
-        values: Values = {"ifi_index": 0 if index is None else check_number(index, 1, 0x7FFFFFFF, "index")}
+        values: LinkValues = {
+            "ifi_index": 0 if index is None else check_number(index, 1, 0x7FFFFFFF, "index")
+        }
         if up:
             values["ifi_flags"] = values["ifi_change"] = IFF_UP
         values["ifname"] = check_ifname(name)
@@ -150,7 +152,7 @@ class Links:
             raise
         return self.get(made.index)
 
-    def _create(self, values: Values, verb: str) -> Link:
+    def _create(self, values: LinkValues, verb: str) -> Link:
         """The create; the echo (since 6.2) is the link before its master is applied, so that is looked up
         again."""
         flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO
@@ -164,10 +166,10 @@ class Links:
             raise error from None
         return self.get(echo[0]["ifi_index"] if echo else values["ifname"])
 
-    def _taken(self, values: Values) -> str:
+    def _taken(self, values: LinkValues) -> str:
         """What EEXIST, which has no text, means: ask who holds the name."""
         wanted = [values["ifname"]]
-        peer = values["linkinfo"].get("data", {}).get("peer", {})
+        peer = (values["linkinfo"].get("data") or {}).get("peer", {})
         if "net_ns_fd" not in peer and "ifname" in peer:
             wanted.append(peer["ifname"])
         for name in wanted:
@@ -199,7 +201,8 @@ class Links:
         ms: better create it where it belongs); addrgenmode: IN6_ADDR_GEN_MODE_ of linux/if_link.h; options:
         those of its kind, as in add(): where kind does not say it, the kernel is asked."""
         verb = f"set link {dev}"
-        values = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
+        named: LinkValues = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
+        values: LinkValues = {**named}
         if up is not None:
             values["ifi_flags"], values["ifi_change"] = (IFF_UP if up else 0), IFF_UP
         if name is not None:
@@ -210,25 +213,24 @@ class Links:
                 raise ValueError("an alias has at most 255 bytes")
             values["ifalias"] = alias
         if master is not None:
-            values["master"] = master and self._rt.index(master)
+            values["master"] = self._rt.index(master) if master else 0
         if options:
             kind = kind or self.get(dev).kind
             values["linkinfo"] = {"kind": kind, "data": read_options(self._rt, kind, options)}
         if netns is None:
-            self._set(values, addrgenmode, verb)
+            self._set(named, values, addrgenmode, verb)
         else:
             from ..netns.handle import Netns
 
             with Netns.open(netns) as handle:
                 values["net_ns_fd"] = handle.fileno()
-                self._set(values, addrgenmode, verb)
+                self._set(named, values, addrgenmode, verb)
 
-    def _set(self, values: Values, addrgenmode: int | None, verb: str) -> None:
+    def _set(self, named: LinkValues, values: LinkValues, addrgenmode: int | None, verb: str) -> None:
         # The kernel heeds the address generation mode only after the flags of the same message, so it goes
         # first.
         if addrgenmode is not None:
-            named = {name: values[name] for name in ("ifi_index", "ifname", "alt_ifname") if name in values}
-            mode = {**named, "af_spec": {"inet6": {"addr_gen_mode": addrgenmode}}}
+            mode: LinkValues = {**named, "af_spec": {"inet6": {"addr_gen_mode": addrgenmode}}}
             self._socket.request(LINK, RTM_NEWLINK, 0, mode, verb=verb)
         self._socket.request(LINK, RTM_NEWLINK, 0, values, verb=verb)
 
@@ -251,17 +253,17 @@ class Links:
         self._socket.request(LINK, type, flags | NLM_F_ACK, values, verb=f"{verb} link {dev}")
 
 
-def _named(dev: str | int) -> Values:
+def _named(dev: str | int) -> LinkValues:
     """What names a link in a message: its index, its name, or (longer than a name can be) an alternative
     name."""
     if isinstance(dev, int):
         return {"ifi_index": check_number(dev, 1, 0x7FFFFFFF, "an interface index")}
     check_altname(dev)
-    return {"ifname" if len(os.fsencode(dev)) < IFNAMSIZ else "alt_ifname": dev}
+    return {"ifname": dev} if len(os.fsencode(dev)) < IFNAMSIZ else {"alt_ifname": dev}
 
 
-def _settings(address: str | None, mtu: int | None, group: int | None, txqueuelen: int | None) -> Values:
-    values: Values = {}
+def _settings(address: str | None, mtu: int | None, group: int | None, txqueuelen: int | None) -> LinkValues:
+    values: LinkValues = {}
     if address is not None:
         values["address"] = parse_mac(address)
     if mtu is not None:
@@ -273,13 +275,13 @@ def _settings(address: str | None, mtu: int | None, group: int | None, txqueuele
     return values
 
 
-def _peer_data(peer: Peer | str) -> tuple[Values, Netns | None]:
+def _peer_data(peer: Peer | str) -> tuple[LinkValues, Netns | None]:
     """The message of a veth's other end, and the namespace to be closed once it is sent."""
     peer = Peer(peer) if isinstance(peer, str) else peer
     if not isinstance(peer, Peer):
         raise TypeError(f"a peer is a Peer or a name, not {peer!r}")
     index = 0 if peer.index is None else check_number(peer.index, 1, 0x7FFFFFFF, "index")
-    values: Values = {"ifi_index": index, "ifname": check_ifname(peer.name)}
+    values: LinkValues = {"ifi_index": index, "ifname": check_ifname(peer.name)}
     values.update(_settings(peer.address, peer.mtu, None, None))
     opened = None
     if peer.netns is not None:

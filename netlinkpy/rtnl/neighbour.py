@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..wire.attributes import Values
+    from ..wire.rtnetlink.typed_values import NeighbourValues
     from .bulk import RowError
     from .netlink import RTNetlink
 
@@ -68,7 +69,7 @@ class Neighbours:
 
     def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Neighbour]:
         """All neighbours, or those of one link, or of one family: the kernel filters."""
-        values: Values = {"ndm_family": family}
+        values: NeighbourValues = {"ndm_family": family}
         if dev is not None:
             values["ifindex"] = self._rt.index(dev)
         replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")
@@ -160,13 +161,13 @@ class Neighbours:
             "flags": number(NEIGHBOUR, "ndm_flags"),
         }
         table = Table(Plan(NEIGHBOUR, RTM_NEWNEIGH, fields))
-        values: Values = {"ndm_family": family}
+        values: NeighbourValues = {"ndm_family": family}
         if dev is not None:
             values["ifindex"] = self._rt.index(dev)
         self._socket.gather(NEIGHBOUR, RTM_GETNEIGH, values, table, verb="list neighbours")
         return table.columns()
 
-    def _values(self, address: str, dev: str | int) -> Values:
+    def _values(self, address: str, dev: str | int) -> NeighbourValues:
         packed = parse_ip(address)
         return {
             "ndm_family": FAMILY_OF_LENGTH[len(packed)],

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..wire.attributes import Values
+    from ..wire.rtnetlink.typed_values import RouteValues
     from .bulk import RowError
     from .netlink import RTNetlink
 
@@ -209,7 +210,7 @@ class Routes:
         return self._gather(table, family, dev, Table(columns_of(family))).columns()
 
     def _gather(self, table: str | int | None, family: int, dev: str | int | None, gathered: Table) -> Table:
-        values: Values = {"rtm_family": family}
+        values: RouteValues = {"rtm_family": family}
         if table is not None:
             values["table"] = _table(table)
         if dev is not None:
@@ -231,7 +232,7 @@ class Routes:
         type: str,
         scope: int | None,
         source: str | None,
-    ) -> Values:
+    ) -> RouteValues:
         via = None if gateway is None else parse_ip(gateway)
         preferred = None if source is None else parse_ip(source)
         if destination == "default":
@@ -247,7 +248,7 @@ class Routes:
             raise ValueError(f"{destination} and its source {source} are of two families")
         if family == AF_INET6 and scope not in (None, RT_SCOPE_NOWHERE):
             raise ValueError("IPv6 routes have no scope")
-        values: Values = {
+        values: RouteValues = {
             "rtm_family": family,
             "rtm_dst_len": length,
             "rtm_table": number if number < 256 else RT_TABLE_COMPAT,
@@ -279,7 +280,7 @@ class Routes:
         return values
 
 
-def _via(gateway: bytes, family: int) -> Values:
+def _via(gateway: bytes, family: int) -> RouteValues:
     """A gateway of the route's own family is RTA_GATEWAY, one of another is RTA_VIA (struct rtvia: u16
     family, address)."""
     other = FAMILY_OF_LENGTH[len(gateway)]

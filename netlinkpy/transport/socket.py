@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..wire.attributes import Values
     from ..wire.columns import Table
-    from ..wire.message import Message
+    from ..wire.message import Message, V
     from ..wire.transaction import Answer, Reply, Sink
 
 
@@ -150,7 +150,14 @@ class Socket:
         self.close()
 
     def request(
-        self, message: Message, type: int, flags: int, values: Values, *, verb: str = "", hint: str = ""
+        self,
+        message: Message[V],
+        type: int,
+        flags: int,
+        values: V | Values,
+        *,
+        verb: str = "",
+        hint: str = "",
     ) -> list[Values]:
         """Send one message, wait for its ack, and return the replies that came before it (an echo, the answer
         of a GET).
@@ -160,38 +167,44 @@ class Socket:
         (answer,) = self.ask([Request(verb, message, type, flags | NLM_F_ACK, values)], hint=hint)
         return answer.parsed()
 
-    def get(self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = "") -> Values:
+    def get(
+        self, message: Message[V], type: int, values: V | Values, *, verb: str = "", hint: str = ""
+    ) -> Values:
         """Return the one reply to a GET that names one object. Raise NetlinkError as request()."""
         return self._get(message, type, values, verb, hint).parsed()[0]
 
     def get_body(
-        self, message: Message, type: int, values: Values, *, verb: str = "", hint: str = ""
+        self, message: Message[V], type: int, values: V | Values, *, verb: str = "", hint: str = ""
     ) -> bytes:
         """As get(), the reply not yet parsed."""
         return self._get(message, type, values, verb, hint).replies[0].body
 
-    def _get(self, message: Message, type: int, values: Values, verb: str, hint: str) -> Answer:
+    def _get(self, message: Message[V], type: int, values: V | Values, verb: str, hint: str) -> Answer:
         (answer,) = self.ask([Request(verb, message, type, 0, values)], hint=hint)
         if not answer.get():
             text = "the kernel acknowledged and answered nothing"
             raise NetlinkError(errno.ENODATA, verb, where=self.where, text=text)
         return answer
 
-    def dump(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Values]:
+    def dump(self, message: Message[V], type: int, values: V | Values, *, verb: str = "") -> list[Values]:
         """Return all entries the kernel has for a GET. Begun again when changes interrupt it, 8 times at
         most; then raise DumpInterruptedError, with what came in its `partial`."""
         return self._dump(message, type, values, verb).parsed()
 
-    def dump_bodies(self, message: Message, type: int, values: Values, *, verb: str = "") -> list[Reply]:
+    def dump_bodies(
+        self, message: Message[V], type: int, values: V | Values, *, verb: str = ""
+    ) -> list[Reply]:
         """As dump(), the replies not yet parsed."""
         return self._dump(message, type, values, verb).replies
 
-    def gather(self, message: Message, type: int, values: Values, table: Table, *, verb: str = "") -> None:
+    def gather(
+        self, message: Message[V], type: int, values: V | Values, table: Table, *, verb: str = ""
+    ) -> None:
         """As dump(), into a table (emptied each time the dump is begun)."""
         self._dump(message, type, values, verb, table)
 
     def _dump(
-        self, message: Message, type: int, values: Values, verb: str, table: Table | None = None
+        self, message: Message[V], type: int, values: V | Values, verb: str, table: Table | None = None
     ) -> Answer:
         request = Request(verb, message, type, NLM_F_DUMP, values)
         for _ in range(DUMP_TRIES):

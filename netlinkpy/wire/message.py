@@ -15,9 +15,25 @@ from .errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
+    from typing import Any, Generic
+
+    from typing_extensions import TypeVar
 
     from .attributes import Values
+
+    V = TypeVar("V", bound=Mapping[Any, Any], default=Any)  # the values sent: rtnetlink/typed_values.py
+
+    class _Typed(Codec, Generic[V]):
+        pass
+else:
+    V = None
+
+    class _Typed(Codec):
+        __slots__ = ()
+
+        def __class_getitem__(cls, _):
+            return cls
 
 
 class Header:
@@ -49,7 +65,7 @@ class Header:
         return values
 
 
-class Message(Codec):
+class Message(_Typed[V]):
     """A message, or a nest that begins with a header of its own (the peer of a veth is a whole ifinfomsg)."""
 
     __slots__ = ("attributes", "header", "name")
@@ -59,7 +75,7 @@ class Message(Codec):
         self.header = header
         self.attributes = attributes
 
-    def pack(self, values: Values) -> bytes:
+    def pack(self, values: V | Values) -> bytes:
         """The body (what follows nlmsghdr) of `values`: attributes in the dict's order, None left out.
 
         ValueError names the attribute that does not fit."""
@@ -67,7 +83,7 @@ class Message(Codec):
         self.put(out, values, {}, None)
         return bytes(out)
 
-    def put(self, out: bytearray, value: Values, around: Values, slots: list[Placed] | None) -> None:
+    def put(self, out: bytearray, value: Any, around: Values, slots: list[Placed] | None) -> None:
         if slots is not None:
             value = self.header.place(value, len(out), slots)
         out += self.header.pack(value)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .attributes import Placed, Values
-    from .message import Message
+    from .message import Message, V
 
 _NUMBER = Struct("=I")
 _SEQUENCE_OFFSET = 8  # of nlmsg_seq
@@ -32,7 +32,7 @@ class Template:
         self.places: list[Placed] = []
         self.messages: list[tuple[Message, int]] = []  # each message's description, and where it begins
 
-    def add(self, message: Message, type: int, flags: int, values: Values) -> None:
+    def add(self, message: Message[V], type: int, flags: int, values: V | Values) -> None:
         """Append one message."""
         start = len(self._data)
         self._data += bytes(NLMSG_HDRLEN)

@@ -28,7 +28,7 @@ from .extack import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
     from .attributes import Values
@@ -56,7 +56,7 @@ class Request(Record):
     message: Message
     type: int
     flags: int
-    values: Values
+    values: Mapping[Any, Any]
 
     if not TYPE_CHECKING:
 

@@ -22,7 +22,7 @@ from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.rtnetlink.rule import RULE
 from tests.support import strategies
 
-MESSAGES = [LINK, ADDRESS, ROUTE, NEIGHBOUR, NSID, RULE]
+MESSAGES: list[Message] = [LINK, ADDRESS, ROUTE, NEIGHBOUR, NSID, RULE]
 named = pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
 
 

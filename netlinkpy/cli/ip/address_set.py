@@ -20,6 +20,7 @@ from .inet import Prefix, address, prefix
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...wire.attributes import Values
+    from ...wire.rtnetlink.typed_values import AddressValues
     from .session import Session
 
 SETTABLE = ("nodad", "home", "mngtmpaddr", "noprefixroute", "autojoin", "optimistic")
@@ -132,12 +133,12 @@ class _AddressWords:
         self.family = self.family or (AF_INET if len(found) == 4 else AF_INET6)
         return found
 
-    def values(self, session: Session, *, deleting: bool) -> Values:
+    def values(self, session: Session, *, deleting: bool) -> AddressValues:
         """The message."""
         if self.device is None:
             raise CommandError('Not enough information: "dev" argument is required.')
         length = self.peer.length if self.peer else self.local.length if self.local else 0
-        values: Values = {"ifa_family": self.family, "ifa_prefixlen": length}
+        values: AddressValues = {"ifa_family": self.family, "ifa_prefixlen": length}
         local = self.local.address if self.local else b""
         if local:
             values["local"] = local

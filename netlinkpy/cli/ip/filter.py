@@ -26,6 +26,7 @@ from .inet import Prefix, prefix
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...wire.attributes import Values
+    from ...wire.rtnetlink.typed_values import LinkValues
     from .session import Session
 
 
@@ -118,9 +119,9 @@ class Filter:
     # -- links
     # --------------------------------------------------------------------------------------------------------
 
-    def request(self) -> Values:
+    def request(self) -> LinkValues:
         """What the kernel can filter by."""
-        values: Values = {}
+        values: LinkValues = {}
         if self.master:
             values["master"] = self.master
         if self.kind is not None and not self.kind.endswith("_slave"):

@@ -15,6 +15,7 @@ from .link_words import LinkWords
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...wire.attributes import Values
+    from ...wire.rtnetlink.typed_values import LinkValues
     from .session import Session
 
 
@@ -92,6 +93,6 @@ def change_properties(session: Session, words: Words) -> None:
         device = word
     if device is None:
         raise CommandError('Not enough information: "dev" argument is required.', 255, final=True)
-    values: Values = {"ifi_index": session.index(device)}
+    values: LinkValues = {"ifi_index": session.index(device)}
     values["prop_list"] = {"alt_ifname": names}
     session.socket.request(LINK, type, flags, values, verb=f"change names of link {device}")

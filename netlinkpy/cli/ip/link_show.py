@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...wire.attributes import Values
+    from ...wire.rtnetlink.typed_values import LinkValues
     from ..output import Field
     from .grammar import Words
     from .session import Session
@@ -44,7 +45,7 @@ def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
             raise CommandError(f'Device "{wanted.device}" does not exist.')
         session.remember([found])
         return [found]
-    values: Values = {"ifi_family": family}
+    values: LinkValues = {"ifi_family": family}
     filtered = family in (0, AF_PACKET)
     if filtered:
         values.update(wanted.request())

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...wire.attributes import Values
+    from ...wire.rtnetlink.typed_values import NeighbourValues
     from ..output import Field
     from .session import Session
 
@@ -105,7 +106,7 @@ class _Filter:
 
     def fetch(self, session: Session) -> list[Values]:
         """The neighbours asked for."""
-        values: Values = {"ndm_family": self.family, "ndm_flags": NTF_PROXY if self.proxy else 0}
+        values: NeighbourValues = {"ndm_family": self.family, "ndm_flags": NTF_PROXY if self.proxy else 0}
         if self.index:
             values["ifindex"] = self.index
         if self.master:
@@ -203,7 +204,7 @@ def delete(session: Session, words: Words) -> None:
 
 
 def _modify(session: Session, words: Words, type: int, flags: int) -> None:
-    values: Values = {"ndm_state": NUD_PERMANENT, "ndm_flags": 0}
+    values: NeighbourValues = {"ndm_state": NUD_PERMANENT, "ndm_flags": 0}
     target: bytes | None = None
     device: str | None = None
     while words:

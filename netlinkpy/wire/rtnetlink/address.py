@@ -6,11 +6,15 @@ from ..attributes import Attributes
 from ..codecs import IP, S32, STRING, U8, U32, Fields
 from ..message import Header, Message
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .typed_values import AddressValues
+
 CACHEINFO = Fields(
     "=IIII", "ifa_prefered ifa_valid cstamp tstamp"
 )  # seconds, seconds, hundredths, hundredths
 IFADDRMSG = Header("=BBBBI", "ifa_family ifa_prefixlen ifa_flags ifa_scope ifa_index")
-ADDRESS = Message(
+ADDRESS: Message[AddressValues] = Message(
     "address",
     IFADDRMSG,
     Attributes(

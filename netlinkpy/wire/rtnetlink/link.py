@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .kind import Kind
+    from .typed_values import LinkValues
 
 IFINFOMSG = Header("=BxHiII", "ifi_family ifi_type ifi_index ifi_flags ifi_change")
 
@@ -131,4 +132,4 @@ LINK_ATTRIBUTES = Attributes(
     tso_max_segs=(60, U32),
     allmulti=(61, U32),
 )
-LINK = Message("link", IFINFOMSG, LINK_ATTRIBUTES)
+LINK: Message[LinkValues] = Message("link", IFINFOMSG, LINK_ATTRIBUTES)

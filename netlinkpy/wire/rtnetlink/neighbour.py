@@ -7,9 +7,13 @@ from ..attributes import Attributes
 from ..codecs import BE16, IP, LLADDR, RAW, S32, U8, U16, U32, Fields
 from ..message import Header, Message
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .typed_values import NeighbourValues
+
 CACHEINFO = Fields("=IIII", "confirmed used updated refcnt")  # hundredths of a second ago, but the last
 NDMSG = Header("=BxxxiHBB", "ndm_family ndm_ifindex ndm_state ndm_flags ndm_type")
-NEIGHBOUR = Message(
+NEIGHBOUR: Message[NeighbourValues] = Message(
     "neighbour",
     NDMSG,
     Attributes(

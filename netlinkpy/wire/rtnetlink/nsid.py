@@ -6,8 +6,12 @@ from ..attributes import Attributes
 from ..codecs import S32, U32
 from ..message import Header, Message
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .typed_values import NsidValues
+
 RTGENMSG = Header("=Bxxx", "rtgen_family")
-NSID = Message(
+NSID: Message[NsidValues] = Message(
     "namespace id",
     RTGENMSG,
     Attributes(

@@ -13,6 +13,7 @@ from ..message import Header, Message
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..attributes import Placed, Values
+    from .typed_values import RouteValues
 
 
 METRICS = Attributes(  # RTAX_
@@ -83,7 +84,7 @@ RTMSG = Header(
     "=BBBBBBBBI",
     "rtm_family rtm_dst_len rtm_src_len rtm_tos rtm_table rtm_protocol rtm_scope rtm_type rtm_flags",
 )
-ROUTE = Message(
+ROUTE: Message[RouteValues] = Message(
     "route",
     RTMSG,
     Attributes(

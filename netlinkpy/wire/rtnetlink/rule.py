@@ -6,8 +6,12 @@ from ..attributes import Attributes
 from ..codecs import IP, RAW, STRING, U8, U32
 from ..message import Header, Message
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .typed_values import RuleValues
+
 FIB_RULE_HDR = Header("=BBBBBxxBI", "family dst_len src_len tos table action flags")
-RULE = Message(
+RULE: Message[RuleValues] = Message(
     "rule",
     FIB_RULE_HDR,
     Attributes(
