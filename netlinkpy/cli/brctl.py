@@ -132,7 +132,7 @@ def _switch(word: str) -> int:
 
 
 def _number(text: str, what: str) -> float:
-    """A number as strtod() reads it, hexadecimal too."""
+    """Return a number as strtod() reads it, hexadecimal too."""
     try:
         number = float(int(text, 16)) if text.lower().startswith("0x") else float(text)
     except ValueError:
@@ -247,6 +247,6 @@ COMMANDS: dict[str, tuple[int, Callable[[Bridges, Sequence[str]], None], str, st
 
 
 def usage() -> str:
-    """The table of all commands."""
+    """Return the table of all commands."""
     lines = [f"\t{name:<10}\t{words}\t{does}" for name, (_, _, words, does) in COMMANDS.items()]
     return "\n".join(["Usage: brctl [commands]", "commands:", *lines]) + "\n"

@@ -24,11 +24,11 @@ class Bridges:
         self.socket = socket
 
     def links(self) -> list[Values]:
-        """All links."""
+        """Return all links."""
         return self.socket.dump(LINK, RTM_GETLINK, {"ext_mask": RTEXT_FILTER_SKIP_STATS}, verb="list links")
 
     def find(self, name: str) -> Values | None:
-        """A link by its name, None where there is none."""
+        """Return a link by its name, None if there is none."""
         if not 0 < len(name.encode("utf-8", "surrogateescape")) < 16:
             return None
         values = {"ifname": name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
@@ -40,7 +40,7 @@ class Bridges:
             return None
 
     def bridge(self, name: str) -> Values:
-        """A bridge by its name."""
+        """Return a bridge by its name."""
         link = self.find(name)
         if link is None:
             raise CommandError(f"bridge {name} does not exist!")
@@ -57,5 +57,5 @@ class Bridges:
 
 
 def is_bridge(link: Values) -> bool:
-    """Whether a link is a bridge."""
+    """Return whether a link is a bridge."""
     return bool(link.get("linkinfo", {}).get("kind") == "bridge")

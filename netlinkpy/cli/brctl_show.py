@@ -46,7 +46,7 @@ def show(bridges: Bridges, names: Sequence[str]) -> None:
 
 
 def _bridge_id(packed: bytes) -> str:
-    """A bridge id (IEEE 802.1D, 9.2.5): two bytes of priority, six of address."""
+    """Return a bridge id (IEEE 802.1D, 9.2.5): two bytes of priority, six of address."""
     return f"{packed[:2].hex()}.{packed[2:].hex()}"
 
 

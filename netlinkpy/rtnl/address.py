@@ -66,7 +66,7 @@ class Address(KernelRecord):
 
     @classmethod
     def from_body(cls, body: bytes) -> Address:
-        """The record of one address message without its nlmsghdr."""
+        """Return the record of one address message without its nlmsghdr."""
         values = ADDRESS.parse(body)
         get = values.get
         whole: bytes = get("address", b"")
@@ -98,7 +98,7 @@ class Addresses:
         self._socket = rt.socket
 
     def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Address]:
-        """All addresses, or those of one link, or of one family (socket.AF_INET, AF_INET6): the kernel
+        """Return all addresses, or those of one link, or of one family (socket.AF_INET, AF_INET6): the kernel
         filters."""
         values: AddressValues = {"ifa_family": family}
         if dev is not None:
@@ -107,8 +107,8 @@ class Addresses:
         return [Address.from_body(reply.body) for reply in replies]
 
     def find(self, address: str, *, dev: str | int | None = None) -> Address | None:
-        """An address ("10.0.0.1", or "10.0.0.1/16" where the length matters) of a link, or of any; None where
-        there is none."""
+        """Return an address ("10.0.0.1", or "10.0.0.1/16" where the length matters) of a link, or of any,
+        None if there is none."""
         packed, length = parse_prefix(address)
         stated = "/" in address
         for found in self.list(dev=dev, family=FAMILY_OF_LENGTH[len(packed)]):
@@ -132,7 +132,7 @@ class Addresses:
         metric: int | None = None,
         replace: bool = False,
     ) -> None:
-        """Give a link an address ("172.17.42.1/16").
+        """Add an address to a link ("172.17.42.1/16").
 
         broadcast: an address, or "+" for the highest of the net; nodad: IPv6 without duplicate address
         detection, usable at once (RFC 4862); prefix_route: have the kernel add the route of the net; valid
@@ -163,13 +163,13 @@ class Addresses:
         self._socket.request(ADDRESS, RTM_NEWADDR, how, values, verb=verb)
 
     def delete(self, address: str, *, dev: str | int, peer: str | None = None) -> None:
-        """Take an address away. NetlinkError (EADDRNOTAVAIL) where the link has it not."""
+        """Delete an address. Raise NetlinkError (EADDRNOTAVAIL) if the link does not have it."""
         values = self._values(address, dev, peer)
         verb = f"delete address {address} of {dev}"
         self._socket.request(ADDRESS, RTM_DELADDR, 0, values, verb=verb)
 
     def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
-        """Give links many addresses, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses,
+        """Add many addresses to links, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses,
         prefix_length (default: whole addresses), dev (an index for each row, or one name or index for all).
         One value for all: scope, nodad, prefix_route, family (AF_INET), on_error (as in
         routes.add_many())."""
@@ -180,7 +180,7 @@ class Addresses:
         return self._many(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, "replace", addresses, **columns)
 
     def delete_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
-        """Take many addresses away: addresses, prefix_length and dev as in add_many()."""
+        """Delete many addresses: addresses, prefix_length and dev as in add_many()."""
         return self._many(RTM_DELADDR, 0, "delete", addresses, **columns)
 
     def _many(
@@ -220,10 +220,10 @@ class Addresses:
         )
 
     def columns(self, *, dev: str | int | None = None, family: int = AF_INET) -> dict[str, memoryview]:
-        """The addresses of one family as columns of plain buffers, which numpy wraps without a copy: address
-        and local (the same but on point-to-point links; IPv6 has no local without a peer; 4 or 16 bytes a
-        row), prefix_length, index, scope, flags; and present: for each row a number whose bit i says that
-        column i was there."""
+        """Return the addresses of one family as columns of plain buffers, which numpy wraps without a copy:
+        address and local (the same but on point-to-point links; IPv6 has no local without a peer; 4 or 16
+        bytes a row), prefix_length, index, scope, flags; and present: for each row a number whose bit i says
+        that column i was there."""
         width = packed_width(family)
         fields = {
             "address": Field("address", width),

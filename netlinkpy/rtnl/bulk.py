@@ -68,7 +68,7 @@ class Column:
 
 
 def numbers(name: str, values: Any, width: int) -> Column:
-    """A column of unsigned numbers. ValueError or TypeError where they do not fit."""
+    """Return a column of unsigned numbers. Raise ValueError or TypeError if they do not fit."""
     if isinstance(values, int):
         try:
             return Column(name, width, values.to_bytes(width, byteorder), 0, None)
@@ -87,13 +87,13 @@ def numbers(name: str, values: Any, width: int) -> Column:
 
 
 def addresses(name: str, values: Any, width: int) -> Column:
-    """A column of IP addresses of `width` bytes: text; or packed in network order (a buffer of bytes); or
-    IPv4 ones as numbers in the host's order (a buffer of four-byte items)."""
+    """Return a column of IP addresses of `width` bytes: text; or packed in network order (a buffer of bytes);
+    or IPv4 ones as numbers in the host's order (a buffer of four-byte items)."""
     return _packed(name, values, width, parse_ip, format_ip)
 
 
 def macs(name: str, values: Any) -> Column:
-    """A column of hardware addresses: text, or packed (a buffer of bytes)."""
+    """Return a column of hardware addresses: text, or packed (a buffer of bytes)."""
     return _packed(name, values, 6, parse_mac, format_mac)
 
 
@@ -133,7 +133,8 @@ def _buffer(name: str, values: Any) -> memoryview | None:
 
 
 def count_rows(columns: Iterable[Column]) -> int:
-    """How many rows the columns have; ValueError where they differ. (All single values: one row.)"""
+    """Return how many rows the columns have. Raise ValueError if they differ. (All single values: one
+    row.)"""
     counts = {column.name: column.rows for column in columns if column.rows is not None}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} {rows}" for name, rows in counts.items())
@@ -154,8 +155,8 @@ def send(
     """Send one message for each row: `values` with each column's value in the Slot that bears the column's
     name.
 
-    Gives the refused rows (on_error="continue"), or raises BulkError for them (on_error="raise").
-    OverrunError, DeadlineError: from some row on it is not known what became of them."""
+    Return the refused rows (on_error="continue"), or raise BulkError for them (on_error="raise").
+    Raise OverrunError or DeadlineError if from some row on the outcome is not known."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     rows = count_rows(columns)
@@ -189,5 +190,5 @@ def send(
 
 
 def slot(column: Column) -> Slot:
-    """The place of a column's values in a message."""
+    """Return the place of a column's values in a message."""
     return Slot(column.name, column.width)

@@ -9,11 +9,11 @@ from .values import format_ip
 
 
 def claim_name(bridge_index: int, packed: bytes) -> str:
-    """The name that says that an address (4 or 16 bytes) on a bridge is taken."""
+    """Return the name that says that an address (4 or 16 bytes) on a bridge is taken."""
     return f"ip:{bridge_index}:{format_ip(packed)}"
 
 
 def claimed_address(name: str, bridge_index: int) -> str | None:
-    """The address that a name claims on a bridge, None where it is no claim there."""
+    """Return the address that a name claims on a bridge, None if it is no claim there."""
     prefix = f"ip:{bridge_index}:"
     return name[len(prefix) :] if name.startswith(prefix) else None

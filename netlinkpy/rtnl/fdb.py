@@ -49,7 +49,7 @@ class ForwardingEntry(KernelRecord):
 
     @classmethod
     def from_body(cls, body: bytes) -> ForwardingEntry:
-        """The record of one message without its nlmsghdr."""
+        """Return the record of one message without its nlmsghdr."""
         values = NEIGHBOUR.parse(body)
         mac = format_mac(values.get("lladdr", b""))
         return cls(
@@ -65,14 +65,14 @@ class ForwardingEntries:
         self._socket = rt.socket
 
     def list(self, *, bridge: str | int | None = None) -> builtins.list[ForwardingEntry]:
-        """All entries, or those of one bridge: the kernel filters."""
+        """Return all entries, or those of one bridge: the kernel filters."""
         values = self._filter(bridge)
         replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list forwarding entries")
         return [ForwardingEntry.from_body(reply.body) for reply in replies]
 
     def find(self, mac: str, *, bridge: str | int) -> ForwardingEntry | None:
-        """The port of a bridge that a hardware address is behind, None where it is not known (Linux 5.0 and
-        later)."""
+        """Return the port of a bridge that a hardware address is behind, None if it is not known (Linux 5.0
+        and later)."""
         values = {**self._filter(bridge), "lladdr": parse_mac(mac)}
         try:
             body = self._socket.get_body(NEIGHBOUR, RTM_GETNEIGH, values, verb=f"find forwarding entry {mac}")
@@ -83,15 +83,15 @@ class ForwardingEntries:
         return ForwardingEntry.from_body(body)
 
     def add(self, mac: str, *, dev: str | int, state: str = "static", replace: bool = False) -> None:
-        """Say that a hardware address is behind a port of a bridge. NetlinkError (EEXIST) where it is known,
-        unless replace."""
+        """Add an entry: a hardware address is behind a port of a bridge. Raise NetlinkError (EEXIST) if the
+        address is known, unless replace."""
         how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
         values = {**self._values(state), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
         verb = f"add forwarding entry {mac} to {dev}"
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
     def delete(self, mac: str, *, dev: str | int) -> None:
-        """Forget an address behind a port. NetlinkError (ENOENT) where it is not known."""
+        """Delete an address behind a port. Raise NetlinkError (ENOENT) if it is not known."""
         values = {**self._values("static"), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
         verb = f"delete forwarding entry {mac} of {dev}"
         self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, values, verb=verb)
@@ -111,13 +111,13 @@ class ForwardingEntries:
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, "replace", macs, dev, state, on_error)
 
     def delete_many(self, macs: Any, *, dev: Any, on_error: str = "raise") -> builtins.list[RowError]:
-        """Forget many entries: macs and dev as in add_many()."""
+        """Delete many entries: macs and dev as in add_many()."""
         return self._many(RTM_DELNEIGH, 0, "delete", macs, dev, "static", on_error)
 
     def columns(self, *, bridge: str | int | None = None) -> dict[str, memoryview]:
-        """Forwarding entries as columns of plain buffers, which numpy wraps without a copy: mac (6 bytes a
-        row), index, bridge, state, flags; and present: for each row a number whose bit i says that column i
-        was there."""
+        """Return forwarding entries as columns of plain buffers, which numpy wraps without a copy: mac (6
+        bytes a row), index, bridge, state, flags; and present: for each row a number whose bit i says that
+        column i was there."""
         fields = {
             "mac": Field("lladdr", 6),
             "index": number(NEIGHBOUR, "ndm_ifindex"),

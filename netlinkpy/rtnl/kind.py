@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def check_parts(name: str, given: Iterable[str]) -> None:
-    """Check that a new link of a kind has what it must have: "link", "peer", options. TypeError where it has
-    not, or has a parent or a peer and is of a kind without."""
+    """Check that a new link of a kind has what it must have: "link", "peer", options. Raise TypeError if it
+    does not, or if it has a parent or a peer and its kind takes none."""
     kind = find(name)
     parts = set(given)
     for needed in kind.needs if kind else ():
@@ -32,14 +32,14 @@ def check_parts(name: str, given: Iterable[str]) -> None:
 
 
 def has_parent(name: str) -> bool:
-    """Whether a kind's parent is IFLA_LINK of the message, not an option of its own."""
+    """Return whether a kind's parent is IFLA_LINK of the message, not an option of its own."""
     kind = find(name)
     return kind is None or "link" in kind.takes
 
 
 def read_options(rt: RTNetlink, name: str, given: dict[str, Any]) -> Values:
-    """The attributes of options by name. TypeError where the kind has no such option; ValueError or TypeError
-    where a value cannot be; NetlinkError (ENODEV) where it names a link that is not there."""
+    """Return the attributes of options by name. Raise TypeError if the kind has no such option, ValueError or
+    TypeError if a value cannot be, NetlinkError (ENODEV) if it names a link that is not there."""
     kind = find(name)
     if kind is None:
         if given:
@@ -65,7 +65,7 @@ _WORDS = {"link": "a parent: link=", "peer": "a peer"}
 
 
 def _attribute(option: Option, value: Any) -> str:
-    """The attribute that takes a value: addresses of IPv4 and IPv6 have one each."""
+    """Return the attribute that takes a value: addresses of IPv4 and IPv6 have one each."""
     codec = option.codec
     other = option.other and isinstance(codec, Sized) and len(value) not in codec.lengths
     return option.other if other else option.name

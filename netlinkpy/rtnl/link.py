@@ -69,7 +69,7 @@ class Link(KernelRecord):
 
     @property
     def peer_nsid(self) -> int | None:
-        """The id of the namespace that its peer is in, None where it is this one or there is none."""
+        """The id of the namespace that its peer is in, None if it is this one or there is none."""
         return self.link_nsid if _is_paired(self.kind) else None
 
     @property
@@ -96,7 +96,7 @@ class Link(KernelRecord):
 
     @classmethod
     def from_body(cls, body: bytes) -> Link:
-        """The record of one link message without its nlmsghdr."""
+        """Return the record of one link message without its nlmsghdr."""
         table = Table(plan(), 2, keep=True)
         message = frame(RTM_NEWLINK, 0, 0, body)
         table.feed(message, len(message))
@@ -123,12 +123,12 @@ def _is_paired(name: str) -> bool:
 
 
 def columns() -> Plan:
-    """The columns of links."""
+    """Return the columns of links."""
     return _plans.get("columns") or _plans.setdefault("columns", Plan(LINK, RTM_NEWLINK, _fields()))
 
 
 def plan() -> Plan:
-    """What a Link is read from."""
+    """Return what a Link is read from."""
     if "records" not in _plans:
         lengths = {
             "address_length": Field("address", 2, "H", length=True),
@@ -162,7 +162,7 @@ def _fields() -> dict[str, Field]:
 
 
 def read(table: Table) -> builtins.list[Link]:
-    """The links of a table that was made with plan() and keep=True."""
+    """Return the links of a table that was made with plan() and keep=True."""
     links = []
     new = Link.from_row
     names = (*_NAMES, "operstate", "group", "txqueuelen", "address_length", "broadcast_length")

@@ -41,7 +41,7 @@ class Links:
         self._socket = rt.socket
 
     def get(self, dev: str | int) -> Link:
-        """A link by index, name or alternative name. NetlinkError (ENODEV) where there is none."""
+        """Return a link by index, name or alternative name. Raise NetlinkError (ENODEV) if there is none."""
         verb = f"find link {dev}"
         values = {**_named(dev), "ext_mask": RTEXT_FILTER_SKIP_STATS}
         return Link.from_body(self._socket.get_body(LINK, RTM_GETLINK, values, verb=verb))
@@ -56,14 +56,14 @@ class Links:
             return None
 
     def list(self, *, master: str | int | None = None, kind: str | None = None) -> builtins.list[Link]:
-        """All links, or the ports of one bridge, or those of one kind: the kernel filters."""
+        """Return all links, or the ports of one bridge, or those of one kind: the kernel filters."""
         return read(self._gather(Table(plan(), keep=True), master, kind))
 
     def columns(self, *, master: str | int | None = None, kind: str | None = None) -> dict[str, memoryview]:
-        """Links as columns of plain buffers, which numpy wraps without a copy: index, flags, mtu, master,
-        link, link_nsid, operstate, group, txqueuelen; name (16 bytes a row, padded with NUL), kind, address,
-        broadcast (32 bytes a row); and present: for each row a number whose bit i says that column i was
-        there (the others are zero). Filters as in list()."""
+        """Return links as columns of plain buffers, which numpy wraps without a copy: index, flags, mtu,
+        master, link, link_nsid, operstate, group, txqueuelen; name (16 bytes a row, padded with NUL), kind,
+        address, broadcast (32 bytes a row); and present: for each row a number whose bit i says that column i
+        was there (the others are zero). Filters as in list()."""
         return self._gather(Table(columns()), master, kind).columns()
 
     def _gather(self, table: Table, master: str | int | None, kind: str | None) -> Table:
@@ -97,7 +97,7 @@ class Links:
         altnames: Iterable[str] = (),
         **options: Any,
     ) -> Link:
-        """Make a link and return it as the kernel has it.
+        """Create a link and return it as the kernel has it.
 
         kind: one of wire/rtnetlink/kinds/ ("bridge", "veth", "vlan" ...), or any that needs no options;
         options: those of the kind, by the kernel's names without prefix or by ip's words, in the kernel's
@@ -235,16 +235,16 @@ class Links:
         self._socket.request(LINK, RTM_NEWLINK, 0, values, verb=verb)
 
     def delete(self, dev: str | int) -> None:
-        """Remove a link (about 20 ms for a veth pair, whose other end goes with it). NetlinkError (ENODEV)
-        where there is none."""
+        """Remove a link (about 20 ms for a veth pair, whose other end goes with it). Raise NetlinkError
+        (ENODEV) if there is none."""
         self._socket.request(LINK, RTM_DELLINK, 0, _named(dev), verb=f"delete link {dev}")
 
     def add_altnames(self, dev: str | int, names: Iterable[str]) -> None:
-        """Give a link alternative names. NetlinkError (EEXIST) where one is any link's name already."""
+        """Add alternative names to a link. Raise NetlinkError (EEXIST) if one is any link's name already."""
         self._properties(dev, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, names, "add alternative names to")
 
     def delete_altnames(self, dev: str | int, names: Iterable[str]) -> None:
-        """Take alternative names away."""
+        """Delete alternative names."""
         self._properties(dev, RTM_DELLINKPROP, 0, names, "delete alternative names of")
 
     def _properties(self, dev: str | int, type: int, flags: int, names: Iterable[str], verb: str) -> None:
@@ -254,8 +254,8 @@ class Links:
 
 
 def _named(dev: str | int) -> LinkValues:
-    """What names a link in a message: its index, its name, or (longer than a name can be) an alternative
-    name."""
+    """Return what names a link in a message: its index, its name, or (longer than a name can be) an
+    alternative name."""
     if isinstance(dev, int):
         return {"ifi_index": check_number(dev, 1, 0x7FFFFFFF, "an interface index")}
     check_altname(dev)
@@ -276,7 +276,7 @@ def _settings(address: str | None, mtu: int | None, group: int | None, txqueuele
 
 
 def _peer_data(peer: Peer | str) -> tuple[LinkValues, Netns | None]:
-    """The message of a veth's other end, and the namespace to be closed once it is sent."""
+    """Return the message of a veth's other end, and the namespace to be closed once it is sent."""
     peer = Peer(peer) if isinstance(peer, str) else peer
     if not isinstance(peer, Peer):
         raise TypeError(f"a peer is a Peer or a name, not {peer!r}")

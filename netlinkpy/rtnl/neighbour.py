@@ -44,7 +44,7 @@ class Neighbour(KernelRecord):
 
     @classmethod
     def from_body(cls, body: bytes) -> Neighbour:
-        """The record of one neighbour message without its nlmsghdr."""
+        """Return the record of one neighbour message without its nlmsghdr."""
         values = NEIGHBOUR.parse(body)
         return cls.from_row(
             (
@@ -68,7 +68,7 @@ class Neighbours:
         self._socket = rt.socket
 
     def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Neighbour]:
-        """All neighbours, or those of one link, or of one family: the kernel filters."""
+        """Return all neighbours, or those of one link, or of one family: the kernel filters."""
         values: NeighbourValues = {"ndm_family": family}
         if dev is not None:
             values["ifindex"] = self._rt.index(dev)
@@ -76,7 +76,7 @@ class Neighbours:
         return [Neighbour.from_body(reply.body) for reply in replies]
 
     def find(self, address: str, *, dev: str | int) -> Neighbour | None:
-        """What is known of an IP address on a link, None where nothing is (Linux 5.0 and later)."""
+        """Return what is known of an IP address on a link, None if nothing is (Linux 5.0 and later)."""
         values = self._values(address, dev)
         try:
             body = self._socket.get_body(NEIGHBOUR, RTM_GETNEIGH, values, verb=f"find neighbour {address}")
@@ -89,8 +89,8 @@ class Neighbours:
     def add(
         self, address: str, *, mac: str, dev: str | int, state: int = NUD_PERMANENT, replace: bool = False
     ) -> None:
-        """Say which hardware address an IP address has on a link. NetlinkError (EEXIST) where it is known,
-        unless replace."""
+        """Add the hardware address that an IP address has on a link. Raise NetlinkError (EEXIST) if one is
+        known, unless replace."""
         values = {
             **self._values(address, dev),
             "ndm_state": check_number(state, 0, 0xFFFF, "state"),
@@ -101,7 +101,7 @@ class Neighbours:
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
     def delete(self, address: str, *, dev: str | int) -> None:
-        """Forget a neighbour. NetlinkError (ENOENT) where it is not known."""
+        """Delete a neighbour. Raise NetlinkError (ENOENT) if it is not known."""
         verb = f"delete neighbour {address} of {dev}"
         self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(address, dev), verb=verb)
 
@@ -116,7 +116,7 @@ class Neighbours:
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, "replace", addresses, **columns)
 
     def delete_many(self, addresses: Any, *, dev: Any, **columns: Any) -> builtins.list[RowError]:
-        """Forget many neighbours: addresses and dev as in add_many()."""
+        """Delete many neighbours: addresses and dev as in add_many()."""
         return self._many(RTM_DELNEIGH, 0, "delete", addresses, dev=dev, mac=None, state=0, **columns)
 
     def _many(
@@ -150,9 +150,9 @@ class Neighbours:
         )
 
     def columns(self, *, dev: str | int | None = None, family: int = AF_INET) -> dict[str, memoryview]:
-        """The neighbours of one family as columns of plain buffers, which numpy wraps without a copy: address
-        (4 or 16 bytes a row), mac (6 bytes a row), index, state, flags; and present: for each row a number
-        whose bit i says that column i was there."""
+        """Return the neighbours of one family as columns of plain buffers, which numpy wraps without a copy:
+        address (4 or 16 bytes a row), mac (6 bytes a row), index, state, flags; and present: for each row a
+        number whose bit i says that column i was there."""
         fields = {
             "address": Field("dst", packed_width(family)),
             "mac": Field("lladdr", 6),

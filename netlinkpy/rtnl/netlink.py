@@ -57,8 +57,8 @@ class RTNetlink(Closing):
         return verbs
 
     def index(self, dev: str | int) -> int:
-        """The index of an interface given by name, alternative name or index (which is not looked up).
-        NetlinkError (ENODEV) where there is none of that name."""
+        """Return the index of an interface given by name, alternative name or index (which is not looked up).
+        Raise NetlinkError (ENODEV) if there is none of that name."""
         if isinstance(dev, int):
             from .values import check_number
 

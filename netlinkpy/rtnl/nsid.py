@@ -24,7 +24,7 @@ class NamespaceIds:
         self._socket = rt.socket
 
     def get(self, netns: Target) -> int | None:
-        """The id of a namespace, None where it has none yet."""
+        """Return the id of a namespace, None if it has none yet."""
         with Netns.open(netns) as handle:
             verb = f"find the id of {handle.label}"
             asked = {"fd": handle.fileno()}
@@ -32,7 +32,7 @@ class NamespaceIds:
         return None if number == NETNSA_NSID_NOT_ASSIGNED else number
 
     def set(self, netns: Target, number: int) -> None:
-        """Give a namespace an id. NetlinkError (EEXIST): it has one, or the number is another's."""
+        """Set the id of a namespace. Raise NetlinkError (EEXIST) if it has one, or if the id is another's."""
         check_number(number, 0, 0x7FFFFFFF, "a namespace id")
         with Netns.open(netns) as handle:
             verb = f"give {handle.label} the id {number}"
@@ -40,6 +40,6 @@ class NamespaceIds:
             self._socket.request(NSID, RTM_NEWNSID, 0, values, verb=verb)
 
     def list(self) -> builtins.list[int]:
-        """The ids in use, ascending."""
+        """Return the ids in use, ascending."""
         found = self._socket.dump(NSID, RTM_GETNSID, {}, verb="list namespace ids")
         return sorted(entry["nsid"] for entry in found)

@@ -72,7 +72,7 @@ class Route(KernelRecord):
 
 
 def columns_of(family: int) -> Plan:
-    """The columns of the routes of one family."""
+    """Return the columns of the routes of one family."""
     plan = _plans.get(family)
     if plan is None:
         width = packed_width(family)
@@ -109,7 +109,7 @@ _OIF, _GATEWAY, _SOURCE, _VIA = (1 << bit for bit in (6, 9, 10, 12))
 
 
 def plan(family: int) -> Plan:
-    """What the routes of one family are read from."""
+    """Return what the routes of one family are read from."""
     known = _record_plans.get(family)
     if known is None:
         width = packed_width(family)
@@ -125,7 +125,7 @@ _record_plans: dict[int, Plan] = {}
 
 
 def read(table: Table, family: int) -> builtins.list[Route]:
-    """The routes of a table that was made with plan(family) and keep=True."""
+    """Return the routes of a table that was made with plan(family) and keep=True."""
     routes = []
     new, known_types = Route.from_row, dict(enumerate(TYPES))
     columns = [table.values(name) for name in (*_NUMBERS, "gateway", "prefsrc", "dst")]

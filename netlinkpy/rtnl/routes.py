@@ -52,8 +52,8 @@ class Routes:
     def list(
         self, *, table: str | int | None = "main", family: int = 0, dev: str | int | None = None
     ) -> builtins.list[Route]:
-        """The routes of a table (a number, "main", "local", "default"; None: of all), of one family, of one
-        interface: the kernel filters."""
+        """Return the routes of a table (a number, "main", "local", "default"; None: of all), of one family,
+        of one interface: the kernel filters."""
         routes: builtins.list[Route] = []
         with Quietly():
             for one in (family,) if family else (AF_INET, AF_INET6):
@@ -61,8 +61,8 @@ class Routes:
         return routes if table is None else [route for route in routes if route.table == _table(table)]
 
     def find(self, destination: str, *, table: str | int = "main", family: int = 0) -> Route | None:
-        """The route to a destination ("10.0.0.0/8", "default": IPv4's unless family says so), that of the
-        lowest metric; None where there is none. It reads the whole table."""
+        """Return the route to a destination ("10.0.0.0/8", "default": IPv4's unless family says so), that of
+        the lowest metric, None if there is none. It reads the whole table."""
         if destination == "default":
             family = family or AF_INET
         else:
@@ -125,7 +125,7 @@ class Routes:
         table: str | int = "main",
         type: str = "unicast",
     ) -> None:
-        """Remove the route to a destination; what is given besides must match. NetlinkError (ESRCH) where
+        """Remove the route to a destination; what is given besides must match. Raise NetlinkError (ESRCH) if
         there is none."""
         values = self._values(destination, gateway, dev, metric, table, type, RT_SCOPE_NOWHERE, None)
         self._socket.request(ROUTE, RTM_DELROUTE, 0, values, verb=f"delete route {destination}")
@@ -203,7 +203,7 @@ class Routes:
     def columns(
         self, *, table: str | int | None = "main", family: int = AF_INET, dev: str | int | None = None
     ) -> dict[str, memoryview]:
-        """The routes of one family as columns of plain buffers, which numpy wraps without a copy:
+        """Return the routes of one family as columns of plain buffers, which numpy wraps without a copy:
         destination, gateway, source (packed addresses, 4 or 16 bytes a row), prefix_length, index, metric,
         table, type, scope, protocol; and present: for each row a number whose bit i says that column i was
         there (the others are zero). Filters as in list()."""
@@ -296,7 +296,7 @@ def _type(name: str) -> int:
 
 
 def _scope(kind: int, gateway: bytes | None) -> int:
-    """The scope that `ip route` chooses where none is given."""
+    """Return the scope that `ip route` chooses where none is given."""
     if kind == RTN_LOCAL:
         return RT_SCOPE_HOST
     if kind == RTN_UNICAST and gateway is None:

@@ -14,14 +14,14 @@ BITS = {AF_INET: 32, AF_INET6: 128}
 
 
 def packed_width(family: int) -> int:
-    """How many bytes an address of a family has; ValueError where it has no IP addresses."""
+    """Return how many bytes an address of a family has. Raise ValueError if it has no IP addresses."""
     if family not in BITS:
         raise ValueError(f"{family!r} is no family of IP addresses: AF_INET or AF_INET6")
     return BITS[family] // 8
 
 
 def parse_ip(text: str) -> bytes:
-    """An IPv4 or IPv6 address in network order, 4 or 16 bytes; ValueError where it is none."""
+    """Return an IPv4 or IPv6 address in network order, 4 or 16 bytes. Raise ValueError if it is none."""
     try:
         return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
     except (OSError, ValueError):
@@ -32,8 +32,8 @@ def parse_ip(text: str) -> bytes:
 
 
 def parse_prefix(text: str) -> tuple[bytes, int]:
-    """("172.17.0.0/16") -> address bytes and prefix length; without a slash the whole length. ValueError
-    where it is none."""
+    """Return the address bytes and the prefix length of "172.17.0.0/16"; without a slash the whole length.
+    Raise ValueError if it is none."""
     if not isinstance(text, str):
         _check_text(text, "an IP address")
     address, slash, length = text.partition("/")
@@ -47,13 +47,13 @@ def parse_prefix(text: str) -> tuple[bytes, int]:
 
 
 def format_ip(packed: bytes) -> str:
-    """4 or 16 bytes as text; other lengths as hexadecimal."""
+    """Return 4 or 16 bytes as text; other lengths as hexadecimal."""
     family = FAMILY_OF_LENGTH.get(len(packed))
     return inet_ntop(family, packed) if family else packed.hex()
 
 
 def network(packed: bytes, length: int) -> bytes:
-    """The address with all bits behind the prefix cleared."""
+    """Return the address with all bits behind the prefix cleared."""
     spare = len(packed) * 8 - length
     return (int.from_bytes(packed, "big") >> spare << spare).to_bytes(len(packed), "big")
 
@@ -80,24 +80,25 @@ def parse_lladdr(text: str) -> bytes:
 
 
 def format_mac(packed: bytes) -> str:
-    """Bytes as 02:42:ac:11:00:02."""
+    """Return bytes as 02:42:ac:11:00:02."""
     return packed.hex(":")
 
 
 def check_ifname(name: str) -> str:
-    """A name that a link may bear (dev_valid_name() of the kernel); ValueError says what is wrong with it."""
+    """Return the name if a link may bear it (dev_valid_name() of the kernel). Raise ValueError, which says
+    what is wrong with it."""
     if type(name) is str and name.isalnum() and name.isascii() and len(name) < IFNAMSIZ:
         return name  # as nearly all are
     return _check_name(name, IFNAMSIZ)
 
 
 def check_altname(name: str) -> str:
-    """An alternative name: as a name, but up to 127 bytes and with colons."""
+    """As check_ifname(), for an alternative name: up to 127 bytes, colons too."""
     return _check_name(name, ALTIFNAMSIZ, colon=True)
 
 
 def fits_name(packed: bytes, size: int) -> bool:
-    """Whether bytes can be a name: so many with a NUL behind, and none that no name may have."""
+    """Return whether bytes can be a name: so many with a NUL behind, and none that no name may have."""
     return 0 < len(packed) < size and _NOT_IN_NAMES.isdisjoint(packed)
 
 
@@ -134,7 +135,8 @@ def check_lifetimes(valid: int, preferred: int) -> dict[str, int]:
 
 
 def check_number(value: int, low: int, high: int, what: str) -> int:
-    """A whole number within bounds; ValueError or TypeError says which number is meant."""
+    """Return the number if it is whole and within bounds. Raise ValueError or TypeError, which says which
+    number is meant."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} is a number, not {value!r}")
     if not low <= value <= high:

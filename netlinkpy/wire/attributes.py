@@ -64,7 +64,7 @@ class Attributes(Codec):
         self.nested = NLA_F_NESTED if flagged else 0
 
     def type_of(self, name: str) -> tuple[int, Codec]:
-        """The number and codec of an attribute; KeyError where the table has no such name."""
+        """Return the number and codec of an attribute. Raise KeyError if the table has no such name."""
         return self._by_name[name]
 
     def pack(self, value: Values) -> bytes:

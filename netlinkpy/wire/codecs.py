@@ -25,11 +25,11 @@ class Codec:
     nested = 0  # NLA_F_NESTED, where the sender has to set it
 
     def pack(self, value: Any) -> bytes:
-        """The payload of a value; ValueError or TypeError when the value does not fit."""
+        """Return the payload of a value. Raise ValueError or TypeError if the value does not fit."""
         raise NotImplementedError
 
     def parse(self, payload: bytes, around: Values) -> Any:
-        """The value of a payload; `around` holds what was parsed before it on the same level."""
+        """Return the value of a payload; `around` holds what was parsed before it on the same level."""
         raise NotImplementedError
 
     def put(self, out: bytearray, value: Any, around: Values, slots: list[Placed] | None) -> None:
@@ -37,17 +37,17 @@ class Codec:
         out += self.pack(value)
 
     def locate(self, payload: bytes, offset: int, around: Values) -> str:
-        """The dotted path of the attribute that begins at `offset` of the payload; empty: the payload
+        """Return the dotted path of the attribute that begins at `offset` of the payload; empty: the payload
         itself."""
         return ""
 
     def name_of(self, number: int) -> str:
-        """The name of attribute type `number` inside this nest."""
+        """Return the name of attribute type `number` inside this nest."""
         return str(number)
 
     def member(self, name: str, around: Values) -> Codec:
-        """The codec of attribute `name` of this nest, whose values are `around`; KeyError where there is
-        none."""
+        """Return the codec of attribute `name` of this nest, whose values are `around`. Raise KeyError if
+        there is none."""
         raise KeyError(name)
 
 
@@ -195,7 +195,7 @@ class Select(Codec):
         self.nested = NLA_F_NESTED if flagged else 0
 
     def case(self, around: Values) -> Codec:
-        """The codec that holds beside these values."""
+        """Return the codec that holds beside these values."""
         return self.find(around.get(self.key, 0)) or RAW
 
     def parse(self, payload: bytes, around: Values) -> Any:

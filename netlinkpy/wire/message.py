@@ -56,7 +56,7 @@ class Header:
             raise ValueError(f"{', '.join(self.names)}: {error}") from None
 
     def place(self, values: Values, start: int, slots: list[Placed]) -> Values:
-        """The values with every Slot among the members noted, and zero in its stead."""
+        """Return the values with every Slot among the members noted, and zero in its stead."""
         for name, offset in zip(self.names, self.offsets, strict=True):
             slot = values.get(name)
             if slot.__class__ is Slot:
@@ -76,7 +76,7 @@ class Message(_Typed[V]):
         self.attributes = attributes
 
     def pack(self, values: V | Values) -> bytes:
-        """The body (what follows nlmsghdr) of `values`: attributes in the dict's order, None left out.
+        """Return the body (what follows nlmsghdr) of `values`: attributes in the dict's order, None left out.
 
         ValueError names the attribute that does not fit."""
         out = bytearray()
@@ -93,7 +93,7 @@ class Message(_Typed[V]):
                 put_one(out, name, item, value, slots)
 
     def parse(self, payload: bytes, around: Values | None = None) -> Values:
-        """The values of a body; MalformedError where a length lies."""
+        """Return the values of a body. Raise MalformedError if a length is wrong."""
         header = self.header
         size = header.struct.size
         if len(payload) < size:
@@ -106,7 +106,7 @@ class Message(_Typed[V]):
         return values
 
     def path_at(self, body: bytes, offset: int) -> str:
-        """The dotted name of the attribute (or header member) that covers `offset` of `body`."""
+        """Return the dotted name of the attribute (or header member) that covers `offset` of `body`."""
         size = self.header.struct.size
         if offset < size:
             found = ""
@@ -127,8 +127,8 @@ class Message(_Typed[V]):
         return self.attributes.member(name, around)
 
     def name_inside(self, path: str, number: int, body: bytes) -> str:
-        """The dotted name of attribute type `number` in the nest at `path` of `body` (an ack's "missing"
-        attribute)."""
+        """Return the dotted name of attribute type `number` in the nest at `path` of `body` (an ack's
+        "missing" attribute)."""
         codec: Codec = self
         around: Any = self.parse(body)
         for name in path.split(".") if path else ():
@@ -137,9 +137,9 @@ class Message(_Typed[V]):
         return f"{path}.{codec.name_of(number)}" if path else codec.name_of(number)
 
     def plan(self, path: str) -> tuple[tuple[int, ...], int, int]:
-        """Where the gather finds the value at a dotted path: the attribute types that lead there (none: the
-        fixed header), the offset inside, and the width (0 where it varies). Paths are such as "oif" or
-        "linkinfo.kind"; where what is in a nest hangs on a value beside it, that value is named:
+        """Return where the gather finds the value at a dotted path: the attribute types that lead there
+        (none: the fixed header), the offset inside, and the width (0 where it varies). Paths are such as
+        "oif" or "linkinfo.kind"; where what is in a nest hangs on a value beside it, that value is named:
         "linkinfo.data[bridge].stp_state"."""
         if path in self.header.names:
             position = self.header.names.index(path)
@@ -163,7 +163,7 @@ class Message(_Typed[V]):
 
 
 def _member_offsets(form: str) -> tuple[int, ...]:
-    """The offset of each member of a struct format ("=BxHiII"); one letter a member, `x` a byte of
+    """Return the offset of each member of a struct format ("=BxHiII"); one letter a member, `x` a byte of
     padding."""
     order, letters = form[0], form[1:]
     offsets, at = [], 0

@@ -157,7 +157,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def knows(word: str) -> bool:
-    """Whether a word is, or abbreviates, an object of ip."""
+    """Return whether a word is, or abbreviates, an object of ip."""
     return choose(word, [(name, name) for name, _ in OBJECTS]) is not None
 
 
@@ -236,7 +236,7 @@ def report(error: CommandError, topic: str) -> int:
 
 
 def kernel_message(error: NetlinkError) -> str:
-    """A refusal of the kernel as iproute2 says it, with a second line where that says too little."""
+    """Return a refusal of the kernel as iproute2 says it, with a second line where that says too little."""
     from errno import EEXIST
     from os import strerror
 

@@ -134,7 +134,7 @@ class _AddressWords:
         return found
 
     def values(self, session: Session, *, deleting: bool) -> AddressValues:
-        """The message."""
+        """Return the message."""
         if self.device is None:
             raise CommandError('Not enough information: "dev" argument is required.')
         length = self.peer.length if self.peer else self.local.length if self.local else 0

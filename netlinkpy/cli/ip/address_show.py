@@ -57,14 +57,14 @@ def show(session: Session, words: Words) -> None:
 
 
 def addresses(session: Session, family: int, index: int) -> list[Values]:
-    """The addresses of a family (0: all), of one link or (0) of all."""
+    """Return the addresses of a family (0: all), of one link or (0) of all."""
     values = {"ifa_family": family, "ifa_index": index}
     return session.socket.dump(ADDRESS, RTM_GETADDR, values, verb="list addresses")
 
 
 def _is_asked_for(wanted: Filter, link: Values, found: list[Values]) -> bool:
-    """Whether a link is shown at all: it has an address that is asked for, or no address and no family was
-    asked for."""
+    """Return whether a link is shown at all: it has an address that is asked for, or no address and no family
+    was asked for."""
     name = link.get("ifname", "")
     if any(wanted.takes_address(values, name) for values in found):
         return True

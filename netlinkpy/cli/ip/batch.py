@@ -65,7 +65,7 @@ def _read(descriptor: int) -> Iterator[tuple[int, list[str]]]:
 
 
 def split(text: str) -> list[str]:
-    """The words of a line; one that begins with a quote ends at the next one of its kind."""
+    """Return the words of a line; one that begins with a quote ends at the next one of its kind."""
     words: list[str] = []
     at, end = 0, len(text)
     while True:

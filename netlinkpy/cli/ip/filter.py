@@ -120,7 +120,7 @@ class Filter:
     # --------------------------------------------------------------------------------------------------------
 
     def request(self) -> LinkValues:
-        """What the kernel can filter by."""
+        """Return what the kernel can filter by."""
         values: LinkValues = {}
         if self.master:
             values["master"] = self.master
@@ -129,7 +129,8 @@ class Filter:
         return values
 
     def takes_link(self, link: Values) -> bool:
-        """Whether a link is among those asked for, as far as the kernel can filter (an old one does not)."""
+        """Return whether a link is among those asked for, as far as the kernel can filter (an old one does
+        not)."""
         if self.master is not None and link.get("master", 0) != self.master:
             return False
         if self.kind is None or self.kind.endswith("_slave"):
@@ -137,7 +138,7 @@ class Filter:
         return bool(link.get("linkinfo", {}).get("kind") == self.kind)
 
     def shows_link(self, link: Values) -> bool:
-        """Whether a link is to be shown."""
+        """Return whether a link is to be shown."""
         if not self.takes_link(link):
             return False
         if self.up and not link["ifi_flags"] & IFF_UP:
@@ -152,7 +153,7 @@ class Filter:
     # ----------------------------------------------------------------------------------------------------
 
     def takes_address(self, values: Values, device: str) -> bool:
-        """Whether an address is among those asked for; `device` is the name of its link."""
+        """Return whether an address is among those asked for; `device` is the name of its link."""
         if self.family and values["ifa_family"] != self.family:
             return False
         if self.scope is not None and values["ifa_scope"] != self.scope:
@@ -165,19 +166,20 @@ class Filter:
 
 
 def flags_of(values: Values) -> int:
-    """The IFA_F_ flags of an address: the attribute, which has room for all, or the member of the header."""
+    """Return the IFA_F_ flags of an address: the attribute, which has room for all, or the member of the
+    header."""
     flags: int = values["flags"] if "flags" in values else values["ifa_flags"]
     return flags
 
 
 def local_of(values: Values) -> bytes:
-    """The address itself: IPv6 has no IFA_LOCAL unless there is a peer."""
+    """Return the address itself: IPv6 has no IFA_LOCAL unless there is a peer."""
     local: bytes = values["local"] if "local" in values else values.get("address", b"")
     return local
 
 
 def like(name: str, pattern: str) -> bool:
-    """Whether a name fits a shell pattern."""
+    """Return whether a name fits a shell pattern."""
     if not any(letter in pattern for letter in "*?["):
         return name == pattern
     from fnmatch import fnmatchcase
@@ -186,7 +188,7 @@ def like(name: str, pattern: str) -> bool:
 
 
 def read_group(word: str) -> int:
-    """A group by name or number."""
+    """Return a group by name or number."""
     group = GROUPS.number(word)
     if group is None:
         group = c_number(word)
@@ -196,7 +198,7 @@ def read_group(word: str) -> int:
 
 
 def read_scope(word: str) -> int | None:
-    """A scope by name or number, None where it is none."""
+    """Return a scope by name or number, None if it is none."""
     scope = SCOPES.number(word)
     if scope is None:
         scope = c_number(word)
@@ -204,7 +206,7 @@ def read_scope(word: str) -> int | None:
 
 
 def read_master(session: Session, word: str) -> int:
-    """The index of a master."""
+    """Return the index of a master."""
     link = session.find(word)
     if link is None:
         raise wrong(word, "Device does not exist\n")
@@ -213,7 +215,7 @@ def read_master(session: Session, word: str) -> int:
 
 
 def read_vrf(session: Session, word: str, why: str = "Not a valid VRF name\n") -> int:
-    """The index of a VRF."""
+    """Return the index of a VRF."""
     link = session.find(word)
     if link is None or link.get("linkinfo", {}).get("kind") != "vrf":
         raise wrong(word, why)

@@ -32,37 +32,37 @@ class Words:
         return self._at < len(self._words)
 
     def next(self) -> str:
-        """The next word; where there is none, the command line is not complete."""
+        """Return the next word. Raise CommandError if there is none: the command line is not complete."""
         if self._at >= len(self._words):
             raise CommandError('Command line is not complete. Try option "help"', 255, final=True)
         self._at += 1
         return self._words[self._at - 1]
 
     def peek(self) -> str:
-        """The next word, which stays; empty where there is none."""
+        """Return the next word, which stays; empty if there is none."""
         return self._words[self._at] if self else ""
 
     def take(self, word: str) -> bool:
-        """Whether the next word is this one, which is then read."""
+        """Return whether the next word is this one, which is then read."""
         if self.peek() != word:
             return False
         self._at += 1
         return True
 
     def rest(self) -> list[str]:
-        """All that is left."""
+        """Return all that is left."""
         rest = self._words[self._at :]
         self._at = len(self._words)
         return rest
 
 
 def matches(word: str, name: str) -> bool:
-    """Whether a word is a name or an abbreviation of it."""
+    """Return whether a word is a name or an abbreviation of it."""
     return bool(word) and name.startswith(word)
 
 
 def choose(word: str, table: Sequence[tuple[str, T]]) -> T | None:
-    """The first entry that a word abbreviates: the order of the table says who gets `a`."""
+    """Return the first entry that a word abbreviates: the order of the table says who gets `a`."""
     for name, entry in table:
         if matches(word, name):
             return entry
@@ -95,8 +95,8 @@ def not_built(what: str) -> CommandError:
 
 
 def number(text: str, why: str, high: int = U32, *, low: int = 0, base: int = 0) -> int:
-    """A number as C reads it (0x hexadecimal, leading 0 octal) within bounds; `why` is said where it is
-    none."""
+    """Return a number as C reads it (0x hexadecimal, leading 0 octal) within bounds; `why` is said where it
+    is none."""
     value = c_number(text, base)
     if value is None or not low <= value <= high:
         raise wrong(text, why)
@@ -104,7 +104,7 @@ def number(text: str, why: str, high: int = U32, *, low: int = 0, base: int = 0)
 
 
 def c_number(text: str, base: int = 0) -> int | None:
-    """strtol(): a number in C's notation, None where the text is none."""
+    """strtol(): a number in C's notation, None if the text is none."""
     digits = text.strip().removeprefix("+").lower()
     sign = -1 if digits.startswith("-") else 1
     digits = digits.removeprefix("-")
@@ -119,7 +119,7 @@ def c_number(text: str, base: int = 0) -> int | None:
 
 
 def on_off(words: Words, key: str) -> bool:
-    """The value of a switch: on or off."""
+    """Return the value of a switch: on or off."""
     value = words.next()
     if value in ("on", "off"):
         return value == "on"
@@ -136,14 +136,14 @@ def on_off_of(words: Words, key: str, code: int) -> bool:
 
 
 def check_ifname(name: str, key: str) -> str:
-    """A name that a link may bear; `key` is the word that it follows."""
+    """Return the name if a link may bear it; `key` is the word that it follows."""
     if not fits_name(os.fsencode(name), IFNAMSIZ):
         raise wrong(name, f'"{key}" not a valid ifname')
     return name
 
 
 def check_altname(name: str, key: str) -> str:
-    """A name that may also be an alternative one (up to 127 bytes)."""
+    """As check_ifname(), for what may also be an alternative name (up to 127 bytes)."""
     if not fits_name(os.fsencode(name), ALTIFNAMSIZ):
         raise wrong(name, f'"{key}" not a valid ifname')
     return name

@@ -26,7 +26,7 @@ class Prefix:
         self.stated = stated
 
     def covers(self, address: bytes) -> bool:
-        """Whether an address lies within."""
+        """Return whether an address lies within."""
         if not self.length and not self.address:
             return True
         if len(address) != len(self.address):
@@ -36,7 +36,7 @@ class Prefix:
 
 
 def ipv4(text: str) -> bytes | None:
-    """One to four numbers; what is missing on the right is zero."""
+    """Read one to four numbers; what is missing on the right is zero."""
     parts = [c_number(part) if part[:1].isdigit() else None for part in text.split(".")]
     if len(parts) > 4:
         return None
@@ -60,7 +60,7 @@ def _address(text: str, family: int) -> bytes | None:
 
 
 def address(text: str, family: int = 0) -> bytes:
-    """An address in network order, of one family or (0) of any."""
+    """Return an address in network order, of one family or (0) of any."""
     if text in EVERYTHING and family in (AF_INET, AF_INET6):
         return bytes(4 if family == AF_INET else 16)
     found = _address(text, family)
@@ -98,7 +98,7 @@ def _length(text: str, size: int) -> int | None:
 
 
 def lladdr(text: str) -> bytes:
-    """A hardware address of whatever length, or (for tunnels) an IPv4 address."""
+    """Return a hardware address of whatever length, or (for tunnels) an IPv4 address."""
     try:
         packed = ipv4(text) if "." in text and ":" not in text else parse_lladdr(text)
     except ValueError:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def find_kind(name: str) -> Kind | None:
-    """The kind of a name as `ip` has them: a port of a bridge is of kind "bridge_slave"."""
+    """Return the kind of a name as `ip` has them: a port of a bridge is of kind "bridge_slave"."""
     return find_port(name.removesuffix("_slave")) if name.endswith("_slave") else find(name)
 
 
@@ -120,7 +120,7 @@ def _value(session: Session, option: Option, name: str, words: Words) -> Any:
 
 
 def read_named(text: str, names: Mapping[str, int], name: str) -> int:
-    """The number of a name, upper and lower case alike."""
+    """Return the number of a name, upper and lower case alike."""
     for one, value in names.items():
         if one.lower() == text.lower():
             return value
@@ -210,7 +210,8 @@ def _set_bits(kind: Kind, option: Option, value: Mapping[str, int]) -> Field:
 
 
 def _own_file(name: str) -> ModuleType | None:
-    """The file of a kind whose words or showing are irregular; the name is one that find_kind() knew."""
+    """Return the file of a kind whose words or showing are irregular; the name is one that find_kind()
+    knew."""
     try:
         return __import__(f"{__package__}.kinds.{name}", fromlist=["WORDS"])
     except ModuleNotFoundError as error:

@@ -38,7 +38,7 @@ def show(session: Session, words: Words) -> None:
 
 
 def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
-    """The links that a filter is about: one, or a dump in which the kernel has filtered."""
+    """Return the links that a filter is about: one, or a dump in which the kernel has filtered."""
     if wanted.device is not None:
         found = get(session, wanted.device, family)
         if found is None:
@@ -58,7 +58,7 @@ def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
 
 
 def get(session: Session, device: str, family: int) -> Values | None:
-    """One link with what the kernel tells of it for a family; None where there is none."""
+    """Return one link with what the kernel tells of it for a family, None if there is none."""
     link = session.find(device)
     if link is None or family in (0, AF_PACKET):
         return link
@@ -136,8 +136,8 @@ def _brief_fields(session: Session, link: Values, *, alone: bool) -> Iterator[Fi
 
 
 def _name(session: Session, link: Values) -> tuple[str, str | int | None, str, bool]:
-    """A link's name with what it stands on ("eth0@if7"), that alone, its JSON key, and whether that is known
-    to be down."""
+    """Return a link's name with what it stands on ("eth0@if7"), that alone, its JSON key, and whether that is
+    known to be down."""
     name = link.get("ifname", "")
     if "link" not in link:
         return name, None, "", False
@@ -152,7 +152,8 @@ def _name(session: Session, link: Values) -> tuple[str, str | int | None, str, b
 
 
 def flag_names(link: Values, lower_down: bool) -> list[str]:
-    """The IFF_ flags by name, with NO-CARRIER first and M-DOWN last, which are no flags but conclusions."""
+    """Return the IFF_ flags by name, with NO-CARRIER first and M-DOWN last, which are no flags but
+    conclusions."""
     flags = link["ifi_flags"]
     names = ["NO-CARRIER"] if flags & IFF_UP and not flags & IFF_RUNNING else []
     flags &= ~IFF_RUNNING
@@ -250,7 +251,7 @@ def _detail_fields(session: Session, link: Values, *, alone: bool) -> Iterator[F
 
 
 def hardware_address(packed: bytes, kind: int) -> str:
-    """A hardware address as text; those of tunnels are IP addresses."""
+    """Return a hardware address as text; those of tunnels are IP addresses."""
     if (len(packed) == 4 and kind in IPV4_HARDWARE) or (len(packed) == 16 and kind in IPV6_HARDWARE):
         return format_ip(packed)
     return packed.hex(":")

@@ -326,12 +326,12 @@ class LinkWords:
 
 
 def _signed(word: str, name: str) -> int:
-    """A number that may be negative, as the kernel will see it."""
+    """Return a number that may be negative, as the kernel will see it."""
     return number(word, f'Invalid "{name}" value\n', 0x7FFFFFFF, low=-0x80000000) & U32
 
 
 def _open_named(word: str) -> Netns | None:
-    """The namespace of a name in /run/netns or of a path, None where there is none."""
+    """Return the namespace of a name in /run/netns or of a path, None if there is none."""
     from ...netns.handle import Netns
 
     try:

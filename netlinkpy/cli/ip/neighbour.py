@@ -105,7 +105,7 @@ class _Filter:
             self.family = self.family or self.to.family
 
     def fetch(self, session: Session) -> list[Values]:
-        """The neighbours asked for."""
+        """Return the neighbours asked for."""
         values: NeighbourValues = {"ndm_family": self.family, "ndm_flags": NTF_PROXY if self.proxy else 0}
         if self.index:
             values["ifindex"] = self.index
@@ -248,7 +248,7 @@ def _target(session: Session, word: str, before: bytes | None) -> bytes:
 
 
 def _state(word: str) -> int:
-    """A state by (abbreviated) name or number; none is 0."""
+    """Return a state by (abbreviated) name or number; none is 0."""
     for name, bit in {**STATES, "none": 0}.items():
         if matches(word, name):
             return bit

@@ -20,7 +20,7 @@ NSID_MAX = 0x7FFFFFFF
 
 
 def names() -> list[str]:
-    """The names in /run/netns as the directory gives them, which is the order in which iproute2 shows
+    """Return the names in /run/netns as the directory lists them, which is the order in which iproute2 shows
     them."""
     try:
         return os.listdir(RUN_DIRECTORY)
@@ -29,14 +29,14 @@ def names() -> list[str]:
 
 
 def check(name: str) -> str:
-    """A name that a namespace may bear."""
+    """Return the name if a namespace may bear it."""
     if not name or "/" in name or name in (".", "..") or len(os.fsencode(name)) > 255:
         raise CommandError(f'Invalid netns name "{name}"', 255, final=True)
     return name
 
 
 def open_named(name: str, code: int = 255) -> Netns:
-    """The namespace of a name (or path)."""
+    """Return the namespace of a name (or path)."""
     try:
         return Netns.open(name)
     except ValueError:
@@ -52,7 +52,7 @@ def open_named(name: str, code: int = 255) -> Netns:
 
 
 def id_of(session: Session, name: str) -> int | None:
-    """The id that this namespace has for a named one; None where it has none."""
+    """Return the id that this namespace has for a named one, None if it has none."""
     try:
         with Netns.open(name) as netns:
             found = session.socket.request(
@@ -65,7 +65,7 @@ def id_of(session: Session, name: str) -> int | None:
 
 
 def names_by_id(session: Session) -> dict[int, str]:
-    """The names of the namespaces that this one has ids for."""
+    """Return the names of the namespaces that this one has ids for."""
     found: dict[int, str] = {}
     for name in names():
         number = id_of(session, name)

@@ -22,7 +22,8 @@ IGNORED = ("-human-readable", "-iec", "-timestamp", "-tshort")  # they change on
 
 
 def read_options(words: Words) -> tuple[Options | None, str | None]:
-    """The options and the namespace of -n; no options: there was nothing to do but to say the version."""
+    """Return the options and the namespace of -n; no options: there was nothing to do but to say the
+    version."""
     options = Options()
     namespace: str | None = None
     while words.peek().startswith("-"):

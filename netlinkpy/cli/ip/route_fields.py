@@ -128,12 +128,12 @@ def route_fields(session: Session, route: Values, hidden: frozenset[str] = froze
 
 
 def type_name(number: int, numeric: bool) -> str:
-    """A type of route by name."""
+    """Return a type of route by name."""
     return str(number) if numeric or number >= len(ROUTE_TYPES) else ROUTE_TYPES[number]
 
 
 def _prefix(packed: bytes | None, length: int, family: int) -> str:
-    """A destination or source; empty for the one that holds everything."""
+    """Return a destination or source; empty for the one that holds everything."""
     if packed is not None:
         text = format_ip(packed)
         return text if length == BITS.get(family, len(packed) * 8) else f"{text}/{length}"
@@ -141,7 +141,7 @@ def _prefix(packed: bytes | None, length: int, family: int) -> str:
 
 
 def dsfield(number: int, numeric: bool) -> str:
-    """A type of service: its name, or two hexadecimal digits."""
+    """Return a type of service: its name, or two hexadecimal digits."""
     name = DSFIELDS.name(number)
     return f"0x{number:02x}" if numeric or name == str(number) else name
 
@@ -171,7 +171,7 @@ def _place_fields(route: Values, hidden: frozenset[str], numeric: bool) -> Itera
 
 
 def flag_names(flags: int) -> list[str]:
-    """The flags of a route or nexthop by name."""
+    """Return the flags of a route or nexthop by name."""
     return [name for bit, name in FLAGS if flags & bit]
 
 

@@ -147,7 +147,7 @@ class RouteFilter:
         return None if which == "match" else found, None if which == "root" else found
 
     def takes(self, route: Values) -> bool:
-        """Whether a route is among those asked for."""
+        """Return whether a route is among those asked for."""
         get = route.get
         family = route["rtm_family"]
         if family not in BITS or (self.family and family != self.family):
@@ -170,7 +170,7 @@ class RouteFilter:
         return self.preferred is None or self.preferred.covers(get("prefsrc", zero))
 
     def fetch(self) -> list[Values]:
-        """The routes asked for."""
+        """Return the routes asked for."""
         values: Values = {"rtm_family": self.family}
         for name in ("rtm_protocol", "rtm_type", "oif"):  # what the kernel can filter by
             if name in self.values:

@@ -64,7 +64,7 @@ LOCKABLE = ("mtu", "hoplimit", "advmss", "reordering", "window", "cwnd", "ssthre
 
 
 def read_type(word: str) -> int | None:
-    """A type of route by name or number, None where it is none."""
+    """Return a type of route by name or number, None if it is none."""
     for name, whole, kind in TYPES:
         if word == name or (not whole and matches(word, name)):
             return kind
@@ -73,7 +73,7 @@ def read_type(word: str) -> int | None:
 
 
 def read_protocol(word: str) -> int | None:
-    """A routing protocol by name or number, None where it is none."""
+    """Return a routing protocol by name or number, None if it is none."""
     found = PROTOCOLS.number(word)
     if found is None:
         found = c_number(word)
@@ -81,7 +81,7 @@ def read_protocol(word: str) -> int | None:
 
 
 def read_scope_word(word: str) -> int | None:
-    """A scope by name or number, None where it is none."""
+    """Return a scope by name or number, None if it is none."""
     found = SCOPES.number(word)
     if found is None:
         found = c_number(word)
@@ -89,7 +89,7 @@ def read_scope_word(word: str) -> int | None:
 
 
 def read_dsfield(word: str, why: str) -> int:
-    """A type of service: a name of rt_dsfield, or a number, which is hexadecimal."""
+    """Return a type of service: a name of rt_dsfield, or a number, which is hexadecimal."""
     found = DSFIELDS.number(word)
     return found if found is not None else number(word, why, 255, base=16)
 
@@ -109,7 +109,7 @@ def _realm(word: str) -> int:
 
 
 def _milliseconds(text: str) -> tuple[int, bool] | None:
-    """A time, 1.5s or 200ms or a bare number; whether it had a unit. None where it is none."""
+    """Return a time, 1.5s or 200ms or a bare number; and whether it had a unit; None if it is none."""
     unit = next(
         (unit for unit in ("msecs", "msec", "ms", "secs", "sec", "s") if text.lower().endswith(unit)), ""
     )
@@ -323,7 +323,7 @@ class RouteWords:
         return hop
 
     def values(self, *, deleting: bool) -> Values:
-        """The message. deleting: what is not said then matches anything."""
+        """Return the message. deleting: what is not said then matches anything."""
         target = self.target
         table = self.table
         type = self.type if self.type is not None else RTN_UNSPEC if deleting else RTN_UNICAST

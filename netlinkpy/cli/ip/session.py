@@ -82,7 +82,7 @@ class Session:
             self._links.setdefault(link["ifi_index"], link)
 
     def link(self, index: int) -> Values | None:
-        """The link of an index, None where there is none."""
+        """Return the link of an index, None if there is none."""
         if index not in self._links:
             found = self._ask({"ifi_index": index})
             if found is None:
@@ -91,7 +91,7 @@ class Session:
         return self._links[index]
 
     def find(self, name: str) -> Values | None:
-        """The link of a name or alternative name, None where there is none."""
+        """Return the link of a name or alternative name, None if there is none."""
         for link in self._links.values():
             if link.get("ifname") == name or name in link.get("prop_list", {}).get("alt_ifname", ()):
                 return link
@@ -115,7 +115,7 @@ class Session:
         return found[0] if found else None
 
     def index(self, name: str) -> int:
-        """The index of a device that is to be changed."""
+        """Return the index of a device that is to be changed."""
         link = self.find(name)
         if link is None:
             raise CommandError(f'Cannot find device "{name}"')
@@ -123,17 +123,17 @@ class Session:
         return number
 
     def name(self, index: int) -> str:
-        """The name of a link, "if7" where it is not to be seen from here."""
+        """Return the name of a link, "if7" if it cannot be seen from here."""
         link = self.link(index)
         return link.get("ifname", "") if link is not None else f"if{index}"
 
     def flags(self, index: int) -> int | None:
-        """The IFF_ flags of a link, None where it is not to be seen from here."""
+        """Return the IFF_ flags of a link, None if it cannot be seen from here."""
         link = self.link(index)
         return None if link is None else link["ifi_flags"]
 
     def namespace_name(self, nsid: int) -> str | None:
-        """The name in /run/netns of the namespace that this one knows by an id."""
+        """Return the name in /run/netns of the namespace that this one knows by an id."""
         if self._namespace_names is None:
             from .netns import names_by_id
 
@@ -144,7 +144,7 @@ class Session:
     # ---------------------------------------------------------------------------------------------------
 
     def output(self) -> Output:
-        """A new list of records for standard output."""
+        """Return a new list of records for standard output."""
         return Output(json=self.options.json, pretty=self.options.pretty)
 
     @property
@@ -153,8 +153,8 @@ class Session:
         return "\\" if self.options.oneline else "\n"
 
     def paint(self, what: str, text: str) -> str:
-        """Text in the colour of what it is ("ifname", "mac", "inet", "inet6", "up", "down"), where colours
-        are wanted."""
+        """Return text in the colour of what it is ("ifname", "mac", "inet", "inet6", "up", "down"), where
+        colours are wanted."""
         if not self._paint or what not in _COLOURS:
             return text
         return f"\033[{'1;' if self._dark else ''}{_COLOURS[what]}m{text}\033[0m"

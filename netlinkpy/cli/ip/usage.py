@@ -114,5 +114,5 @@ _TEXTS = {
 
 
 def usage(topic: str) -> str:
-    """The usage of an object, or of `ip` itself."""
+    """Return the usage of an object, or of `ip` itself."""
     return _TEXTS.get(topic, _IP)

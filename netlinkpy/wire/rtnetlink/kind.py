@@ -83,7 +83,7 @@ class Kind:
         self.attributes = Attributes(**table)  # type: ignore[arg-type]  # no option is called flagged
 
     def option(self, name: str) -> Option | None:
-        """The option of a name, the kernel's or one of ip's."""
+        """Return the option of a name, the kernel's or one of ip's."""
         found = self.options.get(name)
         return found or next((one for one in self.options.values() if name in one.word.split()), None)
 
@@ -96,7 +96,7 @@ class Kind:
         known[bits] = known[bits] | bit if on else known[bits] & ~bit
 
     def bit(self, values: Values, option: Option) -> bool | None:
-        """Whether an option that is a bit is on in the attributes, None where they do not tell."""
+        """Return whether an option that is a bit is on in the attributes, None if they do not tell."""
         bits, mask = self._members(option)
         known = values.get(option.bits, {bits: 0, mask: 0})
         return bool(known[bits] >> option.number & 1) if known[mask] >> option.number & 1 else None

@@ -20,7 +20,7 @@ class _Seconds(float):
 
 
 def id_text(packed: bytes) -> str:
-    """A bridge's id (struct ifla_bridge_id), 8000.2:0:0:0:0:10."""
+    """Return a bridge's id (struct ifla_bridge_id), 8000.2:0:0:0:0:10."""
     return f"{packed[:2].hex()}.{':'.join([f'{byte:x}' for byte in packed[2:8]])}"
 
 

@@ -14,12 +14,12 @@ _found: dict[str, ModuleType | None] = {}
 
 
 def find(name: object) -> Kind | None:
-    """The kind of a name, None where it has no file here."""
+    """Return the kind of a name, None if it has no file here."""
     return getattr(_module(name), "KIND", None)
 
 
 def find_port(name: object) -> Kind | None:
-    """What the links are told as, and take, whose master is of a kind (IFLA_INFO_SLAVE_KIND)."""
+    """Return what the links are told as, and take, whose master is of a kind (IFLA_INFO_SLAVE_KIND)."""
     return getattr(_module(name), "PORT", None)
 
 
