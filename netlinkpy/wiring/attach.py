@@ -187,7 +187,7 @@ class _Call:
         """Run every row up to the barrier RESERVED (one alone as far as no hook has anything to do); where
         something is in the way, clear it and begin again."""
         if len(self._rows) > 1:
-            self._containers.reserve(len(self._rows), self._rows[-1].bridge.group.socket.fileno())
+            self._containers.reserve(len(self._rows))
         rows = self._rows
         last = self._first_stop()
         for _ in range(_ROUNDS):

@@ -51,18 +51,19 @@ class Containers:
         except (OSError, ValueError, TypeError):
             return
 
-    def reserve(self, rows: int, fd: int) -> None:
+    def reserve(self, rows: int) -> None:
         """Have the process's table of descriptors grow at once for the rows' sockets. While a second thread
-        shares it each doubling waits for an RCU grace period, some milliseconds. fd: the newest
-        descriptor."""
+        shares it each doubling waits for an RCU grace period, some milliseconds."""
         if rows < _FEW_SOCKETS:
             return
         from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-        try:
-            os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
-        except OSError:  # the limit is lower: then it grows as it must
-            return
+        with Netns.current() as newest:
+            fd = newest.fileno()
+            try:
+                os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
+            except OSError:  # the limit is lower: then it grows as it must
+                return
 
     def sockets_for(self, rows: list[Row]) -> bytearray | None:
         """The sockets of rows that are visited together, as a visit takes them; None where they are to keep
