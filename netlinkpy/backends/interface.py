@@ -352,7 +352,9 @@ class Backend:
         buffers of another length than the rows have, a datagram that is not whole messages, buffers that
         share memory. Raise OSError only if the thread cannot be had.
         """
-        checked(self._door.visit(beside, timeout_ns, program, datagrams, netns_fds, sockets, results))
+        result = self._door.visit(beside, timeout_ns, program, datagrams, netns_fds, sockets, results)
+        if result:
+            checked(result)
 
     # -- processes ---------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import errno
 
 from ..netns.handle import Netns
 from ..record import Record
+from ..rollback import Rollback
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip
 from ..uapi.if_bridge import BR_MAX_PORTS
@@ -64,12 +65,11 @@ def wire(
 
     whole: all or nothing, and AttachError is raised; else each on its own, an AttachError in the place of
     each that failed."""
-    call = _Call(endpoints, whole, progress, timeout, hooks)
+    rollback = Rollback()
+    call = _Call(endpoints, whole, progress, timeout, hooks, rollback)
     try:
-        call.run()
-    except BaseException:
-        call.roll_back()
-        raise
+        with rollback:
+            call.run()
     finally:
         call.close()
     return call.results()
@@ -85,7 +85,10 @@ class _Call:
         progress: Callable[[int, int], None] | None,
         timeout: float,
         hooks: Hooks,
+        rollback: Rollback,
     ) -> None:
+        """rollback: takes what removes all that this call made."""
+        self._rollback = rollback
         self._endpoints = endpoints
         self._progress = progress
         self._timeout = timeout
@@ -103,7 +106,7 @@ class _Call:
         self._check()
         self._failures.check()
         self._reserve()
-        if not self._is_done():
+        if len(self._rows) != 1 or self._rows[0].done < _END:
             self._withdraw()
             self._go_on(_PROVED)
             self._await_own()
@@ -157,6 +160,7 @@ class _Call:
         bridge = self._bridges.get(name)
         if bridge is None:
             bridge = self._bridges[name] = Bridge(name, self._timeout)
+            self._rollback.before(bridge.group.roll_back)
             if bridge.altnames and self._hooks.concerns(bridge.altnames):
                 self._concerned.add(name)
         return bridge
@@ -192,7 +196,6 @@ class _Call:
         last = self._first_stop()
         for _ in range(_ROUNDS):
             refusals = self._executor.run(rows, last, self._tell)
-            self._failures.check()
             if not refusals:
                 break
             rows = self._clear_way(refusals)
@@ -214,10 +217,6 @@ class _Call:
         if row.wanted.bridge in self._concerned:
             return _RESERVED
         return _PROVED if 16 in row.shape.families or self._is_announced(row) else _END
-
-    def _is_done(self) -> bool:
-        """Whether every row has gone to the end already."""
-        return min([row.done for row in self._rows], default=_END) == _END
 
     def _go_on(self, last: int) -> None:
         """Run the rows up to the next barrier, or the end."""
@@ -336,11 +335,6 @@ class _Call:
         self._rows = self._failures.without(self._rows)
         remove([index for index in lost if index])
 
-    def roll_back(self) -> None:
-        """Remove all that this call made."""
-        for bridge in self._bridges.values():
-            bridge.group.roll_back()
-
     def close(self) -> None:
         """Close the sockets: the groups' numbers are free again."""
         self._containers.close()
@@ -350,7 +344,7 @@ class _Call:
     def results(self) -> list[Attachment | AttachError]:
         """What has become of each endpoint, in the order given."""
         outcome: dict[int, Attachment | AttachError] = {**self._failures.by_position, **self._done}
-        return [outcome[position] for position in range(len(self._endpoints))]
+        return list(map(outcome.__getitem__, range(len(self._endpoints))))
 
     def _tell(self) -> None:
         if self._progress is not None:

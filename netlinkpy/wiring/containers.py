@@ -68,6 +68,8 @@ class Containers:
     def sockets_for(self, rows: list[Row]) -> bytearray | None:
         """The sockets of rows that are visited together, as a visit takes them; None where they are to keep
         none. Those that the visit opens belong to this object at once."""
+        if len(rows) == 1 and rows[0].socket >= 0:
+            return bytearray(_FD.pack(rows[0].socket))
         if rows[0].socket >= 0:
             return bytearray(b"".join([_FD.pack(row.socket) for row in rows]))
         place = rows[-1].position

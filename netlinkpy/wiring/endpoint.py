@@ -106,7 +106,7 @@ class CheckedEndpoint(Record):
     @property
     def gateway_texts(self) -> tuple[str, ...]:
         """The gateways as the kernel's are shown."""
-        return tuple([format_ip(gateway) for gateway in self.gateways])
+        return tuple(map(format_ip, self.gateways))
 
 
 def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) -> CheckedEndpoint:

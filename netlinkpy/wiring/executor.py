@@ -143,19 +143,16 @@ class Executor:
     ) -> list[Outcome]:
         """Run a program for rows of one shape; return what became of each."""
         results = program.room(len(rows))
-        alone = rows[0] if len(rows) == 1 else None
         makes = "host_index" in program.values
-        if makes:
-            claims = beside is not None
-            columns = (
-                alone.slots(claims=claims) if alone else _join([row.slots(claims=claims) for row in rows])
-            )
-            for place, row in enumerate(rows):
+        slots = []
+        for place, row in enumerate(rows):
+            if makes:
+                slots.append({**row.slots(claims=beside is not None), **row.bridge.slots})
                 row.made_by(program, results, place)
                 row.bridge.group.hold(row)
-        else:
-            columns = alone.ends() if alone else _join([row.ends() for row in rows])
-        columns.update(alone.bridge.slots if alone else _join([row.bridge.slots for row in rows]))
+            else:
+                slots.append({**row.ends(), **row.bridge.slots})
+        columns = slots[0] if len(rows) == 1 else _join(slots)
         constants = {"host_thread": get_native_id().to_bytes(4, byteorder)}
         fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
         sockets = self._containers.sockets_for(rows)
@@ -171,7 +168,7 @@ class Executor:
         if sockets is not None:
             for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
                 row.socket = fd
-        outcomes = [program.outcome(results, 0)] if alone else program.outcomes(results)
+        outcomes = [program.outcome(results, 0)] if len(rows) == 1 else program.outcomes(results)
         if makes:
             index, host_index = program.values.index("index"), program.values.index("host_index")
             for row, outcome in zip(rows, outcomes, strict=True):
@@ -282,8 +279,6 @@ def _by(rows: Iterable[Row], key: Callable[[Row], Key]) -> Iterable[tuple[Key, l
 
 def _join(slots: list[dict[str, bytes]]) -> dict[str, bytes]:
     """What goes into the slots of many rows, as columns."""
-    if len(slots) == 1:
-        return {**slots[0]}
     return {name: b"".join([each[name] for each in slots]) for name in slots[0]}
 
 
