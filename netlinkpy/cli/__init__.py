@@ -45,11 +45,14 @@ def main() -> int:
 
         if isinstance(error, CommandError):
             complain(error.text)
-            return error.code
-        if not isinstance(error, (OSError, ValueError, TypeError, ImportError)):
+            code = error.code
+        elif isinstance(error, (OSError, ValueError, TypeError, ImportError)):
+            complain(f"{program or 'netlinkpy'}: {_sentence(error)}")
+            code = 1
+        else:
             raise
-        complain(f"{program or 'netlinkpy'}: {_sentence(error)}")
-        return 1
+        _write_the_rest()
+        return code
 
 
 def _open_streams() -> None:
@@ -64,6 +67,14 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115  # for good
             setattr(sys, name, stream)
+
+
+def _write_the_rest() -> None:
+    """Write what Python still holds for standard output. Where that fails, as it did before, discard it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
 
 
 def _discard_output() -> None:

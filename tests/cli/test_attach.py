@@ -3,11 +3,14 @@ unheard."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import pathlib
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -128,11 +131,11 @@ def test_what_cannot_be_told_is_taken_away_again(
     (place,) = bare_namespaces(1)
     line = json.dumps({"netns": place.path, "bridge": "br0", "addresses": "10.9.0.2/16"})
     ways = [("attach", place.path, "--bridge", "br0", "--ip", "10.9.0.2/16"), ("attach", "--from", "-")]
+    options: dict[str, Any] = {"input": line.encode(), "stderr": subprocess.PIPE, "timeout": 30}
     with nl.RTNetlink() as host, open("/dev/full", "w") as full:
-        for words in ways:
+        for words, unbuffered in itertools.product(ways, ("", "1")):
             command = [sys.executable, "-c", MAIN, *words]
-            done = subprocess.run(
-                command, input=line.encode(), stdout=full, stderr=subprocess.PIPE, timeout=30, check=False
-            )
+            environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+            done = subprocess.run(command, stdout=full, env=environment, check=False, **options)
             assert (done.returncode, b"No space left" in done.stderr) == (1, True), done
             assert host.links.list(kind="veth") == []
