@@ -115,8 +115,15 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
     bridge_of: finds the bridge of a name, when all else is checked; None: leave what hangs on it. ValueError
     or TypeError says what is wrong with the endpoint; besides, what bridge_of raises."""
     bridge_name = check_ifname(endpoint.bridge)
-    ifname = _name(endpoint.ifname)
-    host_ifname = endpoint.host_ifname if endpoint.host_ifname is None else _name(endpoint.host_ifname)
+    ifname, host_ifname = check_ifname(endpoint.ifname), endpoint.host_ifname
+    if host_ifname is not None:
+        check_ifname(host_ifname)
+    for name in (
+        ifname,
+        host_ifname or "",
+    ):  # of one with `%d` the kernel would make another (dev_alloc_name())
+        if "%" in name:
+            raise ValueError(f"{name!r} cannot be the name of an interface here: no percent sign")
     addresses: tuple[tuple[bytes, int], ...] = ()
     form: tuple[Any, ...] = ()
     given = endpoint.addresses
@@ -264,13 +271,6 @@ def mac_from_ipv4(packed: bytes) -> bytes:
 def tells_mac(packed: bytes, mac: bytes) -> bool:
     """Whether an address (4 or 16 bytes) brings this MAC: by the IPv4 address that it is, or ends with."""
     return mac == MAC_PREFIX + packed[-4:]
-
-
-def _name(name: str) -> str:
-    """A name that a link gets as it is: of one with `%d` the kernel would make another (dev_alloc_name())."""
-    if "%" in check_ifname(name):
-        raise ValueError(f"{name!r} cannot be the name of an interface here: no percent sign")
-    return name
 
 
 def _host_address(text: str) -> tuple[bytes, int]:
