@@ -38,7 +38,7 @@ from tests.backends.programs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from netlinkpy.backends.interface import Backend
     from tests.backends.programs import Field
@@ -111,20 +111,21 @@ def test_a_refusal_beside(backend: Backend, outside: int) -> None:
             os.close(number)
 
 
-def no_socket(kind: str) -> int:
-    """A descriptor that is not open, of that kind."""
-    if kind == "none":
-        return -1
-    if kind == "never open":
-        return 0x7FFFFFFF
+def closed() -> int:
+    """A descriptor that was a socket."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
         number = fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 600)  # no row's own socket will have it
         os.close(number)
         return number
 
 
-@pytest.mark.parametrize("kind", ["none", "closed", "never open"])
-def test_no_socket_beside(backend: Backend, kind: str) -> None:
+NO_SOCKET = pytest.mark.parametrize(
+    "no_socket", [lambda: -1, closed, lambda: 0x7FFFFFFF], ids=["none", "closed", "never open"]
+)
+
+
+@NO_SOCKET
+def test_no_socket_beside(backend: Backend, no_socket: Callable[[], int]) -> None:
     """EBADF at the first step that needs it, when those before are done. A socket opened for the row and one
     that was given stay open; without room for it the former is closed."""
     with namespaces(backend, 2) as fds:
@@ -134,11 +135,11 @@ def test_no_socket_beside(backend: Backend, kind: str) -> None:
         before = descriptors()
         sockets = array("i", [-1, given])
         netns_fds = ints(*fds)
-        visited = visit(backend, netns_fds, steps, sockets=sockets, beside=no_socket(kind))
+        visited = visit(backend, netns_fds, steps, sockets=sockets, beside=no_socket())
         assert visited == [(errno.EBADF, 1, -1, b"", (1, 0))] * 2
         assert sockets[0] >= 0 and sockets[1] == given and descriptors() == before + 1
         os.close(sockets[0])
-        visited = visit(backend, netns_fds, steps[1:], beside=no_socket(kind))
+        visited = visit(backend, netns_fds, steps[1:], beside=no_socket())
         assert visited == [(errno.EBADF, 0, -1, b"", (0,))] * 2
         assert descriptors() == before
         # The given one is as good as before.
@@ -155,10 +156,10 @@ def test_what_is_beside_is_no_socket(backend: Backend) -> None:
         os.fstat(file.fileno())
 
 
-@pytest.mark.parametrize("kind", ["none", "closed", "never open"])
-def test_a_program_that_has_no_use_for_it(backend: Backend, kind: str) -> None:
+@NO_SOCKET
+def test_a_program_that_has_no_use_for_it(backend: Backend, no_socket: Callable[[], int]) -> None:
     with namespaces(backend, 1) as fds:
-        visited = visit(backend, ints(*fds), [ask()], beside=no_socket(kind))
+        visited = visit(backend, ints(*fds), [ask()], beside=no_socket())
         assert visited == [(0, 1, -1, b"", (1,))]
 
 

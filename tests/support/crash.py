@@ -34,7 +34,7 @@ class Attacher:
             _be_an_attacher(endpoints, at, number)
 
     def wait(self) -> str:
-        """Waits for it: "stopped", "killed", "done" (all attached) or "refused" (by an AttachError)."""
+        """Wait for it: return "stopped", "killed", "done" (all attached) or "refused" (by an AttachError)."""
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             return "stopped"
@@ -43,12 +43,12 @@ class Attacher:
         return {0: "done", 1: "refused"}[os.waitstatus_to_exitcode(status)]
 
     def go_on(self) -> str:
-        """Wakes a stopped one, and waits for it."""
+        """Wake a stopped one, and wait for it."""
         os.kill(self.pid, signal.SIGCONT)
         return self.wait()
 
     def end(self) -> None:
-        """Kills it, whatever it does."""
+        """Kill it, whatever it does."""
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

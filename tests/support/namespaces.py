@@ -35,12 +35,12 @@ def _checked(result: int, call: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Moves the calling thread into fresh namespaces (unshare(2), which Python has from 3.12 only)."""
+    """Move the calling thread into fresh namespaces (unshare(2), which Python has from 3.12 only)."""
     _checked(_libc.unshare(flags), "unshare")
 
 
 def setns(fd: int, flags: int = CLONE_NEWNET) -> None:
-    """Moves the calling thread into the namespace behind the descriptor (setns(2))."""
+    """Move the calling thread into the namespace behind the descriptor (setns(2))."""
     _checked(_libc.setns(fd, flags), "setns")
 
 
@@ -57,7 +57,7 @@ def unmount(target: str) -> None:
 
 
 def map_root(uid: int, gid: int) -> None:
-    """Makes us root of the user namespace just unshared; uid and gid are who we were outside."""
+    """Make us root of the user namespace just unshared; uid and gid are who we were outside."""
     for name, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
@@ -67,7 +67,7 @@ def map_root(uid: int, gid: int) -> None:
 
 
 def isolate() -> str:
-    """Moves this process, while it has one thread, away from the machine's network and mounts; says how.
+    """Move this process, while it has one thread, away from the machine's network and mounts; return how.
 
     As root directly; as an ordinary user, or a root without capabilities, by a user namespace. Raises OSError
     where neither works.
@@ -93,7 +93,7 @@ def _mount_run() -> None:
 
 
 def renew() -> None:
-    """Gives this (isolated) process a fresh network namespace and an empty /run."""
+    """Give this (isolated) process a fresh network namespace and an empty /run."""
     unshare(CLONE_NEWNET)
     if os.path.ismount("/var/run"):
         unmount("/var/run")
@@ -102,7 +102,7 @@ def renew() -> None:
 
 
 def raise_loopback() -> None:
-    """Sets lo up in the calling thread's network namespace."""
+    """Set lo up in the calling thread's network namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         name = b"lo".ljust(16, b"\0")
         flags = struct.unpack_from("=H", fcntl.ioctl(sock, SIOCGIFFLAGS, name + bytes(24)), 16)[0]

@@ -112,7 +112,7 @@ def source_seen(
 
 
 def passes(where: Namespace, target: tuple[str, int], listener: socket.socket) -> bool:
-    """Whether question and answer pass."""
+    """Return whether question and answer pass."""
     return source_seen(where, target, listener) is not None
 
 

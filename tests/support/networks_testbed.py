@@ -20,7 +20,7 @@ SUBNET6, GATEWAY6 = "fd00:30::/64", "fd00:30::1"
 
 
 def settle(*places: Namespace) -> None:
-    """Waits until what the kernel does by itself (groups joined, duplicate addresses looked for) is over."""
+    """Wait until what the kernel does by itself (groups joined, duplicate addresses looked for) is over."""
     deadline = time.monotonic() + 5
     now = [snapshot(place) for place in (None, *places)]
     while time.monotonic() < deadline:
@@ -47,8 +47,8 @@ def _rows(state: dict[str, Any], table: str) -> set[str]:
 
 
 def outcome_at(at: int, work: Callable[[], object]) -> str:
-    """Has a child do some work, killed by SIGKILL just before its conversation `at` with the kernel (0:
-    never); gives "killed", "done", or what was raised."""
+    """Have a child do some work, killed by SIGKILL just before its conversation `at` with the kernel (0:
+    never); return "killed", "done", or what was raised."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:

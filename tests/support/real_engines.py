@@ -15,7 +15,7 @@ from pathlib import Path
 from netlinkpy.engines import names
 
 Command = Callable[..., str]
-"""Runs the engine's command with these words, and gives what it prints."""
+"""Run the engine's command with these words, and return what it prints."""
 
 APPLETS = ("sh", "sleep", "true", "ping", "wget", "nc", "httpd")
 

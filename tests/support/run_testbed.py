@@ -107,7 +107,7 @@ def found(name: str) -> Running:
 
 
 def exists(pid: int) -> bool:
-    """Whether a process is there that is not just waiting to be reaped."""
+    """Return whether a process is there that is not just waiting to be reaped."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0] not in "ZX"
