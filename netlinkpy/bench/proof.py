@@ -18,7 +18,7 @@ from ..uapi.neighbour import NUD_PERMANENT
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST
 from ..uapi.rtnetlink import RTM_NEWNEIGH
 from ..wire.attributes import Slot
-from ..wire.program import Program, Step
+from ..wire.program import Program, ProgramStep
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from ..wire.template import Template
 
@@ -168,7 +168,7 @@ def _tell(rows: list[int], containers: list[Wired], known: list[list[tuple[str, 
     for number in range(count):
         columns[f"address{number}"] = b"".join([parse_ip(known[row][number][0]) for row in rows])
         columns[f"mac{number}"] = b"".join([parse_mac(known[row][number][1]) for row in rows])
-    program = Program([Step("tell", template)])
+    program = Program([ProgramStep("tell", template)])
     fds = b"".join([_NUMBER.pack(containers[row].netns.fileno()) for row in rows])
     results = program.room(len(rows))
     visit(program, program.stamp(columns, len(rows)), fds, _TIMEOUT, results=results)

@@ -27,7 +27,7 @@ DIGEST_WIDTH = 8
 _FORMS = {1: "B7x", 2: "H6x", 4: "I4x", 8: "Q"}  # how a value lies in its 8 bytes, by its width
 
 
-class Step(Record):
+class ProgramStep(Record):
     """One datagram of a program.
 
     ack: it ends with the ack of its last message, which is asked for; else with the reply to that. plan: its
@@ -71,7 +71,7 @@ class Program:
 
     __slots__ = ("_datagrams", "_places", "_result", "data", "names", "steps", "values")
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[ProgramStep]) -> None:
         self.steps = tuple(steps)
         self.names = tuple([step.name for step in steps])
         self.values: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from ..wire.attributes import Slot
 from ..wire.columns import Field, Plan, Table, number, pick
 from ..wire.errors import DumpInterruptedError, NetlinkError
 from ..wire.extack import decode
-from ..wire.program import Program, Step, digest
+from ..wire.program import Program, ProgramStep, digest
 from ..wire.rtnetlink.address import ADDRESS
 from ..wire.rtnetlink.link import LINK
 from ..wire.template import Template
@@ -222,12 +222,15 @@ def _look_program() -> Program:
         find.add(LINK, RTM_GETLINK, NLM_F_REQUEST, named)
         of_bridge = {"ifa_index": Slot("bridge", 4)}
         addresses.add(ADDRESS, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, of_bridge)
+        plan = Plan(LINK, RTM_NEWLINK, facts)
         PREPARED.look = Program(
             [
-                Step("probe", probing()),
+                ProgramStep("probe", probing()),
                 # Hardware has no kind, and most links have no alternative names.
-                Step("find", find, ack=False, plan=Plan(LINK, RTM_NEWLINK, facts), tolerated=errno.ENODATA),
-                Step("addresses", addresses, ack=False, digest="addresses"),
+                ProgramStep(
+                    "find", find, ack=False, plan=Plan(LINK, RTM_NEWLINK, facts), tolerated=errno.ENODATA
+                ),
+                ProgramStep("addresses", addresses, ack=False, digest="addresses"),
             ]
         )
     return PREPARED.look

@@ -17,8 +17,7 @@ from ..uapi.if_bridge import PORT_STATES
 from ..wire.attributes import Placed
 from ..wire.errors import meaning
 from ..wire.extack import decode
-from ..wire.program import Program
-from ..wire.program import Step as ProgramStep
+from ..wire.program import Program, ProgramStep
 from ..wire.template import stamp
 from .errors import failure
 from .recipe import BRIDGE, DUMP, GROUP, INSIDE, RECIPE, RESERVED, Step, find_by_name

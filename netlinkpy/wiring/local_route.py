@@ -17,7 +17,7 @@ from ..uapi.netlink import NLM_F_REQUEST
 from ..uapi.rtnetlink import RTM_GETROUTE, RTM_NEWROUTE, RTN_LOCAL
 from ..wire.attributes import Slot
 from ..wire.columns import Plan, number
-from ..wire.program import Program, Step
+from ..wire.program import Program, ProgramStep
 from ..wire.rtnetlink.route import ROUTE
 from ..wire.template import Template
 from .errors import failure
@@ -78,5 +78,5 @@ def _program() -> Program:
         asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}
         template.add(ROUTE, RTM_GETROUTE, NLM_F_REQUEST, asked)
         plan = Plan(ROUTE, RTM_NEWROUTE, {"type": number(ROUTE, "rtm_type")})
-        _programs.append(Program([Step("look", template, ack=False, plan=plan)]))
+        _programs.append(Program([ProgramStep("look", template, ack=False, plan=plan)]))
     return _programs[0]

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..wire.program import Program
-from ..wire.program import Step as ProgramStep
+from ..wire.program import Program, ProgramStep
 from .endpoint import IPV6_MIN_MTU
 from .prepared import PREPARED
 from .recipe import BY_GROUP, BY_INDEX, INSIDE, RECIPE, Step, kernel_echoes

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from netlinkpy.cli.ip import run
-from netlinkpy.cli.ip.session import Options, Session
+from netlinkpy.cli.ip.session import GlobalOptions, Session
 from netlinkpy.wire.rtnetlink.link import LINK
 
 from .messages import Golden, read
@@ -53,7 +53,7 @@ def test_there_are_some() -> None:
 def test_the_words_become_the_message_that_iproute2_sends(path: pathlib.Path) -> None:
     golden: Golden = read(path)
     command = path.read_text().splitlines()[0].removeprefix("# ").rpartition(" && ")[2]
-    session = Session(Options())
+    session = Session(GlobalOptions())
     listener: Any = Listener()
     session._socket = listener
     session.remember([{"ifi_index": index, "ifname": name} for name, index in LINKS.items()])

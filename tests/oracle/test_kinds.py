@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netlinkpy.cli.ip.link_show import link_fields
-from netlinkpy.cli.ip.session import Options, Session
+from netlinkpy.cli.ip.session import GlobalOptions, Session
 from netlinkpy.framing import frame
 from netlinkpy.uapi.rtnetlink import RTM_NEWLINK
 from netlinkpy.wire.rtnetlink.link import LINK
@@ -38,7 +38,7 @@ def test_shown_as_iproute2_shows_it(sample: tuple[str, Any], oneline: bool, tmp_
     options = ["-d", "-o"] if oneline else ["-d"]
     command = ["unshare", "-rn", "ip", *options, "monitor", "link", "file", str(file)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    ours = Options()
+    ours = GlobalOptions()
     ours.details, ours.oneline = 1, oneline
     session = Session(ours)
     link = LINK.parse(body)

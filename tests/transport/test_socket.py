@@ -33,7 +33,7 @@ from netlinkpy.uapi.netlink import (
 from netlinkpy.uapi.rtnetlink import RTM_DELLINK, RTM_GETLINK, RTM_GETROUTE, RTM_NEWLINK, RTM_NEWROUTE
 from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.attributes import Slot
-from netlinkpy.wire.program import Program, Step
+from netlinkpy.wire.program import Program, ProgramStep
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.template import Template
@@ -261,7 +261,7 @@ def test_a_visit_that_fails_gives_back_what_it_was_lent() -> None:
     """To all threads, and the next request reads away what it left."""
     template = Template()
     template.add(LINK, RTM_GETLINK, NLM_F_REQUEST, {"ifi_index": 1})
-    program = Program([Step("look", template, beside=True)])
+    program = Program([ProgramStep("look", template, beside=True)])
     found: list[int] = []
     with Socket() as sock:
         with pytest.raises(ValueError, match=r".{10}"):

@@ -20,7 +20,8 @@ from netlinkpy.wire import program as program_module
 from netlinkpy.wire.attributes import Slot
 from netlinkpy.wire.columns import Plan, number
 from netlinkpy.wire.extack import EXTACK, ExtendedAck, decode
-from netlinkpy.wire.program import Instruction, Outcome, Program, Step
+from netlinkpy.wire.program import Instruction, Outcome, Program
+from netlinkpy.wire.program import ProgramStep as Step
 from netlinkpy.wire.rtnetlink.address import ADDRESS
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.template import Template
@@ -179,7 +180,10 @@ def test_slots_of_kept_values_become_puts(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_slot_before_its_value_is_stamped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in the very step that keeps it: its datagram is sent before."""
     plan = Plan(LINK, RTM_NEWLINK, {"index": number(LINK, "ifi_index")})
-    made = [Step("one", look("index"), ack=False, plan=plan), Step("two", look("index"), ack=False)]
+    made = [
+        Step("one", look("index"), ack=False, plan=plan),
+        Step("two", look("index"), ack=False),
+    ]
     program, told = compiled(monkeypatch, made)
     assert [one.puts for one in told] == [(), ((0, NLMSG_HDRLEN + 4),)]
     index = struct.pack("=i", 7)

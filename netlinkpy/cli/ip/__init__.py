@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..command_error import CommandError, HelpError, complain
 from .grammar import Words, choose, matches, not_built
-from .session import Options, Session
+from .session import GlobalOptions, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ SHOWS = (_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW, _NEIGH_SHOW, _RULE_SHOW, ("rout
 
 def main(arguments: Sequence[str]) -> int:
     """Run `ip ARGUMENTS`; the exit code."""
-    from .options import read_options
+    from .global_options import read_options
 
     words = Words(arguments)
     session: Session | None = None
@@ -212,7 +212,7 @@ def _command(session: Session, topic: str, words: Words) -> Callable[[Session, W
     return command
 
 
-def _refuse_options(options: Options, command: tuple[str, str]) -> None:
+def _refuse_options(options: GlobalOptions, command: tuple[str, str]) -> None:
     """What would show more than is shown so far is refused, never left out in silence."""
     if options.brief and command in (_LINK_SHOW, _ADDRESS_SHOW):
         return

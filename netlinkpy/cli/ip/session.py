@@ -27,7 +27,7 @@ _COLOURS = {
 }  # ECMA-48 foreground colours
 
 
-class Options:
+class GlobalOptions:
     """What stands before the object: `ip OPTIONS link ...`."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Options:
 class Session:
     """Shared by all the commands of a run."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: GlobalOptions) -> None:
         self.options = options
         self.netns: Netns | None = None  # where -n leads
         self._socket: Socket | None = None

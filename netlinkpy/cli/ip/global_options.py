@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..command_error import CommandError, HelpError
 from .grammar import Words, c_number, choose, wrong
-from .session import Options
+from .session import GlobalOptions
 
 FAMILIES = {"inet": 2, "inet6": 10, "link": 17, "mpls": 28, "bridge": 7}
 SHORT_FAMILIES = {"-4": 2, "-6": 10, "-0": 17, "-M": 28, "-B": 7}
@@ -21,10 +21,10 @@ SWITCHES = {"-oneline": "oneline", "-force": "force", "-brief": "brief", "-json"
 IGNORED = ("-human-readable", "-iec", "-timestamp", "-tshort")  # they change only what is not built yet
 
 
-def read_options(words: Words) -> tuple[Options | None, str | None]:
+def read_options(words: Words) -> tuple[GlobalOptions | None, str | None]:
     """Return the options and the namespace of -n; no options: there was nothing to do but to say the
     version."""
-    options = Options()
+    options = GlobalOptions()
     namespace: str | None = None
     while words.peek().startswith("-"):
         written = words.next()
@@ -64,7 +64,7 @@ def read_options(words: Words) -> tuple[Options | None, str | None]:
     return options, namespace
 
 
-def _read_value(options: Options, name: str, value: str) -> None:
+def _read_value(options: GlobalOptions, name: str, value: str) -> None:
     if name == "-family":
         if value == "help":
             raise HelpError()
