@@ -227,9 +227,7 @@ def _look_program() -> Program:
             [
                 ProgramStep("probe", probing()),
                 # Hardware has no kind, and most links have no alternative names.
-                ProgramStep(
-                    "find", find, ack=False, plan=Plan(LINK, RTM_NEWLINK, facts), tolerated=errno.ENODATA
-                ),
+                ProgramStep("find", find, ack=False, plan=plan, tolerated=errno.ENODATA),
                 ProgramStep("addresses", addresses, ack=False, digest="addresses"),
             ]
         )
