@@ -7,6 +7,7 @@ import errno
 
 from ..networks.attaching import attach
 from ..record import Record
+from ..rollback import Rollback
 from ..wiring.attachment import Attachment, warn
 from ..wiring.detach import detach
 from ..wiring.endpoint import Endpoint
@@ -35,16 +36,14 @@ class Connected(Record):
 def connect(pid: int, options: Options) -> Connected:
     """Wire process `pid` to the network options.net, or to options.bridge in its place. Raise OSError or
     ValueError if that cannot be; then nothing of it is left."""
-    if options.bridge is not None:
-        attachment = _attach(pid, options, options.bridge)
-        notes: list[str] = []
-    else:
-        attachment, notes = _connect(pid, options)
-    try:
-        ports = _publish(attachment, options, notes)
-    except BaseException:
-        detach(attachment)
-        raise
+    with Rollback() as rollback:
+        if options.bridge is not None:
+            attachment = _attach(pid, options, options.bridge)
+            notes: list[str] = []
+        else:
+            attachment, notes = _connect(pid, options)
+        rollback.before(detach, attachment)
+        ports = _publish(attachment, options, notes, rollback)
     if warning := warn(attachment):
         notes.append(warning)
     return Connected(attachment, ports, tuple(notes))
@@ -54,10 +53,7 @@ def disconnect(connected: Connected) -> None:
     """Give everything back; what went already is no error."""
     try:
         if connected.ports:
-            from ..nat import Nat
-
-            with Nat() as nat:
-                nat.unpublish(connected.ports)
+            _unpublish(connected.ports)
     finally:
         detach(connected.attachment)
 
@@ -89,12 +85,15 @@ def _connect(pid: int, options: Options) -> tuple[Attachment, list[str]]:
     return attachment, notes
 
 
-def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tuple[Port, ...]:
+def _publish(
+    attachment: Attachment, options: Options, notes: list[str], rollback: Rollback
+) -> tuple[Port, ...]:
     if not options.ports:
         return ()
     from ..nat import Nat
 
     ports = tuple(leading_to(options.ports, attachment.addresses))
+    rollback.before(_unpublish, ports)
     with Nat() as nat:
         try:
             settings = nat.publish(ports)
@@ -104,6 +103,13 @@ def _publish(attachment: Attachment, options: Options, notes: list[str]) -> tupl
             settings = nat.publish(ports)
         notes += map(str, settings)
     return ports
+
+
+def _unpublish(ports: tuple[Port, ...]) -> None:
+    from ..nat import Nat
+
+    with Nat() as nat:
+        nat.unpublish(ports)
 
 
 def _take_from_the_dead(nat: Nat, ports: tuple[Port, ...]) -> bool:
