@@ -207,7 +207,8 @@ class _Call:
             self._rows = [row for row in self._rows if row.position not in self._done]
         if self._progress is not None:
             self._tell()
-        self._drop_failed()
+        if self._failures.by_position:
+            self._drop_failed()
 
     def _first_stop(self) -> int:
         """The place in the recipe up to which no hook has anything to do."""

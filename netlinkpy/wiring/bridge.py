@@ -10,7 +10,7 @@ from sys import byteorder
 from ..record import Record
 from ..transport.visit import visit
 from ..uapi.if_ import IFF_RUNNING, IFF_UP, IFNAMSIZ
-from ..uapi.if_bridge import BR_STATE_FORWARDING, PORT_STATES
+from ..uapi.if_bridge import BR_STATE_FORWARDING
 from ..uapi.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETADDR, RTM_GETLINK, RTM_NEWLINK
 from ..uapi.socket import AF_BRIDGE
@@ -157,8 +157,8 @@ class Bridge:
         except DumpInterruptedError as error:
             return len(error.partial)
 
-    def port_states(self, indices: list[int]) -> dict[int, str]:
-        """The state of ports, by link index ("forwarding" ...; those that are ports no more are left out).
+    def port_states(self, indices: list[int]) -> dict[int, int]:
+        """The state of ports (BR_STATE_), by link index; those that are ports no more are left out.
 
         A look at a port by its index completes a pending change of its carrier inside the call, which a dump
         does not: so each that does not forward yet in the dump is looked at."""
@@ -168,7 +168,7 @@ class Bridge:
         late = [index for index in indices if states.get(index) != BR_STATE_FORWARDING]
         for start in range(0, len(late), _LOOK_ONE_BY_ONE):
             states.update(self._look_at_ports(late[start : start + _LOOK_ONE_BY_ONE]))
-        return {index: PORT_STATES[states[index]] for index in indices if states[index] >= 0}
+        return {index: states[index] for index in indices if states[index] >= 0}
 
     def _look_at_ports(self, indices: list[int]) -> dict[int, int]:
         """The states of a few ports, -1 for one that is none."""

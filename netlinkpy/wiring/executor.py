@@ -13,7 +13,6 @@ from sys import byteorder
 
 from ..record import Record
 from ..transport.visit import visit
-from ..uapi.if_bridge import PORT_STATES
 from ..wire.attributes import Placed
 from ..wire.errors import meaning
 from ..wire.extack import decode
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from .containers import Containers
     from .errors import AttachError, Failures
     from .row import Row
+    from .shape import Run
 
     Key = TypeVar("Key")
 
@@ -96,24 +96,19 @@ class Executor:
         handle = self._containers.enter_alone(row)
         if handle is None:  # there are, or were, others
             return True
-        program, places = row.shape.program(row.done, last, row.bridge)
-        if not places:
+        run = row.shape.run(row.done, last, row.bridge)
+        if not run.places:
             row.done = last
             return True
-        outcome = self._visit(program, [row], [handle], row.bridge)[0]
-        done = outcome.step if outcome.errno else len(places)
-        names = program.names[: max(done, 0)]
-        if "pin" in names:
-            row.bridge.note_pinned()
-        if "see" in names:
-            row.port = PORT_STATES[outcome.values[program.values.index("state")]]
+        (outcome,) = self._visit(run, [row], [handle], row.bridge)
         if not outcome.errno:
             row.done = last
             return True
         row.socket = -1  # an answer that comes late could pass for a later one's
-        row.done = places[done] if done >= 0 else row.done
+        if outcome.step >= 0:
+            row.done = run.places[outcome.step]
         if row.done < _RESERVED:
-            refusals.append(_refusal(row, outcome, program))
+            refusals.append(_refusal(row, outcome, run))
             return False
         return True
 
@@ -123,11 +118,11 @@ class Executor:
         """Steps inside the containers, 64 of one shape at a time."""
 
         def work(alike: list[Row], handles: Sequence[Netns | None]) -> None:
-            program, _ = alike[0].shape.program(first, last, alike[0].bridge)
-            for row, outcome in zip(alike, self._visit(program, alike, handles), strict=True):
+            run = alike[0].shape.run(first, last, alike[0].bridge)
+            for row, outcome in zip(alike, self._visit(run, alike, handles), strict=True):
                 if not outcome.errno:
                     continue
-                refusal = _refusal(row, outcome, program)
+                refusal = _refusal(row, outcome, run)
                 if first < _RESERVED:
                     refusals.append(refusal)
                 else:
@@ -138,11 +133,12 @@ class Executor:
         self._containers.enter(rows, work)
 
     def _visit(
-        self, program: Program, rows: list[Row], handles: Sequence[Netns | None], beside: Bridge | None = None
+        self, run: Run, rows: list[Row], handles: Sequence[Netns | None], beside: Bridge | None = None
     ) -> list[Outcome]:
-        """Run a program for rows of one shape; return what became of each."""
+        """Run steps for rows of one shape; return what became of each."""
+        program = run.program
         results = program.room(len(rows))
-        makes = "host_index" in program.values
+        makes = run.places[0] < _RESERVED
         slots = []
         for place, row in enumerate(rows):
             if makes:
@@ -167,11 +163,14 @@ class Executor:
         if sockets is not None:
             for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
                 row.socket = fd
-        outcomes = [program.outcome(results, 0)] if len(rows) == 1 else program.outcomes(results)
-        if makes:
-            index, host_index = program.values.index("index"), program.values.index("host_index")
-            for row, outcome in zip(rows, outcomes, strict=True):
-                row.index, row.host_index = outcome.values[index], outcome.values[host_index]
+        outcomes = []
+        for place, row in enumerate(rows):
+            outcome = program.outcome(results, place)
+            done = outcome.step if outcome.errno else len(run.places)
+            for number, note, start, stop in run.notes:
+                if number < done:
+                    note(row, outcome.values[start:stop])
+            outcomes.append(outcome)
         return outcomes
 
     # -- on the host, for many -----------------------------------------------------------------------------
@@ -189,6 +188,8 @@ class Executor:
                 error = errno.ENODEV if bridge.is_gone() else 0
             if error:
                 self._refuse_all(bridge, rows, step, error)
+            elif step.note is not None:
+                step.note(rows[0], ())
         elif step.many == GROUP:
             template = rows[0].shape.template(place, group=True)
             # The kernel stops at the first member that it refuses: ask for each, to name those it does.
@@ -198,11 +199,9 @@ class Executor:
                 else:
                     self._each(bridge, rows, place, step, None)
         elif step.many == DUMP:
-            self._see(bridge, rows)
+            self._see(bridge, rows, step)
         else:
             self._each(bridge, rows, place, step, refusals if place < _RESERVED else None)
-        if step.name == "pin":
-            bridge.note_pinned()
 
     def _send_once(self, bridge: Bridge, template: Template, step: Step) -> int:
         """Send one row of messages that name the bridge or the group; return the errno of the first refusal,
@@ -237,13 +236,15 @@ class Executor:
                 else:
                     refusals.append(Refusal(row, step.name, message, row.wanted.addresses, told))
 
-    def _see(self, bridge: Bridge, rows: list[Row]) -> None:
+    def _see(self, bridge: Bridge, rows: list[Row], step: Step) -> None:
         states = bridge.port_states([row.host_index for row in rows])
         for row in rows:
-            row.port = states.get(row.host_index, "")
-            if not row.port:
+            state = states.get(row.host_index)
+            if state is None:
                 text = f"its host end {row.host_ifname} is no port of {bridge.name} any more"
                 self._failures.refuse(row, errno.ENODEV, text)
+            elif step.note is not None:
+                step.note(row, (state,))
 
     def _refuse_all(self, bridge: Bridge, rows: list[Row], step: Step, number: int) -> None:
         """Note that a step on a bridge failed, for all its rows."""
@@ -294,7 +295,7 @@ def _numbered(
     return stamp(template.data, places, columns, rows, constants)
 
 
-def _refusal(row: Row, outcome: Outcome, program: Program) -> Refusal:
+def _refusal(row: Row, outcome: Outcome, run: Run) -> Refusal:
     if outcome.step < 0:
         hint = {
             errno.EPERM: "not permitted to enter the namespace: it belongs to another user namespace",
@@ -303,11 +304,11 @@ def _refusal(row: Row, outcome: Outcome, program: Program) -> Refusal:
         verb = f"enter {row.wanted.label}"
         error = failure(row, outcome.errno, verb, hint=hint)
         return Refusal(row, "enter", -1, row.wanted.addresses, error)
-    name = program.names[outcome.step]
-    step = next(step for step in RECIPE if isinstance(step, Step) and step.name == name)
-    template = program.steps[outcome.step].template
+    step = RECIPE[run.places[outcome.step]]
+    assert isinstance(step, Step)
+    template = run.program.steps[outcome.step].template
     told = _failure(row, step, outcome.message, outcome.errno, outcome.tlvs, template)
-    return Refusal(row, name, outcome.message, row.wanted.addresses, told)
+    return Refusal(row, step.name, outcome.message, row.wanted.addresses, told)
 
 
 def _failure(row: Row, step: Step, message: int, number: int, tlvs: bytes, template: Template) -> AttachError:

@@ -21,6 +21,7 @@ from ..wire.program import Program, ProgramStep
 from ..wire.rtnetlink.route import ROUTE
 from ..wire.template import Template
 from .errors import failure
+from .prepared import PREPARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,15 +69,12 @@ def _not_own(
     return [pair for pair, values in zip(waiting, told, strict=True) if values != (RTN_LOCAL,)]
 
 
-_programs: list[Program] = []
-
-
 def _program() -> Program:
     """Ask how a packet to an address would go."""
-    if not _programs:
+    if PREPARED.local_route is None:
         template = Template()
         asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}
         template.add(ROUTE, RTM_GETROUTE, NLM_F_REQUEST, asked)
         plan = Plan(ROUTE, RTM_NEWROUTE, {"type": number(ROUTE, "rtm_type")})
-        _programs.append(Program([ProgramStep("look", template, ack=False, plan=plan)]))
-    return _programs[0]
+        PREPARED.local_route = Program([ProgramStep("look", template, ack=False, plan=plan)])
+    return PREPARED.local_route

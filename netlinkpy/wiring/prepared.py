@@ -17,13 +17,14 @@ _MOST = 64  # bridges, and shapes
 
 
 class Prepared:
-    """shapes: by what endpoints have in common; bridges: by name, as they were the last time; look: the
-    program that looks at a bridge, once there is one; echoes: whether the kernel echoes a create, once that
-    was asked."""
+    """shapes: by what endpoints have in common; bridges: by name, as they were the last time; look,
+    local_route: the programs that look at a bridge, and how a packet would go, once there are any; echoes:
+    whether the kernel echoes a create, once that was asked."""
 
-    __slots__ = ("bridges", "echoes", "look", "shapes")
+    __slots__ = ("bridges", "echoes", "local_route", "look", "shapes")
 
     def __init__(self) -> None:
+        self.local_route: Program | None = None
         self.echoes: bool | None = None
         self.shapes: dict[Any, Shape] = {}
         self.bridges: dict[str, KnownBridge] = {}

@@ -12,6 +12,7 @@ from ..record import Record
 from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
 from ..uapi.if_ import IFF_UP, IFNAMSIZ
 from ..uapi.if_addr import IFA_F_NODAD
+from ..uapi.if_bridge import PORT_STATES
 from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from ..uapi.rtnetlink import (
@@ -63,9 +64,9 @@ class Step(Record):
     where: INSIDE, HOST or BRIDGE; build: (shape, link) -> its messages, where `link` is what selects the host
     end (its index, or the group of many); verbs: what each message does, in words, for errors; many: how it
     is done for many, where it is done on the host; applies: whether an endpoint of this shape, on this
-    bridge, needs it; keep: what is kept of the reply, for the steps behind it; ack: whether it ends with an
-    ack, or with the reply; tolerated: the errno that is no failure; hint: (row, verb, errno) -> our sentence
-    where the kernel has none."""
+    bridge, needs it; keep: what is kept of the reply, for the steps behind it; note: (row, what was kept) is
+    called once it is done; ack: whether it ends with an ack, or with the reply; tolerated: the errno that is
+    no failure; hint: (verb, errno) -> our sentence where the kernel has none."""
 
     name: str
     where: str
@@ -74,6 +75,7 @@ class Step(Record):
     many: str = ROWS
     applies: Callable[[Shape, Bridge], bool] = lambda shape, bridge: True
     keep: Callable[[Shape], Plan | None] = lambda shape: None
+    note: Callable[[Row, tuple[int, ...]], None] | None = None
     ack: bool = True
     tolerated: int = 0
     hint: Callable[[str, int], str] = lambda verb, number: ""
@@ -94,6 +96,15 @@ def _ends() -> Plan:
 
 def _port_state() -> Plan:
     return Plan(LINK, RTM_NEWLINK, {"state": number(LINK, "linkinfo.slave_data[bridge].state")})
+
+
+def _note_ends(row: Row, kept: tuple[int, ...]) -> None:
+    if kept:
+        row.index, row.host_index = kept
+
+
+def _note_port(row: Row, kept: tuple[int, ...]) -> None:
+    row.port = PORT_STATES[kept[0]]
 
 
 def _one(message: Any, type: int, values: dict[str, Any], flags: int = 0) -> Template:
@@ -258,6 +269,7 @@ RECIPE: tuple[Step | Barrier, ...] = (
         _create,
         lambda row: [f"create {row.wanted.ifname} and its host end {row.host_ifname}"],
         keep=lambda shape: _ends() if shape.echo else None,
+        note=_note_ends,
         hint=_create_hint,
     ),
     Step(  # before 6.2 the kernel does not echo a create
@@ -267,6 +279,7 @@ RECIPE: tuple[Step | Barrier, ...] = (
         lambda row: [f"find {row.wanted.ifname}"],
         applies=lambda shape, bridge: not shape.echo,
         keep=lambda shape: _ends(),
+        note=_note_ends,
         ack=False,
     ),
     Step("configure", INSIDE, _configure, _configure_verbs, hint=_configure_hint),
@@ -284,6 +297,7 @@ RECIPE: tuple[Step | Barrier, ...] = (
         _pin,
         lambda row: [f"pin the MAC of bridge {row.wanted.bridge}"],
         applies=lambda shape, bridge: not bridge.settled,
+        note=lambda row, kept: row.bridge.note_pinned(),
     ),
     Step(
         "plain",
@@ -313,6 +327,7 @@ RECIPE: tuple[Step | Barrier, ...] = (
         lambda row: [f"look at the port {row.host_ifname}"],
         many=DUMP,
         keep=lambda shape: _port_state(),
+        note=_note_port,
         ack=False,
     ),
     Step(  # its first live port gives it a carrier, before which it sends nothing

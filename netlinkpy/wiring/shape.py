@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from ..record import Record
 from ..wire.program import Program, ProgramStep
 from .endpoint import IPV6_MIN_MTU
 from .prepared import PREPARED
@@ -12,11 +13,13 @@ from .recipe import BY_GROUP, BY_INDEX, INSIDE, RECIPE, Step, kernel_echoes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ..wire.template import Template
     from .bridge import Bridge
     from .endpoint import CheckedEndpoint, Form
+    from .row import Row
 
 
 def shape_of(wanted: CheckedEndpoint) -> Shape:
@@ -31,13 +34,23 @@ def shape_of(wanted: CheckedEndpoint) -> Shape:
     return shape
 
 
+class Run(Record):
+    """Steps that are done in one visit. places: of each in the recipe; notes: (its number, what is called
+    once it is done, where in the outcome's values what it keeps begins and ends) of those that note
+    something."""
+
+    program: Program
+    places: tuple[int, ...]
+    notes: tuple[tuple[int, Callable[[Row, tuple[int, ...]], None], int, int], ...]
+
+
 class Shape:
     """mtu, metric, queues: as in Endpoint; addresses: (bytes, prefix length) of each; gateways: bytes of
     each; routes: (bytes, prefix length, whether it has no gateway) of each; families: the sizes of the
     addresses; echo: whether the kernel echoes a create; has_ipv6: whether its interfaces get IPv6."""
 
     __slots__ = (
-        "_programs",
+        "_runs",
         "_templates",
         "addresses",
         "echo",
@@ -58,33 +71,44 @@ class Shape:
         # Not below 1280 bytes, and not where the kernel was started without it.
         large = self.mtu is None or self.mtu >= IPV6_MIN_MTU
         self.has_ipv6 = large and os.path.exists("/proc/net/if_inet6")
-        self._programs: dict[Any, tuple[Program, tuple[int, ...]]] = {}
+        self._runs: dict[Any, Run] = {}
         self._templates: dict[tuple[int, bool], Template] = {}
 
-    def program(self, first: int, last: int, bridge: Bridge) -> tuple[Program, tuple[int, ...]]:
-        """The program of the steps from `first` to before `last` of the recipe that this shape needs on that
-        bridge, and the place of each in the recipe."""
+    def run(self, first: int, last: int, bridge: Bridge) -> Run:
+        """The steps from place `first` to before `last` of the recipe that this shape needs on that
+        bridge."""
         key = first, last, bridge.settled
-        made = self._programs.get(key)
+        made = self._runs.get(key)
         if made is None:
-            places = tuple(
-                place
-                for place in range(first, last)
-                if isinstance(step := RECIPE[place], Step) and step.applies(self, bridge)
-            )
-            steps = [self._program_step(RECIPE[place]) for place in places]
-            made = self._programs[key] = Program(steps), places
+            steps = [(place, RECIPE[place]) for place in range(first, last)]
+            needed = [
+                (place, step)
+                for place, step in steps
+                if isinstance(step, Step) and step.applies(self, bridge)
+            ]
+            made = self._runs[key] = self._run(needed)
         return made
 
-    def _program_step(self, step: Any) -> ProgramStep:
-        return ProgramStep(
-            step.name,
-            step.build(self, BY_INDEX),
-            ack=step.ack,
-            plan=step.keep(self),
-            beside=step.where != INSIDE,
-            tolerated=step.tolerated,
-        )
+    def _run(self, needed: list[tuple[int, Step]]) -> Run:
+        steps = []
+        notes = []
+        kept = 0
+        for number, (_, step) in enumerate(needed):
+            plan = step.keep(self)
+            steps.append(
+                ProgramStep(
+                    step.name,
+                    step.build(self, BY_INDEX),
+                    ack=step.ack,
+                    plan=plan,
+                    beside=step.where != INSIDE,
+                    tolerated=step.tolerated,
+                )
+            )
+            start, kept = kept, kept + len(plan.names if plan is not None else ())
+            if step.note is not None:
+                notes.append((number, step.note, start, kept))
+        return Run(Program(steps), tuple([place for place, _ in needed]), tuple(notes))
 
     def template(self, place: int, *, group: bool = False) -> Template:
         """The messages of one step for many: of each row, or (group) of the group of many."""

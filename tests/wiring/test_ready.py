@@ -235,7 +235,7 @@ def test_a_bridge_that_goes_in_the_middle(
     host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """Deleted between the look at it and the enslaving; of one endpoint alone, before anything is made."""
-    name = "_script" if count == 1 else "_on_bridge"
+    name = "_run_alone" if count == 1 else "_on_bridge"
     step = getattr(Executor, name)
 
     def late(*arguments: Any) -> Any:
