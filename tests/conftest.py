@@ -4,6 +4,7 @@
   the test asks for the fixture `loopback`.
 - `container` is one container, `containers(n)` makes n, `bare_namespaces(n)` makes n without a process.
 - `snapshot(namespace)` is the state of a namespace, to compare before and after.
+- A test that handles signals itself asks for `untraced`, or coverage may wait for itself.
 - `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real one) is
   missing; NETLINKPY_REQUIRE=all in the environment makes that a failure, =programs for all but "root".
 - `from tests.support.namespaces import inside, entered, ping, ping_all` for the rest.
@@ -141,6 +142,12 @@ def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 # -- what a test may ask for -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def untraced(fresh_namespace: None) -> None:
+    """For a test that handles signals in this process: coverage has a lock, which a handler must not meet."""
+    sys.settrace(None)
 
 
 @pytest.fixture

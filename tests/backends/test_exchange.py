@@ -254,6 +254,7 @@ def test_not_a_socket(backend: Backend) -> None:
     assert caught.value.errno == errno.ENOTSOCK
 
 
+@pytest.mark.usefixtures("untraced")
 def test_signals_are_served_while_waiting(backend: Backend) -> None:
     """A handler that raises ends the wait; one that does not lets it go on."""
     calls: list[int] = []

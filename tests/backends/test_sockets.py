@@ -178,6 +178,7 @@ def test_no_thread_when_nowhere_is_entered(backend: Backend) -> None:
     assert (ran.returncode, ran.stdout) == (0, "1 [0, 0]\n0 [0, 0]\n"), ran.stderr
 
 
+@pytest.mark.usefixtures("untraced")
 def test_what_a_handler_raises_closes_nobodys_socket(backend: Backend) -> None:
     """It comes out, from the midst of the wait or after it, and what was given is open still."""
 

@@ -48,7 +48,7 @@ class SignalledError(Exception):
 
 
 @pytest.fixture
-def interrupting() -> Iterator[None]:
+def interrupting(untraced: None) -> Iterator[None]:
     """SIGALRM raises SignalledError."""
 
     def handler(*_: object) -> None:
@@ -272,6 +272,7 @@ def test_a_visit_that_fails_gives_back_what_it_was_lent() -> None:
     assert found == [1]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_handler_that_asks_meanwhile_is_refused() -> None:
     """It would take the answer that is waited for."""
     refused: list[OSError] = []
@@ -327,6 +328,7 @@ def all_routes(sock: Socket) -> int:
     return len(sock.dump(ROUTE, RTM_GETROUTE, {"rtm_family": 2, "table": 254}, verb="list routes"))
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_signal_without_a_handler_that_raises_is_no_matter() -> None:
     """EINTR is no error: the request goes on."""
     seen: list[int] = []
