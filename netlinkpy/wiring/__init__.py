@@ -1,1 +1,1 @@
-"""wiring: containers attached to bridges and detached again: one, or many at once by the same path."""
+"""wiring: attach containers to bridges and detach them again, one or many at once by the same path."""

@@ -1,10 +1,10 @@
-"""Announce: neighbours are told the MAC of an address that may have had another one, from inside the
+"""Announcements: tell the neighbours the MAC of an address that may have had another one, from inside the
 container.
 
-An address normally brings its MAC (endpoint.tells_mac), so whoever has it, no neighbour's cache is wrong.
-Where the MAC is another, the caches of those who talked to the address before are made right by an ARP
-announcement (RFC 5227, section 3) or an unsolicited neighbour advertisement (RFC 4861, section 7.2.6), sent
-once."""
+The MAC normally follows from the address (endpoint.tells_mac), so no neighbour's cache is stale, whoever
+holds the address. If the MAC differs, an ARP announcement (RFC 5227, section 3) or an unsolicited neighbour
+advertisement (RFC 4861, section 7.2.6), sent once, updates the caches of those who talked to the address
+before."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _IPV6_HEADER = Struct("!IHBB16s16s")
 
 
 def announce(rows: list[Row], handles: Sequence[Netns | None], failures: Failures) -> None:
-    """Send the announcements of all addresses of rows, which are ready. What fails is noted: it needs
-    CAP_NET_RAW in the container's namespace."""
+    """Announce every address of the rows, which must be ready. Note failures; CAP_NET_RAW in the container's
+    namespace is required."""
     for row, handle in zip(rows, handles, strict=True):
         assert handle is not None
         try:
@@ -61,12 +61,12 @@ def _announce(row: Row, handle: Netns) -> None:
 
 
 def arp_announcement(packed: bytes, mac: bytes) -> bytes:
-    """The Ethernet frame of an ARP request for the sender's own address."""
+    """Return the Ethernet frame of an ARP request for the sender's own address."""
     return _BROADCAST + mac + ETH_P_ARP + _ARP_REQUEST + mac + packed + bytes(6) + packed
 
 
 def neighbour_advertisement(packed: bytes, mac: bytes) -> bytes:
-    """The Ethernet frame of an unsolicited neighbour advertisement to all nodes."""
+    """Return the Ethernet frame of an unsolicited neighbour advertisement to all nodes."""
     message = bytearray(_ADVERTISEMENT + packed + _TARGET_LINK_LAYER_ADDRESS + mac)
     pseudo = packed + _ALL_NODES + len(message).to_bytes(4, "big") + _ICMPV6.to_bytes(4, "big")
     message[2:4] = _checksum(pseudo + message)
@@ -75,7 +75,7 @@ def neighbour_advertisement(packed: bytes, mac: bytes) -> bytes:
 
 
 def _checksum(data: bytes) -> bytes:
-    """The internet checksum (RFC 1071) of an even number of bytes."""
+    """Return the internet checksum (RFC 1071) of an even number of bytes."""
     total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

@@ -1,8 +1,8 @@
-"""wire: containers wired to bridges, whole or not at all.
+"""wire(): wire containers to bridges, all or nothing.
 
-A call checks everything, runs the recipe (recipe.py, executor.py) from barrier to barrier, and at each runs
-its hooks. Until the commit every host end is in the call's staging group, by which all of it can be
-removed (link_group.py)."""
+A call checks everything, runs the recipe (recipe.py, executor.py) from barrier to barrier, and runs the hooks
+of each barrier. Until the commit every host end is in the call's staging group, so that all of them can be
+removed at once (link_group.py)."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
     from .executor import Refusal
 
-_ROUNDS = 16  # how often a row is tried again after its way was cleared, or with another free address
+_ROUNDS = 16  # how often a row is tried again after a conflict was cleared, or with another free address
 _RESERVED, _PROVED, _END = RECIPE.index(RESERVED), RECIPE.index(PROVED), len(RECIPE)
 
 
 class Hooks(Record):
-    """What others have done in the course of a call.
+    """What the caller of wire() adds to a call.
 
-    another(position, address) is called where an address turns out to be taken: it returns an endpoint to be
-    tried in place of that one (on the same bridge, in the same container), or None. withdraw(addresses,
-    timeout) is called once addresses on a bridge that it concerns are the containers', before anything passes
-    through their ports: what still leads to those who had them before is to be withdrawn.
-    concerns(alternative names of a bridge) tells whether withdraw() has to do with it. announce: tell the
-    neighbours of every address, not only of those whose MAC is not their own (announce.py)."""
+    another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
+    instead (on the same bridge, in the same container), or None. withdraw(addresses, timeout) is called once
+    the containers own their addresses, before any packet passes through their ports: it withdraws whatever
+    still leads to the previous owners. concerns(alternative names of a bridge) returns whether withdraw()
+    must be called for that bridge. announce: announce every address, not only those whose MAC does not follow
+    from the address (announce.py)."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
     withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
@@ -60,11 +60,11 @@ def wire(
     timeout: float = 10.0,
     hooks: Hooks,
 ) -> list[Attachment | AttachError]:
-    """Wire many endpoints, of any shapes; return the results in the order given. See networks/attaching.py,
-    attach_many(), for what that means.
+    """Wire many endpoints of any shapes; return the results in the order given. See attach_many() in
+    networks/attaching.py.
 
-    whole: all or nothing, and AttachError is raised; else each on its own, an AttachError in the place of
-    each that failed."""
+    whole: all or nothing, and raise AttachError if one fails; otherwise each endpoint stands alone, and an
+    AttachError takes the place of each that failed."""
     rollback = Rollback()
     call = _Call(endpoints, whole, progress, timeout, hooks, rollback)
     try:
@@ -76,7 +76,7 @@ def wire(
 
 
 class _Call:
-    """One call of attach_many: its rows, their bridges, and what has become of each endpoint."""
+    """One call of wire(): its rows, their bridges, and the result of each endpoint."""
 
     def __init__(
         self,
@@ -87,22 +87,22 @@ class _Call:
         hooks: Hooks,
         rollback: Rollback,
     ) -> None:
-        """rollback: takes what removes all that this call made."""
+        """rollback: collects what undoes the call."""
         self._rollback = rollback
         self._endpoints = endpoints
         self._progress = progress
         self._timeout = timeout
         self._hooks = hooks
-        self._rows: list[Row] = []  # those that are still to be made, or are made
+        self._rows: list[Row] = []  # those still to be wired, or wired
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
-        self._concerned: set[str] = set()  # the bridges that the hook withdraw has to do with
+        self._concerned: set[str] = set()  # the bridges that withdraw() concerns
         self._containers = Containers(self._failures)
         self._executor = Executor(self._containers, self._failures, timeout)
 
     def run(self) -> None:
-        """Raise the first failure at once where the call is all or nothing."""
+        """Run the call. Run the call. Raise the first failure at once if the call is all or nothing."""
         self._check()
         self._failures.check()
         self._reserve()
@@ -114,14 +114,14 @@ class _Call:
             self._go_on(_END)
         for row in self._rows:
             self._done[row.position] = row.attachment()
-        if self._failures.by_position:  # an answer that was lost may have left a pair of unknown indices
+        if self._failures.by_position:  # a lost answer may have left a pair whose indices are unknown
             for bridge in self._bridges.values():
                 bridge.group.delete_members()
 
     # -- before anything is made ---------------------------------------------------------------------------
 
     def _check(self) -> None:
-        """Everything that can be known before anything is sent, and the bridges looked up."""
+        """Check everything that can be known before anything is sent, and look up the bridges."""
         names: dict[str, int] = {}
         addresses: dict[tuple[str, bytes], int] = {}
         if len(self._endpoints) == 1:
@@ -153,7 +153,7 @@ class _Call:
                 self._failures.add(
                     attach_error(position, endpoint, number, verb, text=error.text, hint=error.hint)
                 )
-        if len(self._rows) > 1:  # one alone may as well ask the kernel
+        if len(self._rows) > 1:  # for one alone the kernel checks this as well
             self._check_room()
 
     def _bridge(self, name: str) -> Bridge:
@@ -166,7 +166,7 @@ class _Call:
         return bridge
 
     def _check_room(self) -> None:
-        """Refuse what a bridge has no ports for."""
+        """Refuse the rows for which a bridge has no port left."""
         for name, bridge in self._bridges.items():
             rows = [row for row in self._rows if row.bridge is bridge]
             if len(rows) < 2:
@@ -177,7 +177,7 @@ class _Call:
             self._failures.check()
             rows = rows[:BR_MAX_PORTS]
             room = max(BR_MAX_PORTS - bridge.count_ports(), 0)
-            if len(rows) > room:  # those that are there already need no port more
+            if len(rows) > room:  # those that are there already need no further port
                 there = are_there(rows, self._containers, self._timeout)
                 rows = [row for row in rows if row not in there]
             for row in rows[room:]:
@@ -188,8 +188,8 @@ class _Call:
     # -- from barrier to barrier ---------------------------------------------------------------------------
 
     def _reserve(self) -> None:
-        """Run every row up to the barrier RESERVED (one alone as far as no hook has anything to do); where
-        something is in the way, clear it and begin again."""
+        """Run every row up to the barrier RESERVED (one alone as far as no hook has work); clear what is in
+        the way and begin again."""
         if len(self._rows) > 1:
             self._containers.reserve(len(self._rows))
         rows = self._rows
@@ -211,7 +211,7 @@ class _Call:
             self._drop_failed()
 
     def _first_stop(self) -> int:
-        """The place in the recipe up to which no hook has anything to do."""
+        """Return the place in the recipe up to which no hook has work."""
         if len(self._rows) != 1:
             return _RESERVED
         (row,) = self._rows
@@ -220,15 +220,15 @@ class _Call:
         return _PROVED if 16 in row.shape.families or self._is_announced(row) else _END
 
     def _go_on(self, last: int) -> None:
-        """Run the rows up to the next barrier, or the end."""
+        """Run the rows up to place `last` of the recipe."""
         rows = [row for row in self._rows if row.done < last]
         if rows:
             self._executor.run(rows, last)
             self._drop_failed()
 
     def _clear_way(self, refusals: list[Refusal]) -> list[Row]:
-        """Look at what is in the way of each: leave what is complete, remove what a dead call left; return
-        the rows to be tried again."""
+        """Look at what is in the way of each row: leave what is complete, remove what a dead call left.
+        Return the rows to try again."""
         again: dict[int, Row] = {}
         with RTNetlink(timeout=self._timeout) as host:
             conflicts = Conflicts(host)
@@ -254,7 +254,7 @@ class _Call:
         return list(again.values())
 
     def _resolve(self, conflicts: Conflicts, row: Row, error: AttachError) -> bool:
-        """Whether a row whose create was refused is to be tried again."""
+        """Return whether to try again a row whose create was refused."""
         try:
             with Netns.open(row.endpoint.netns) as handle:
                 verdict = conflicts.resolve(row, handle)
@@ -268,7 +268,8 @@ class _Call:
         return verdict is None
 
     def _resolve_claim(self, conflicts: Conflicts, row: Row, refusal: Refusal) -> bool:
-        """Whether a row is to be tried again, one of whose addresses was refused; perhaps with another."""
+        """Return whether to try again, perhaps with another address, a row of which an address was
+        refused."""
         number = refusal.error.errno or errno.EIO
         packed, _ = refusal.addresses[refusal.message]
         why = conflicts.resolve_claim(row, packed, number)
@@ -278,12 +279,12 @@ class _Call:
         return False
 
     def _has_another(self, row: Row, address: str, number: int) -> bool:
-        """Whether the caller has an endpoint to be tried in place of one whose address is taken; then the row
-        wants that."""
+        """Return whether the caller has an endpoint to try in place of one whose address is taken; the row
+        then takes it."""
         if self._hooks.another is None or number != errno.EEXIST:
             return False
         if all(format_ip(packed) != address for packed, _ in row.wanted.addresses):
-            return True  # it wants another already, for a second address that was refused
+            return True  # it has another already, for a second address that was refused
         endpoint = self._hooks.another(row.position, address)
         if endpoint is None:
             return False
@@ -293,14 +294,14 @@ class _Call:
     # -- what is done at the barriers ----------------------------------------------------------------------
 
     def _withdraw(self) -> None:
-        """Have withdrawn what still leads to those who had the addresses before."""
+        """Withdraw what still leads to the previous owners of the addresses."""
         rows = [row for row in self._rows if row.wanted.bridge in self._concerned]
         if rows:
             addresses = [format_ip(packed) for row in rows for packed, _ in row.wanted.addresses]
             self._hooks.withdraw(addresses, self._timeout)
 
     def _await_own(self) -> None:
-        """Wait for the IPv6 addresses to be the containers' own."""
+        """Wait until the containers own their IPv6 addresses."""
         rows = [row for row in self._rows if row.done < _END and 16 in row.shape.families]
         if rows:
             from .local_route import await_own
@@ -314,7 +315,7 @@ class _Call:
         return self._hooks.announce or not row.wanted.tells_mac
 
     def _announce(self) -> None:
-        """Announce the addresses whose MAC is not their own."""
+        """Announce the addresses whose MAC does not follow from the address."""
         rows = [row for row in self._rows if row.done < _END and self._is_announced(row)]
         if rows:
             from .announce import announce
@@ -327,8 +328,8 @@ class _Call:
     # -- what failed ---------------------------------------------------------------------------------------
 
     def _drop_failed(self) -> None:
-        """Where each endpoint stands alone: remove what there is of those that failed, and go on with the
-        others."""
+        """Remove what was made of the failed rows and go on with the others; raise the first failure if the
+        call is all or nothing."""
         self._failures.check()
         if not self._failures.by_position:
             return
@@ -337,13 +338,13 @@ class _Call:
         remove([index for index in lost if index])
 
     def close(self) -> None:
-        """Close the sockets: the groups' numbers are free again."""
+        """Close the sockets, which frees the numbers of the staging groups."""
         self._containers.close()
         for bridge in self._bridges.values():
             bridge.group.close()
 
     def results(self) -> list[Attachment | AttachError]:
-        """What has become of each endpoint, in the order given."""
+        """Return the result of each endpoint, in the order given."""
         outcome: dict[int, Attachment | AttachError] = {**self._failures.by_position, **self._done}
         return list(map(outcome.__getitem__, range(len(self._endpoints))))
 

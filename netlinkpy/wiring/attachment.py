@@ -1,5 +1,4 @@
-"""Attachment: what attach() made, enough to detach it again, in this process or (by way of JSON) in
-another."""
+"""Attachment: what attach() made; enough to detach it again, in this process or, through JSON, in another."""
 
 from __future__ import annotations
 
@@ -20,8 +19,8 @@ class Attachment(Record):
 
     netns: the container, in words; bridge; ifname, index and mac: of the container's end; addresses,
     gateways: as text; host_ifname, host_index: of the port of the bridge; port: the port's state on return:
-    "forwarding", so the first packet passes; anything else (the bridge is down, or its STP still listens and
-    learns) is why it does not yet; changed: False where all of it was there already."""
+    "forwarding" if the first packet passes, otherwise the reason why it does not yet (the bridge is down, or
+    its STP still listens or learns); changed: False if all of it was there already."""
 
     netns: str
     bridge: str
@@ -37,16 +36,17 @@ class Attachment(Record):
 
     @property
     def ready(self) -> bool:
-        """Whether the first packet passes."""
+        """True if the first packet passes."""
         return self.port == "forwarding"
 
     def to_json(self) -> str:
-        """One line of JSON; from_json() makes the same Attachment of it."""
+        """Return one line of JSON, from which from_json() makes an equal Attachment."""
         return f"{{{', '.join(f'{_quote(name)}: {_json(value)}' for name, value in self.as_dict().items())}}}"
 
     @classmethod
     def from_json(cls, line: str) -> Attachment:
-        """The attachment of a line that to_json() made; ValueError where it is none."""
+        """Return the Attachment that to_json() wrote as this line. Raise ValueError if the line holds
+        none."""
         import json
 
         values = json.loads(line)
@@ -67,25 +67,25 @@ class Attachment(Record):
 
     @classmethod
     def find(cls, netns: Target, ifname: str = "eth0") -> Attachment:
-        """The attachment that a container's interface is the inner end of, as the kernel has it now.
+        """Return the attachment of a container's interface, as the kernel has it now.
 
-        NetlinkError: ENODEV there is no such interface; EINVAL it is no veth whose other end is in the
-        caller's namespace."""
+        Raise NetlinkError if there is no such interface (ENODEV), or it is no veth whose other end is in the
+        caller's namespace (EINVAL)."""
         from .existing import find
 
         return find(netns, ifname)
 
     @classmethod
     def find_all(cls, netns: Target) -> list[Attachment]:
-        """The attachments of a container, as the kernel has them now: its interfaces that are wired to a
-        bridge of the caller's namespace, and finished."""
+        """Return the attachments of a container, as the kernel has them now: its finished interfaces that are
+        wired to a bridge of the caller's namespace."""
         from .existing import find_all
 
         return find_all(netns)
 
 
 def _json(value: str | int | tuple[str, ...]) -> str:
-    """One value as JSON. (Importing json costs more than an attach.)"""
+    """Return one value as JSON. (Importing json costs more than an attach.)"""
     if isinstance(value, str):
         return _quote(value)
     if isinstance(value, tuple):
@@ -102,7 +102,7 @@ def _quote(text: str) -> str:
 
 
 def warn(attachment: Attachment) -> str:
-    """Why the first packet does not pass yet, in a sentence; empty where it does."""
+    """Return why the first packet does not pass yet, as a sentence; empty if it passes."""
     if attachment.ready:
         return ""
     why: dict[str, Any] = {

@@ -1,5 +1,5 @@
-"""Bridge: one bridge of the caller's namespace as it is at the beginning of a call, and the call's group for
-its new ports."""
+"""Bridge: a bridge of the caller's namespace as it is at the beginning of a call, and the call's staging
+group for its new ports."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from ..wire.program import Outcome
 
-_LOOK_ONE_BY_ONE = 8  # up to so many ports are looked at one by one rather than in a dump of all
+_LOOK_ONE_BY_ONE = 8  # up to this many ports are looked at one by one rather than in a dump of all
 _FD = Struct("=i")
 _NO_NAMESPACE = _FD.pack(-1)
 
 
 class KnownBridge(Record):
-    """What a bridge was the last time: its index and MAC; digest: of the messages that told its addresses;
-    pinned: whether we pinned the MAC."""
+    """A bridge as it was in the last call: index, mac; digest: of the messages that listed its addresses;
+    names_length: bytes of its alternative names; pinned: whether we pinned the MAC."""
 
     index: int
     mac: bytes
@@ -51,14 +51,15 @@ class KnownBridge(Record):
 
 
 class Bridge:
-    """index, mac; up: whether it is; addresses: (address, prefix length) of each, of both families; settled:
-    its MAC is pinned (a bridge of that index had the same, and we pinned it), and it has a carrier."""
+    """index, mac, up; addresses: (address, prefix length) of each, of both families; altnames: its
+    alternative names; group: the call's staging group; settled: whether its MAC is pinned (a bridge of this
+    index had the same MAC, and we pinned it) and it has a carrier; slots: its values in templates."""
 
     __slots__ = ("_known", "addresses", "altnames", "group", "index", "mac", "name", "settled", "slots", "up")
 
     def __init__(self, name: str, timeout: float) -> None:
-        """timeout: seconds for each request. NetlinkError (ENODEV) where there is no such link, (EINVAL)
-        where it is no bridge."""
+        """timeout: seconds for each request. Raise NetlinkError if there is no such link (ENODEV) or it is no
+        bridge (EINVAL)."""
         self.name = name
         known = PREPARED.bridges.get(name)
         self.group, (self.index, flags, mac, kind, names_length, told) = self._look(timeout)
@@ -87,7 +88,8 @@ class Bridge:
         }
 
     def _look(self, timeout: float) -> tuple[StagingGroup, tuple[int, ...]]:
-        """A group that has no members, and what the kernel tells of the bridge, all in one visit."""
+        """Return a staging group that has no members and what the kernel reports of the bridge, both in one
+        visit."""
         program = PREPARED.look or _look_program()
         name = self.name.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0")
         while True:
@@ -109,7 +111,7 @@ class Bridge:
             group.close()
 
     def _refuse(self, outcome: Outcome, group: StagingGroup) -> None:
-        """Raise NetlinkError: why it cannot be looked at."""
+        """Raise the NetlinkError that says why the bridge cannot be looked at."""
         verbs = (
             "make links on the host",
             f"find bridge {self.name}",
@@ -118,7 +120,7 @@ class Bridge:
         raise NetlinkError(outcome.errno, verbs[max(outcome.step, 0)], text=decode(outcome.tlvs).sentence)
 
     def _refuse_kind(self, group: StagingGroup) -> None:
-        """Raise NetlinkError: what it is in place of a bridge."""
+        """Raise the NetlinkError that says what the link is instead of a bridge."""
         verb = f"find bridge {self.name}"
         asked = {"ifname": self.name, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         body = group.socket.get_body(LINK, RTM_GETLINK, asked, verb=verb)
@@ -128,7 +130,7 @@ class Bridge:
         raise NetlinkError(errno.EINVAL, verb, text=f"{self.name} is {what}, not a bridge")
 
     def _read_addresses(self) -> tuple[int, tuple[tuple[bytes, int], ...]]:
-        """The digest of the messages that tell its addresses, and these."""
+        """Return the digest of the messages that list its addresses, and the addresses."""
         verb = f"list the addresses of bridge {self.name}"
         replies = self.group.socket.dump_bodies(ADDRESS, RTM_GETADDR, {"ifa_index": self.index}, verb=verb)
         told = [ADDRESS.parse(one.body) for one in replies]
@@ -136,20 +138,20 @@ class Bridge:
         return digest([one.body for one in replies]), addresses
 
     def _read_names(self) -> tuple[str, ...]:
-        """Its alternative names."""
+        """Return its alternative names."""
         verb = f"find bridge {self.name}"
         link = self.group.socket.get(LINK, RTM_GETLINK, _by_index(self.index), verb=verb)
         return tuple(link.get("prop_list", {}).get("alt_ifname", ()))
 
     def note_pinned(self) -> None:
-        """Keep in mind that its MAC was pinned."""
+        """Remember that its MAC was pinned."""
         if not self._known.pinned:
             self._known = self._known.replace(pinned=True)
             PREPARED.keep_bridge(self.name, self._known)
 
     def count_ports(self) -> int:
-        """How many ports it has now; about so many where others come and go all the time (in the end the
-        kernel counts)."""
+        """Return how many ports it has now; approximately if ports come and go all the time (the kernel has
+        the last word)."""
         asked = {"master": self.index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
         verb = f"list the ports of {self.name}"
         try:
@@ -158,10 +160,10 @@ class Bridge:
             return len(error.partial)
 
     def port_states(self, indices: list[int]) -> dict[int, int]:
-        """The state of ports (BR_STATE_), by link index; those that are ports no more are left out.
+        """Return the states of ports (BR_STATE_) by link index, without those that are no longer ports.
 
-        A look at a port by its index completes a pending change of its carrier inside the call, which a dump
-        does not: so each that does not forward yet in the dump is looked at."""
+        A unicast look at a port completes a pending change of its carrier inside the call, which a dump does
+        not: so each port that does not forward yet in the dump is looked at."""
         states: dict[int, int] = {}
         if len(indices) > _LOOK_ONE_BY_ONE:
             states = self._dump_port_states()
@@ -171,7 +173,7 @@ class Bridge:
         return {index: states[index] for index in indices if states[index] >= 0}
 
     def _look_at_ports(self, indices: list[int]) -> dict[int, int]:
-        """The states of a few ports, -1 for one that is none."""
+        """Return the states of a few ports, -1 for a link that is no port."""
         verb = f"look at the ports of {self.name}"
         plan = Plan(LINK, RTM_NEWLINK, {"state": number(LINK, "linkinfo.slave_data[bridge].state")})
         states = {}
@@ -185,7 +187,7 @@ class Bridge:
         return states
 
     def _dump_port_states(self) -> dict[int, int]:
-        """The states of all ports at once: a dump of AF_BRIDGE has them in another place."""
+        """Return the states of all ports by one dump: of AF_BRIDGE, which has them in another attribute."""
         fields = {"index": number(LINK, "ifi_index"), "state": number(LINK, f"protinfo[{AF_BRIDGE}].state")}
         table = Table(Plan(LINK, RTM_NEWLINK, fields))
         asked = {"ifi_family": AF_BRIDGE}
@@ -193,7 +195,7 @@ class Bridge:
         return dict(zip(table.values("index"), table.values("state"), strict=True))
 
     def is_gone(self) -> bool:
-        """Whether it was removed meanwhile."""
+        """Return whether the bridge was removed meanwhile."""
         try:
             verb = f"look at bridge {self.name}"
             self.group.socket.get_body(LINK, RTM_GETLINK, _by_index(self.index), verb=verb)
@@ -204,11 +206,12 @@ class Bridge:
         return False
 
 
-_BRIDGE = int.from_bytes(b"bridge\0\0", byteorder)  # IFLA_INFO_KIND, as the program keeps it
+_BRIDGE = int.from_bytes(b"bridge\0\0", byteorder)  # IFLA_INFO_KIND as a program keeps it
 
 
 def _look_program() -> Program:
-    """Prove the group in the slot group empty; then what is to be known of the bridge in the slot name."""
+    """Return the program that proves the group in the slot `group` empty and reads the bridge in the slot
+    `name`."""
     if PREPARED.look is None:
         facts = {
             "bridge": number(LINK, "ifi_index"),

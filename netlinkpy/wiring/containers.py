@@ -1,4 +1,4 @@
-"""Containers: the namespaces of a call's rows, opened a few at a time, and the sockets kept inside them."""
+"""Containers: the network namespaces of a call's rows, and the sockets kept inside them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from .row import Row
     from .shape import Shape
 
-    #: work(rows of one shape, the namespace of each: None where the row has a socket inside).
+    #: work(rows of one shape, the namespace of each: None if the row has a socket inside).
     Work: TypeAlias = Callable[[list[Row], Sequence[Netns | None]], None]
 
 AT_A_TIME = 64  # rows in one call of the shim: signals are served in between
-MAX_SOCKETS = 256  # rows of a call that keep their socket between steps: a process has 1024 descriptors
+MAX_SOCKETS = 256  # rows of a call that keep their socket between steps: a process often has 1024 descriptors
 _FEW_SOCKETS = 16
 _FD = Struct("=i")
 
@@ -43,8 +43,8 @@ class Containers:
         self._here: tuple[int, int] | None = None  # (device, inode) of the caller's namespace
 
     def open_ahead(self, target: Target) -> None:
-        """Have a thread open the socket inside the one container of the call, while other things are done.
-        What fails here is tried again, and said, where the container is entered."""
+        """Let a thread open the socket inside the one container of the call meanwhile. What fails here is
+        tried again, and reported, when the container is entered."""
         try:
             self._alone = Netns.open(target)
             self._ahead = load().open_ahead(self._alone.fileno())
@@ -52,8 +52,8 @@ class Containers:
             return
 
     def reserve(self, rows: int) -> None:
-        """Have the process's table of descriptors grow at once for the rows' sockets. While a second thread
-        shares it each doubling waits for an RCU grace period, some milliseconds."""
+        """Grow the process's table of descriptors at once for the rows' sockets. While a second thread shares
+        it, each doubling waits for an RCU grace period of some milliseconds."""
         if rows < _FEW_SOCKETS:
             return
         from fcntl import F_DUPFD_CLOEXEC, fcntl
@@ -62,12 +62,12 @@ class Containers:
             fd = newest.fileno()
             try:
                 os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
-            except OSError:  # the limit is lower: then it grows as it must
+            except OSError:  # the limit is lower: it grows as needed
                 return
 
     def sockets_for(self, rows: list[Row]) -> bytearray | None:
-        """The sockets of rows that are visited together, as a visit takes them; None where they are to keep
-        none. Those that the visit opens belong to this object at once."""
+        """Return the sockets of rows that are visited together, as a visit takes them; None if the rows keep
+        none. This object owns what the visit opens from the moment it is opened."""
         if len(rows) == 1 and rows[0].socket >= 0:
             return bytearray(_FD.pack(rows[0].socket))
         if rows[0].socket >= 0:
@@ -80,9 +80,9 @@ class Containers:
         return sockets
 
     def enter(self, rows: list[Row], work: Work, *, namespaces: bool = False) -> None:
-        """Call work() for rows of one shape at a time, 64 at most. A row that has a socket inside is not
-        opened for it, unless work needs the namespaces themselves. What cannot be opened, or is another than
-        before, is noted as a failure."""
+        """Call work() for rows of one shape at a time, 64 at most. namespaces: work() needs the namespaces
+        themselves; otherwise that of a row with a socket inside is not opened. Note a failure for each
+        namespace that cannot be opened, or is not the same as before."""
         if self._alone is not None:
             handle = self.enter_alone(rows[0])
             if handle is not None:
@@ -116,8 +116,8 @@ class Containers:
                     handle.close()
 
     def enter_alone(self, row: Row) -> Netns | None:
-        """The namespace of the one container of the call; None where it may not be entered, or the call has
-        many."""
+        """Return the namespace of the one container of the call; None if it may not be entered, or there are
+        several."""
         handle = self._alone
         if handle is not None and row.identity is None:
             if not self._may_enter(row, handle):
@@ -132,7 +132,8 @@ class Containers:
         return handle
 
     def _may_enter(self, row: Row, handle: Netns) -> bool:
-        """Whether this namespace is a container, the one it was the last time, and no other row's."""
+        """Return whether this namespace is a container's, the same as before, and no other row's; note a
+        failure if not."""
         identity = handle.identity
         if row.identity is not None:
             if row.identity != identity:
@@ -154,7 +155,7 @@ class Containers:
         return True
 
     def close(self) -> None:
-        """Close all of it."""
+        """Close every descriptor."""
         if self._ahead is not None:
             self._ahead.close()
         if self._alone is not None:
@@ -166,7 +167,7 @@ class Containers:
 
 
 def _alike(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """The rows in lists of one shape, 64 at most in each."""
+    """Yield the rows in lists of one shape, at most 64 in each."""
     shapes: dict[Shape, list[Row]] = {}
     for row in rows:
         shapes.setdefault(row.shape, []).append(row)
@@ -177,7 +178,7 @@ def _alike(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _share_of_files(most: int, part: int) -> int:
-    """`most`, or less where this process may have only few files open: 1/part of them."""
+    """Return `most`, or 1/part of the descriptors that this process may have, if that is less."""
     from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 
     soft = getrlimit(RLIMIT_NOFILE)[0]

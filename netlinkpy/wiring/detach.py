@@ -1,4 +1,4 @@
-"""detach and detach_many: attachments taken apart again, many at the price of one wait."""
+"""detach() and detach_many(): remove attachments, many at the price of one wait."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 
     from .attachment import Attachment
 
-_LOOK_ONE_BY_ONE = 8  # up to so many are looked up one by one rather than in a dump of all links
+_LOOK_ONE_BY_ONE = 8  # up to this many are looked up one by one rather than in a dump of all links
 
 
 def detach(attachment: Attachment) -> bool:
-    """Remove an attachment's interface (both its ends). False where it was gone already, with its container
-    perhaps.
+    """Remove an attachment's interface (both ends). Return False if it was gone already, perhaps with its
+    container.
 
-    Its host end must bear the name and the index that the attachment says: what came after it under one of
-    them is left alone. It takes the kernel some 20 ms; detach_many() takes hardly more for hundreds."""
+    Only a host end with the attachment's name and index is removed: a later link with one of them is left
+    alone. The kernel takes about 20 ms; detach_many() takes hardly more for hundreds. Raise NetlinkError if
+    the kernel refuses."""
     return detach_many([attachment]) == 1
 
 
 def detach_many(attachments: Iterable[Attachment]) -> int:
-    """Remove many, and give how many were still there. As detach(); NetlinkError where the kernel refuses."""
+    """Remove many attachments as detach() does; return how many were still there. Raise NetlinkError if the
+    kernel refuses."""
     wanted = list(attachments)
     with RTNetlink() as rt:
         if len(wanted) <= _LOOK_ONE_BY_ONE:

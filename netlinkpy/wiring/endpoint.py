@@ -1,4 +1,4 @@
-"""Endpoint: what a container's interface shall be, as the caller says it; and the same checked, in bytes."""
+"""Endpoint: a container's interface as the caller describes it; CheckedEndpoint: the same in bytes."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ if TYPE_CHECKING:
     ]
 
 IPV6_MIN_MTU = 1280  # bytes (RFC 8200, section 5)
-MAC_PREFIX = b"\x02\x42"  # of the MAC of an IPv4 address, as Docker's bridge makes it
+MAC_PREFIX = b"\x02\x42"  # of the MAC that follows from an IPv4 address, as on Docker's bridge
 
 
 class Endpoint(Record):
-    """One interface of one container, to be made by attach().
+    """One interface of one container, for attach() to make.
 
     netns: the container: a process id, a name in /run/netns, a path, or a Netns.
     bridge: the bridge in the caller's namespace that its host end becomes a port of.
     addresses: one or more IPv4 or IPv6 addresses with their prefix lengths, "172.17.42.99/16".
-    gateways: of the default routes, at most one for each family; None: the bridge's own addresses (none where
-        the bridge has no address of the family); (): no default route.
-    mac: "12:34:56:78:9a:bc", "random", or None: 02:42 and the first IPv4 address, so that an address that
-        comes back brings the same MAC and no ARP cache is wrong (without IPv4: random, locally administered).
+    gateways: of the default routes, at most one for each family; None: the bridge's own addresses (none if
+    the bridge has no address of the family); (): no default route.
+    mac: "12:34:56:78:9a:bc", "random", or None: 02:42 and the first IPv4 address, so that an address
+        that is used again has the same MAC and no ARP cache is stale (without IPv4: random, locally
+        administered).
     ifname: its name in the container; host_ifname: of the host end (None: veth and eight random digits).
     mtu: in bytes, both ends (None: the kernel's 1500; below 1280 only on a bridge without IPv6 addresses).
-    metric: of the default routes (a second interface of a container needs one that differs, or gateways=()).
+    metric: of the default routes (a second interface of a container needs a different one, or gateways=()).
     routes: more routes, (destination, gateway or None): ("10.0.0.0/8", "172.17.42.7").
     queues: transmit and receive queues of each end (more cost memory and time)."""
 
@@ -68,12 +69,12 @@ class Endpoint(Record):
 
 
 class CheckedEndpoint(Record):
-    """An endpoint that was checked: every value in the bytes that messages take; frozen.
+    """An endpoint that was checked, every value in the bytes that messages take; immutable.
 
-    endpoint: as it was given; label: the container in words; host_ifname: None where it is drawn by lot;
+    endpoint: as it was given; label: the container in words; host_ifname: None if it is to be random;
     addresses: (address, prefix length) of each; gateways: of the default routes; routes: (destination, prefix
-    length, gateway or None) of each; fixed_mac: whether its MAC is the same each time; form: what its
-    messages hang on but for the values in their slots (shape.py)."""
+    length, gateway or None) of each; fixed_mac: whether its MAC is the same each time; form: all that its
+    messages depend on apart from the values in their slots (shape.py)."""
 
     endpoint: Endpoint
     label: str
@@ -90,38 +91,37 @@ class CheckedEndpoint(Record):
 
     @property
     def metric(self) -> int | None:
-        """The metric of its default routes; None: the kernel's."""
+        """The metric of its default routes; None: the kernel's default."""
         return self.form[1]
 
     @property
     def tells_mac(self) -> bool:
-        """Whether each address of it brings its MAC."""
+        """True if its MAC follows from each of its addresses."""
         return {MAC_PREFIX + packed[-4:] for packed, _ in self.addresses} <= {self.mac}
 
     @property
     def address_texts(self) -> tuple[str, ...]:
-        """The addresses as the kernel's are shown."""
+        """The addresses as text, in the form in which the kernel's are shown."""
         return tuple([f"{format_ip(packed)}/{length}" for packed, length in self.addresses])
 
     @property
     def gateway_texts(self) -> tuple[str, ...]:
-        """The gateways as the kernel's are shown."""
+        """The gateways as text, in the form in which the kernel's are shown."""
         return tuple(map(format_ip, self.gateways))
 
 
 def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) -> CheckedEndpoint:
-    """Check an endpoint, and take its gateways from its bridge where it says none.
+    """Return an endpoint checked, with gateways from its bridge if it has none.
 
-    bridge_of: finds the bridge of a name, when all else is checked; None: leave what hangs on it. ValueError
-    or TypeError says what is wrong with the endpoint; besides, what bridge_of raises."""
+    bridge_of: returns the bridge of a name, called after all else is checked; None: skip what depends on the
+    bridge. Raise ValueError or TypeError if something is wrong with the endpoint, and whatever bridge_of
+    raises."""
     bridge_name = check_ifname(endpoint.bridge)
     ifname, host_ifname = check_ifname(endpoint.ifname), endpoint.host_ifname
     if host_ifname is not None:
         check_ifname(host_ifname)
-    for name in (
-        ifname,
-        host_ifname or "",
-    ):  # of one with `%d` the kernel would make another (dev_alloc_name())
+    # The kernel would replace a `%d` by a number (dev_alloc_name()).
+    for name in (ifname, host_ifname or ""):
         if "%" in name:
             raise ValueError(f"{name!r} cannot be the name of an interface here: no percent sign")
     addresses: tuple[tuple[bytes, int], ...] = ()
@@ -194,8 +194,8 @@ def _check_addresses(addresses: tuple[tuple[bytes, int], ...], mtu: int | None) 
 
 
 def _gateways_of(bridge: Bridge, addresses: tuple[tuple[bytes, int], ...]) -> tuple[bytes, ...]:
-    """The bridge's addresses in the nets of ours. ValueError where it has addresses of the family, and none
-    of them is in our net."""
+    """Return the bridge's addresses that lie in our addresses' nets. Raise ValueError if the bridge has
+    addresses of a family, but none in our net."""
     found: dict[int, bytes] = {}
     missed: dict[int, str] = {}
     for packed, length in addresses:
@@ -223,7 +223,7 @@ def _gateways_of(bridge: Bridge, addresses: tuple[tuple[bytes, int], ...]) -> tu
 
 
 def _check_spares_ipv6(bridge: Bridge, mtu: int) -> None:
-    """ValueError where a port of this MTU would take the bridge's IPv6 addresses away: the kernel gives a
+    """Raise ValueError if a port of this MTU would cost the bridge its IPv6 addresses: the kernel gives a
     bridge the MTU of its smallest port (br_mtu_auto_adjust()), and an interface below 1280 bytes has no
     IPv6."""
     for gateway, length in bridge.addresses:
@@ -235,7 +235,8 @@ def _check_spares_ipv6(bridge: Bridge, mtu: int) -> None:
 
 
 def _check_reach(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[bytes]) -> None:
-    """Every gateway must be in the net of an address, and none may be the container's own."""
+    """Raise ValueError if a gateway is outside the nets of the addresses, or is the container's own
+    address."""
     _check_own(addresses, gateways)
     nets = [(len(packed), length, network(packed, length)) for packed, length in addresses]
     for gateway in gateways:
@@ -254,7 +255,7 @@ def _check_own(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[byte
 
 
 def label(target: Target) -> str:
-    """A namespace in words, for errors: "process 2778", "namespace blue"."""
+    """Return what to call a namespace in errors: "process 2778", "namespace blue"."""
     if isinstance(target, int):
         return f"process {target}"
     if isinstance(target, str):
@@ -263,13 +264,14 @@ def label(target: Target) -> str:
 
 
 def mac_from_ipv4(packed: bytes) -> bytes:
-    """02:42 and the four bytes of the address: locally administered (IEEE 802, second bit), the scheme of
-    Docker's bridge."""
+    """Return 02:42 and the four bytes of the address: a locally administered MAC (IEEE 802, second bit), as
+    on Docker's bridge."""
     return MAC_PREFIX + packed
 
 
 def tells_mac(packed: bytes, mac: bytes) -> bool:
-    """Whether an address (4 or 16 bytes) brings this MAC: by the IPv4 address that it is, or ends with."""
+    """Return whether this MAC follows from an address (4 or 16 bytes): from the IPv4 address that it is, or
+    ends with."""
     return mac == MAC_PREFIX + packed[-4:]
 
 
@@ -294,15 +296,15 @@ def _route(route: tuple[str, str | None]) -> tuple[bytes, int, bytes | None]:
         raise TypeError(f"a route is (destination, gateway or None), not {route!r}") from None
     packed, length = parse_prefix(destination)
     if network(packed, length) != packed:
-        raise ValueError(f"route {destination} has bits set behind its prefix length")
+        raise ValueError(f"route {destination} has bits set beyond its prefix length")
     via = None if gateway is None else parse_ip(gateway)
     if via is not None and len(via) != len(packed):
-        raise ValueError(f"route {destination} and its gateway {gateway} are of two families")
+        raise ValueError(f"route {destination} and its gateway {gateway} are of different families")
     return packed, length, via
 
 
 def _mac(given: str | None, addresses: tuple[tuple[bytes, int], ...]) -> tuple[bytes, bool]:
-    """The MAC, and whether it is always the same for this endpoint."""
+    """Return the MAC, and whether it is the same each time for this endpoint."""
     if given is None:
         for packed, _ in addresses:
             if len(packed) == 4:

@@ -1,4 +1,4 @@
-"""AttachError: which endpoint could not be attached (or detached), at which step, and why."""
+"""AttachError: which endpoint could not be attached, at which step, and why."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class AttachError(NetlinkError):
     """One endpoint failed; nothing of it is left anywhere.
 
     position: its place in the list that attach_many() was given (0 for attach()); endpoint: as it was given;
-    failures: this error and those of the other endpoints that failed in the same call. Besides, all that
-    NetlinkError tells."""
+    failures: this error and those of the other endpoints that failed in the same call. The other attributes
+    are NetlinkError's."""
 
     position: int = 0
     endpoint: Any = None
@@ -35,7 +35,7 @@ def attach_error(
     text: str = "",
     hint: str = "",
 ) -> AttachError:
-    """The AttachError of an endpoint; see NetlinkError for the rest."""
+    """Return the AttachError of an endpoint; the other arguments are NetlinkError's."""
     error = AttachError(errno, verb, where=where, path=path, text=text, hint=hint)
     error.position = position
     error.endpoint = endpoint
@@ -46,35 +46,35 @@ def attach_error(
 def failure(
     row: Row, errno: int, verb: str, *, path: str = "", text: str = "", hint: str = ""
 ) -> AttachError:
-    """The AttachError of a row, in its container."""
+    """Return the AttachError of a row, in its container."""
     where = row.wanted.label
     return attach_error(row.position, row.endpoint, errno, verb, where=where, path=path, text=text, hint=hint)
 
 
 class Failures:
-    """The failures of one call, by position; `whole`: the first one ends it, else each endpoint stands
-    alone."""
+    """The failures of one call, by position. whole: the first one ends the call; otherwise each endpoint
+    stands alone."""
 
     def __init__(self, whole: bool) -> None:
         self._whole = whole
         self.by_position: dict[int, AttachError] = {}
 
     def add(self, *errors: AttachError) -> None:
-        """Note failures; the first of an endpoint counts."""
+        """Note failures, the first for each endpoint."""
         for error in errors:
             self.by_position.setdefault(error.position, error)
 
     def refuse(self, row: Row, errno: int, text: str, verb: str = "attach") -> None:
-        """Note that a row is refused, in our own words."""
+        """Note that a row is refused, with our own sentence."""
         self.add(failure(row, errno, verb, text=text))
 
     def check(self) -> None:
-        """Raise the first failure, where the call is all or nothing and has one."""
+        """Raise the first failure, if there is one and the call is all or nothing."""
         if self._whole and self.by_position:
             ordered = tuple(self.by_position[position] for position in sorted(self.by_position))
             ordered[0].failures = ordered
             raise ordered[0]
 
     def without(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows that have not failed."""
+        """Return those of the rows that have not failed."""
         return [row for row in rows if row.position not in self.by_position]

@@ -1,8 +1,9 @@
 """Executor: the only code that runs the steps of the recipe (recipe.py).
 
-For one row the steps up to the next barrier with work to do are one script. Where that stops once the row is
-reserved, and for many rows from the start, the steps are run one after the other: those inside the containers
-as one script each, those on the host by a message for each row, or by one for the whole group of a bridge."""
+For one row, the steps up to the next barrier with work are one program. If that stops after the row was
+reserved, and for many rows from the start, the steps are run one after the other: consecutive steps inside
+the containers as one program, each step on the host by a message for each row, or by one for the whole
+staging group of a bridge."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ _RESERVED = RECIPE.index(RESERVED)
 
 
 class Refusal(Record):
-    """A row that stopped before it was reserved: at which step, and at which message of it (-1: none);
-    addresses: those it wanted."""
+    """A row that stopped before it was reserved. step, message: where (-1: at no message); addresses: those
+    it was to have."""
 
     row: Row
     step: str
@@ -54,7 +55,7 @@ class Refusal(Record):
 
 
 class Executor:
-    """Runs steps for rows. What fails once a row is reserved is noted in `failures`."""
+    """Runs steps for rows. What fails after a row was reserved is noted in `failures`."""
 
     def __init__(self, containers: Containers, failures: Failures, timeout: float) -> None:
         """timeout: seconds for each row of a visit."""
@@ -63,8 +64,8 @@ class Executor:
         self._timeout = timeout
 
     def run(self, rows: list[Row], last: int, tell: Callable[[], None] = lambda: None) -> list[Refusal]:
-        """Run the steps before place `last` of the recipe that are not behind the rows yet (for all the
-        same). Return those that were refused before they were reserved. tell() is called as it goes."""
+        """Run the steps before place `last` of the recipe that the rows have not done yet (the same for all).
+        Return the rows that were refused before they were reserved. Call tell() after each visit."""
         refusals: list[Refusal] = []
         if not rows:
             return refusals
@@ -92,9 +93,9 @@ class Executor:
     # -- inside the containers, or all of one row ----------------------------------------------------------
 
     def _run_alone(self, row: Row, last: int, refusals: list[Refusal]) -> bool:
-        """All steps of one row in one visit, as far as it goes; whether the rest is to be run one by one."""
+        """Run all steps of one row in one visit; return whether run() goes on with those that are left."""
         handle = self._containers.enter_alone(row)
-        if handle is None:  # there are, or were, others
+        if handle is None:  # there are or were other rows
             return True
         run = row.shape.run(row.done, last, row.bridge)
         if not run.places:
@@ -104,7 +105,7 @@ class Executor:
         if not outcome.errno:
             row.done = last
             return True
-        row.socket = -1  # an answer that comes late could pass for a later one's
+        row.socket = -1  # a late answer could pass for that of a later request
         if outcome.step >= 0:
             row.done = run.places[outcome.step]
         if row.done < _RESERVED:
@@ -115,7 +116,7 @@ class Executor:
     def _inside(
         self, rows: list[Row], first: int, last: int, refusals: list[Refusal], tell: Callable[[], None]
     ) -> None:
-        """Steps inside the containers, 64 of one shape at a time."""
+        """Run steps inside the containers, for 64 rows of one shape at a time."""
 
         def work(alike: list[Row], handles: Sequence[Netns | None]) -> None:
             run = alike[0].shape.run(first, last, alike[0].bridge)
@@ -135,7 +136,7 @@ class Executor:
     def _visit(
         self, run: Run, rows: list[Row], handles: Sequence[Netns | None], beside: Bridge | None = None
     ) -> list[Outcome]:
-        """Run steps for rows of one shape; return what became of each."""
+        """Run steps for rows of one shape; return the outcome of each."""
         program = run.program
         results = program.room(len(rows))
         makes = run.places[0] < _RESERVED
@@ -178,7 +179,7 @@ class Executor:
     def _on_bridge(
         self, bridge: Bridge, rows: list[Row], place: int, step: Step, refusals: list[Refusal]
     ) -> None:
-        """One step on the host, for many rows of one bridge."""
+        """Run one step on the host for many rows of one bridge."""
         if step.where == BRIDGE:
             if not step.applies(rows[0].shape, bridge):
                 return
@@ -192,9 +193,9 @@ class Executor:
                 step.note(rows[0], ())
         elif step.many == GROUP:
             template = rows[0].shape.template(place, group=True)
-            # The kernel stops at the first member that it refuses: ask for each, to name those it does.
+            # The kernel stops at the first member that it refuses: send one message for each, to learn which.
             if self._send_once(bridge, template, step):
-                if bridge.is_gone():  # of which the kernel says no more than EINVAL
+                if bridge.is_gone():  # for which the kernel says no more than EINVAL
                     self._refuse_all(bridge, rows, step, errno.ENODEV)
                 else:
                     self._each(bridge, rows, place, step, None)
@@ -204,8 +205,8 @@ class Executor:
             self._each(bridge, rows, place, step, refusals if place < _RESERVED else None)
 
     def _send_once(self, bridge: Bridge, template: Template, step: Step) -> int:
-        """Send one row of messages that name the bridge or the group; return the errno of the first refusal,
-        0 where there is none."""
+        """Send a template's messages once, for the bridge or the group; return the errno of the first
+        refusal, 0 if there is none."""
         datagram = template.stamp(bridge.slots, 1, sequence=1)
         refused = bridge.group.socket.exchange(datagram, len(template.messages), verb=step.name)
         return refused[0].errno if refused else 0
@@ -213,8 +214,8 @@ class Executor:
     def _each(
         self, bridge: Bridge, rows: list[Row], place: int, step: Step, refusals: list[Refusal] | None
     ) -> None:
-        """A message or more for each row, many in a datagram. refusals: takes what is refused; None: it is a
-        failure."""
+        """Send a step's messages for each row, many in a datagram. refusals: collects what is refused; None:
+        a refusal is a failure."""
         for shape, alike in _by(rows, lambda row: row.shape):
             if not step.applies(shape, bridge):
                 continue
@@ -247,7 +248,7 @@ class Executor:
                 step.note(row, (state,))
 
     def _refuse_all(self, bridge: Bridge, rows: list[Row], step: Step, number: int) -> None:
-        """Note that a step on a bridge failed, for all its rows."""
+        """Note for all rows of a bridge that a step failed."""
         gone = number == errno.ENODEV
         text = f"bridge {bridge.name} was removed meanwhile" if gone else meaning(number)
         for row in rows:
@@ -255,7 +256,8 @@ class Executor:
 
 
 def are_there(rows: list[Row], containers: Containers, timeout: float) -> list[Row]:
-    """Those of the rows whose container has an interface of that name already."""
+    """Return those of the rows whose container already has an interface of their name. timeout: seconds for
+    each row."""
     program = Program([ProgramStep("find", find_by_name(), ack=False)])
     there: list[Row] = []
 
@@ -278,14 +280,14 @@ def _by(rows: Iterable[Row], key: Callable[[Row], Key]) -> Iterable[tuple[Key, l
 
 
 def _join(slots: list[dict[str, bytes]]) -> dict[str, bytes]:
-    """What goes into the slots of many rows, as columns."""
+    """Return the slots of many rows as columns."""
     return {name: b"".join([each[name] for each in slots]) for name in slots[0]}
 
 
 def _numbered(
     template: Template, columns: dict[str, bytes], rows: int, constants: dict[str, bytes]
 ) -> bytearray:
-    """The messages of many rows, numbered through from 1."""
+    """Return the messages of many rows, with consecutive sequence numbers from 1."""
     each = len(template.messages)
     places = list(template.places)
     for message, (_, start) in enumerate(template.messages):
@@ -312,7 +314,8 @@ def _refusal(row: Row, outcome: Outcome, run: Run) -> Refusal:
 
 
 def _failure(row: Row, step: Step, message: int, number: int, tlvs: bytes, template: Template) -> AttachError:
-    """The error of a message of a step that was refused (-1: none was, its answer failed)."""
+    """Return the error of a refused message of a step (-1: no message was refused, reading the answers
+    failed)."""
     verbs = step.verbs(row)
     verb = verbs[message] if 0 <= message < len(verbs) else verbs[0]
     told = decode(tlvs)

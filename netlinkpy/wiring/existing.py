@@ -1,8 +1,7 @@
-"""What is there already: the two ends of a container's interface as the kernel has them, held against what is
-wanted.
+"""What exists already: the two ends of a container's interface, compared with the endpoint wanted.
 
-EEXIST has no text, so who holds the name is asked: an identical complete endpoint is no error, one that a
-dead maker left half made is removed, anything else is the caller's to sort out."""
+EEXIST comes without a text, so we ask who holds the name: an identical, complete endpoint is no error, one
+that a dead call left unfinished is removed, and anything else is reported to the caller."""
 
 from __future__ import annotations
 
@@ -78,7 +77,7 @@ def _attachment(label: str, link: Link, outer: Link, inside: RTNetlink, host: RT
 
 
 def host_end(link: Link, inside: RTNetlink, host: RTNetlink) -> Link | None:
-    """The host end of a container's end, where it is in the caller's namespace."""
+    """Return the host end of a container's end; None if it is not in the caller's namespace."""
     if link.kind != "veth" or link.peer is None or link.peer_nsid is None:
         return None
     with Netns.current() as here:
@@ -87,11 +86,11 @@ def host_end(link: Link, inside: RTNetlink, host: RTNetlink) -> Link | None:
     try:
         return host.links.get(link.peer)
     except NetlinkError:
-        return None  # just going
+        return None  # it is being removed
 
 
 class Conflicts:
-    """Looks, for endpoints whose create was refused with EEXIST, at what is in the way."""
+    """Finds out what is in the way of endpoints whose create was refused with EEXIST."""
 
     def __init__(self, host: RTNetlink) -> None:
         self._host = host
@@ -99,8 +98,8 @@ class Conflicts:
         self._groups: dict[int, StagingGroup] = {}
 
     def resolve(self, row: Row, handle: Netns) -> Attachment | str | None:
-        """An Attachment: all of it is there already. None: what was in the way is a leftover, to be removed
-        by `remove_leftovers`. Text: why it is an error."""
+        """Return the Attachment if all of it is there already; None if a leftover is in the way, which
+        remove_leftovers() removes; otherwise a sentence that says why it is an error."""
         wanted = row.wanted
         with RTNetlink(handle) as inside:
             link = _get(inside, wanted.ifname)
@@ -127,8 +126,8 @@ class Conflicts:
         return f"{wanted.ifname} or {row.host_ifname} was taken, and is free again: try once more"
 
     def resolve_claim(self, row: Row, packed: bytes, number: int) -> str | None:
-        """As resolve(), for an address whose claim was refused with the errno `number`: None: a leftover bore
-        it; text: who bears it."""
+        """Return None if a leftover holds the address whose claim was refused with the errno `number`, or
+        nobody any more; otherwise a sentence that says who holds it."""
         if number != errno.EEXIST:
             return meaning(number)
         outer = _get(self._host, claim_name(row.bridge.index, packed))
@@ -140,7 +139,8 @@ class Conflicts:
         return f"address {format_ip(packed)} is taken on {row.bridge.name} by {outer.name}"
 
     def _leftover(self, outer: Link) -> str | None:
-        """None: it is one, and noted; empty: it is finished; text: somebody is just making it."""
+        """Return None if a host end is a leftover, which is noted; an empty string if it is finished; a
+        sentence if another process is making it just now."""
         if not is_staging(outer.group):
             return ""
         if outer.group not in self._groups:
@@ -154,7 +154,7 @@ class Conflicts:
         return None
 
     def remove_leftovers(self) -> None:
-        """Remove what dead calls left: whole groups of theirs, since we hold their numbers now."""
+        """Remove what dead calls left: their whole staging groups, whose numbers we hold now."""
         for group in self._groups.values():
             group.delete_members()
             group.close()
@@ -162,7 +162,7 @@ class Conflicts:
         self.leftovers.clear()
 
     def close(self) -> None:
-        """Give the numbers back, whatever was found."""
+        """Release the numbers of the staging groups."""
         for group in self._groups.values():
             group.close()
         self._groups.clear()
@@ -178,7 +178,7 @@ def _get(rt: RTNetlink, name: str) -> Link | None:
 
 
 def _difference(wanted: CheckedEndpoint, link: Link, outer: Link, inside: RTNetlink, bridge: Bridge) -> str:
-    """What of a complete attachment is not as wanted, in words; empty where all that is wanted is there."""
+    """Return how a complete attachment differs from the endpoint, in words; empty if it does not."""
     if not (link.up and outer.up):
         return "one of its ends is down"
     if outer.master != bridge.index:

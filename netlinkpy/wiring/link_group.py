@@ -1,8 +1,8 @@
-"""StagingGroup: the link group in which the links of one call are, until they are finished.
+"""StagingGroup: the link group that holds the links of one call until they are finished.
 
 A group belongs to one call: its number is the port id that the call's socket is bound to, so the kernel
-proves it private, and it is free again when the process dies. A link in such a group is one whose making (or
-whose removal) is not finished; the group can be removed at the price of one wait."""
+proves it private, and it is free again when the process dies. A link in such a group is not finished, or
+about to be removed; all links of the group can be removed at the price of one wait."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Protocol, Self
 
     class Made(Protocol):
-        """What a call makes."""
+        """A pair that a call makes."""
 
         def known_host_index(self) -> int: ...
 
@@ -37,15 +37,15 @@ _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups,
 class StagingGroup:
     """A socket in the caller's namespace, and the link group that its port id stands for.
 
-    As a context manager it is rolled back by an exception, and closed in the end."""
+    As a context manager it is rolled back if the block raises, and closed at its end."""
 
     __slots__ = ("_borrowed", "_made", "number", "socket")
 
     def __init__(self, number: int | None = None, *, timeout: float = 10.0) -> None:
-        """Bind a fresh number whose group is empty; or bind the one of a dead call.
+        """Bind a fresh number whose group is empty, or `number`, that of a dead call.
 
-        timeout: seconds for each request through its socket. OSError (EADDRINUSE) where the call of that
-        number lives."""
+        timeout: seconds for each request through its socket. Raise OSError (EADDRINUSE) if the call of that
+        number is alive."""
         self._made: list[int | Made] = []
         self._borrowed: list[int] = []
         if number is not None:
@@ -62,7 +62,8 @@ class StagingGroup:
 
     @classmethod
     def unproved(cls, *, timeout: float = 10.0) -> Self:
-        """Bind a fresh number whose group may have members of a dead call: the caller asks (`probe`)."""
+        """Return a group with a fresh number, which may have members of a dead call: the caller finds out
+        (probing())."""
         group = cls.__new__(cls)
         group._made = []
         group._borrowed = []
@@ -89,7 +90,7 @@ class StagingGroup:
         return members.error is None
 
     def hold(self, made: Made) -> None:
-        """Note that a link is about to be made in this group, and perhaps taken out of it by the same
+        """Note that a pair is about to be made in this group, and perhaps taken out of it by the same
         visit."""
         self._made.append(made)
 
@@ -100,8 +101,8 @@ class StagingGroup:
         return regroup(self.socket, order, 0)
 
     def borrow(self, indices: Iterable[int]) -> list[tuple[int, int]]:
-        """Put finished links into the group, to be removed; return (index, errno) for each that the kernel
-        refused."""
+        """Put finished links into the group in order to remove them; return (index, errno) for each that the
+        kernel refused."""
         order = list(indices)
         self._borrowed += order
         return regroup(self.socket, order, self.number)
@@ -115,7 +116,8 @@ class StagingGroup:
                 raise
 
     def roll_back(self) -> None:
-        """Give back what was borrowed, and remove what was made, also what has left the group already."""
+        """Take borrowed links out of the group, and remove the links that were made, also those that have
+        left it already."""
         borrowed, self._borrowed = self._borrowed, []
         regroup(self.socket, borrowed, 0)
         self.delete_members()
@@ -124,7 +126,7 @@ class StagingGroup:
             self.delete_members()
 
     def close(self) -> None:
-        """Give the number back; a second time does nothing."""
+        """Close the socket, which frees the number; a second time does nothing."""
         self.socket.close()
 
     def __enter__(self) -> Self:
@@ -141,12 +143,13 @@ class StagingGroup:
 
 
 def is_staging(group: int) -> bool:
-    """Whether a link group is one of ours: its members are not finished."""
+    """Return whether a link group is a staging group, so that its members are not finished."""
     return group & 0xFFFF0000 == _MARK
 
 
 def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[int, int]]:
-    """Put links into a group (0: no call's); return (index, errno) for each that the kernel refused."""
+    """Put links into a group (0: the default group); return (index, errno) for each that the kernel
+    refused."""
     order = list(indices)
     if not order:
         return []
@@ -158,7 +161,7 @@ def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[in
 
 
 def remove(indices: Iterable[int]) -> int:
-    """Remove links of the caller's namespace by index, all at the price of one wait; return how many were
+    """Remove links of the caller's namespace by index, all at the price of one wait. Return how many were
     there."""
     order = list(indices)
     if not order:
@@ -170,7 +173,7 @@ def remove(indices: Iterable[int]) -> int:
 
 
 def regrouping(group: Slot | int) -> Template:
-    """The message that puts the link in the slot host_index into a group."""
+    """Return the template of the message that puts the link in the slot `host_index` into a group."""
     template = Template()
     values = {"ifi_index": Slot("host_index", 4), "group": group}
     template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)
@@ -178,9 +181,10 @@ def regrouping(group: Slot | int) -> Template:
 
 
 def probing() -> Template:
-    """The message that proves the group in the slot group empty: EINVAL where it has members.
+    """Return the template of the message that proves the group in the slot `group` empty; EINVAL if it has
+    members.
 
-    An address of one byte is invalid for every member, and nobody's business without members."""
+    A hardware address of one byte is invalid for every member, and without members nothing checks it."""
     template = Template()
     values = {"group": Slot("group", 4), "address": NO_ADDRESS}
     template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, values)

@@ -1,8 +1,8 @@
-"""The local route of IPv6 addresses, waited for: before it is there, packets to them are nobody's.
+"""The local routes of IPv6 addresses: wait for them, for until then packets to the addresses are dropped.
 
 The kernel adds an IPv6 address's route in the table "local" from a work queue, also without duplicate address
-detection (addrconf_dad_work(), net/ipv6/addrconf.c): mostly within a millisecond after the ack. What comes in
-before that, the neighbour's first answer for one, is dropped, and is missed for a second."""
+detection (addrconf_dad_work(), net/ipv6/addrconf.c): mostly within a millisecond after the ack. What arrives
+before that, such as a neighbour's first answer, is dropped, and costs a retry after a second."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _FD = Struct("=i")
 
 
 def await_own(rows: list[Row], handles: Sequence[Netns | None], timeout: float, failures: Failures) -> None:
-    """Wait until every IPv6 address of rows of one shape is the container's own; note those that were not in
-    time (seconds)."""
+    """Wait until the containers of rows of one shape own their IPv6 addresses. Note a failure for each
+    address that they do not own within `timeout` seconds."""
     deadline = monotonic() + timeout
     for place, (size, _) in enumerate(rows[0].shape.addresses):
         if size != 16:
@@ -55,8 +55,8 @@ def await_own(rows: list[Row], handles: Sequence[Netns | None], timeout: float, 
 def _not_own(
     waiting: list[tuple[Row, Netns | None]], place: int, timeout: float
 ) -> list[tuple[Row, Netns | None]]:
-    """Those whose address `place` would not be delivered to the container itself: the kernel's own lookup
-    says."""
+    """Return those rows to which packets for address `place` would not be delivered, by the kernel's own
+    route lookup."""
     program = _program()
     column = b"".join([row.wanted.addresses[place][0] for row, _ in waiting])
     fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for _, handle in waiting])
@@ -70,7 +70,7 @@ def _not_own(
 
 
 def _program() -> Program:
-    """Ask how a packet to an address would go."""
+    """Return the program that asks for the route of a packet to the address in the slot `address`."""
     if PREPARED.local_route is None:
         template = Template()
         asked = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": Slot("address", 16)}

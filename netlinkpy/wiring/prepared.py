@@ -1,7 +1,7 @@
-"""Prepared: what is kept between calls, so that the next one asks and packs less.
+"""Prepared: what is kept between calls, so that the next one asks the kernel and packs less.
 
-Nothing of it is believed: a bridge is what it was only where the kernel says the same again in its answer
-(bridge.py), and a shape holds no more than packed messages."""
+None of it is trusted: what is known of a bridge is used only if the kernel reports the same again
+(bridge.py), and a shape holds nothing but packed messages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MOST = 64  # bridges, and shapes
 
 
 class Prepared:
-    """shapes: by what endpoints have in common; bridges: by name, as they were the last time; look,
-    local_route: the programs that look at a bridge, and how a packet would go, once there are any; echoes:
-    whether the kernel echoes a create, once that was asked."""
+    """shapes: by form; bridges: by name, as they were in the last call; look, local_route: the programs that
+    look at a bridge and at the route of a packet, None until they are made; echoes: whether the kernel echoes
+    a create, None until it is known."""
 
     __slots__ = ("bridges", "echoes", "local_route", "look", "shapes")
 
@@ -31,11 +31,11 @@ class Prepared:
         self.look: Program | None = None
 
     def keep_shape(self, form: Any, shape: Shape) -> None:
-        """Keep a shape; the least recent ones go when there are too many."""
+        """Keep a shape; the oldest goes if there are too many."""
         _keep(self.shapes, form, shape)
 
     def keep_bridge(self, name: str, known: KnownBridge) -> None:
-        """Keep what a bridge is."""
+        """Keep a bridge as it is now; the oldest goes if there are too many."""
         _keep(self.bridges, name, known)
 
 

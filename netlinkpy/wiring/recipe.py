@@ -1,7 +1,7 @@
-"""The recipe: what is done to wire a container to a bridge, step by step, as data. docs/recipe.md says why.
+"""The recipe: the steps that wire a container to a bridge, as data. docs/recipe.md says why.
 
-The executor runs it (executor.py), for one endpoint as one script, for many cut where the ways part. Nothing
-else sends a message to wire a container."""
+The executor (executor.py) runs it: for one endpoint as one program, for many step by step. Nothing else sends
+a message that wires a container."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ if TYPE_CHECKING:
 LOOPBACK_INDEX = 1  # the kernel makes lo first in every namespace (LOOPBACK_IFINDEX, net.h)
 CLAIM_SIZE = 56  # bytes of "ip:4294967295:" and the longest IPv6 address, in fours
 
-# Where a step is done: in the container, on the host for its end of the pair, or on the host for the bridge.
+# Where a step is done: in the container, on the host for the host end, or on the host for the bridge.
 INSIDE, HOST, BRIDGE = "inside", "host", "bridge"
-# How a step on the host is done for many: a message for each row, or one for the whole group; a dump.
+# How a step on the host is done for many: messages for each row, one message for the whole staging group, or
+# a dump.
 ROWS, GROUP, DUMP = "rows", "group", "dump"
 
 BY_INDEX = {"ifi_index": Slot("host_index", 4)}  # what selects a host end in a message: its index,
@@ -59,14 +60,14 @@ BY_GROUP = {"group": Slot("group", 4)}  # or the group of many
 
 
 class Step(Record):
-    """One datagram of the recipe.
+    """One step of the recipe: a datagram.
 
-    where: INSIDE, HOST or BRIDGE; build: (shape, link) -> its messages, where `link` is what selects the host
-    end (its index, or the group of many); verbs: what each message does, in words, for errors; many: how it
-    is done for many, where it is done on the host; applies: whether an endpoint of this shape, on this
-    bridge, needs it; keep: what is kept of the reply, for the steps behind it; note: (row, what was kept) is
-    called once it is done; ack: whether it ends with an ack, or with the reply; tolerated: the errno that is
-    no failure; hint: (verb, errno) -> our sentence where the kernel has none."""
+    where: INSIDE, HOST or BRIDGE; build: (shape, link) -> its messages, `link` being what selects the host
+    end (BY_INDEX or BY_GROUP); verbs: what each message does, in words, for errors; many: how a step on the
+    host is done for many rows; applies: whether an endpoint of this shape on this bridge needs it; keep: what
+    is kept of the reply for later steps; note: called with (row, what was kept) when the step is done; ack:
+    whether it ends with an ack or with the reply; tolerated: the errno that is no failure; hint: (verb,
+    errno) -> our sentence if the kernel has none."""
 
     name: str
     where: str
@@ -82,15 +83,15 @@ class Step(Record):
 
 
 class Barrier(Record):
-    """A place between two steps. hooks: those that are run here, in this order, where they have something to
-    do; where none has, a script goes on."""
+    """A place between two steps. hooks: those run here, in this order, if they have work; if none has, one
+    row's program runs on."""
 
     name: str
     hooks: tuple[str, ...]
 
 
 def _ends() -> Plan:
-    """Of a veth's end: its index, and that of the other (IFLA_LINK)."""
+    """Return the plan of a veth end's index, and of its peer's (IFLA_LINK)."""
     return Plan(LINK, RTM_NEWLINK, {"index": number(LINK, "ifi_index"), "host_index": number(LINK, "link")})
 
 
@@ -114,16 +115,18 @@ def _one(message: Any, type: int, values: dict[str, Any], flags: int = 0) -> Tem
 
 
 def look_at(slot: str) -> Template:
-    """A unicast look at a link, which completes a pending change of its carrier inside the call."""
+    """Return a unicast look at the link in a slot, which completes a pending change of its carrier inside the
+    call."""
     values = {"ifi_index": Slot(slot, 4), "ext_mask": RTEXT_FILTER_SKIP_STATS}
     return _one(LINK, RTM_GETLINK, values)
 
 
 def _create(shape: Shape, link: dict[str, Any]) -> Template:
-    """The pair: the main end born here with its name and MAC, its peer in the host's namespace, in the call's
-    own group. A thread's id stands for the namespace that it is in (get_net_ns_by_pid(), net_namespace.c).
+    """Create the pair: the container's end here, with its name and MAC, its peer in the host's namespace, in
+    the call's staging group. A thread id selects the namespace that the thread is in (get_net_ns_by_pid(),
+    net/core/net_namespace.c).
 
-    Neither end is up (the kernel refuses IFF_UP in the peer, and the peer's IFLA_MASTER it ignores)."""
+    Neither end is up (the kernel refuses IFF_UP in the peer, and ignores the peer's IFLA_MASTER)."""
     settings = {"num_tx_queues": shape.queues, "num_rx_queues": shape.queues, "mtu": shape.mtu}
     peer = {
         "ifname": Slot("host_ifname", IFNAMSIZ),
@@ -141,7 +144,7 @@ def _create(shape: Shape, link: dict[str, Any]) -> Template:
 
 
 def find_by_name() -> Template:
-    """A look at the container's end by its name."""
+    """Return a look at the container's end by the name in the slot `ifname`."""
     return _one(LINK, RTM_GETLINK, {"ifname": Slot("ifname", IFNAMSIZ), "ext_mask": RTEXT_FILTER_SKIP_STATS})
 
 
@@ -149,9 +152,9 @@ def _configure(shape: Shape, link: dict[str, Any]) -> Template:
     template = Template()
     flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
     index = Slot("index", 4)
-    # Without IPv6 addresses of ours the kernel shall make none. The mode may come with IFF_UP, which the
-    # kernel applies first: the host end is down still, so there is no carrier, and without carrier no address
-    # is made. Where the interface has no IPv6 anyway the kernel refuses the mode (EAFNOSUPPORT).
+    # Without IPv6 addresses of ours the kernel shall generate none. The mode may come with IFF_UP, although
+    # the kernel applies that first: the host end is still down, so there is no carrier, and without a carrier
+    # no address is generated. If the interface has no IPv6 the kernel refuses the mode (EAFNOSUPPORT).
     plain = shape.has_ipv6 and 16 not in shape.families
     mode = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}} if plain else None
     up = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "af_spec": mode}
@@ -222,8 +225,8 @@ def _create_hint(verb: str, number: int) -> str:
 
 
 def _claim(shape: Shape, link: dict[str, Any]) -> Template:
-    """Every address as an alternative name of the host end: names are unique, so the kernel decides between
-    two who want the same at the same time, and an address is free again when the link is gone."""
+    """Claim every address as an alternative name of the host end: names are unique, so the kernel decides
+    between two who want the same address at the same time, and it is free again when the link is gone."""
     template = Template()
     for place in range(len(shape.addresses)):
         values = {**link, "prop_list": {"alt_ifname": [Slot(f"claim{place}", CLAIM_SIZE)]}}
@@ -232,15 +235,16 @@ def _claim(shape: Shape, link: dict[str, Any]) -> Template:
 
 
 def _pin(shape: Shape, link: dict[str, Any]) -> Template:
-    """The bridge's MAC is the one it has, from now on. Else it is its lowest port's: taking that port away
-    would cut off all others until their ARP caches forget, and the kernel looks at every port for the lowest
-    each time one comes."""
+    """Set the bridge's MAC to the one it has. Otherwise it follows its lowest port: removing that port would
+    cut off all others until their ARP caches forget, and the kernel searches all ports for the lowest each
+    time one is added."""
     return _one(LINK, RTM_NEWLINK, {"ifi_index": Slot("bridge", 4), "address": Slot("bridge_mac", 6)})
 
 
 def _plain(shape: Shape, link: dict[str, Any]) -> Template:
-    """No IPv6 addresses on the ports. (Of one message the kernel takes up and master first, and then the
-    mode: so it goes before, by itself. A port without IPv6, whose MTU is below 1280, refuses it.)"""
+    """Keep the kernel from generating IPv6 addresses on the ports. (Of one message the kernel applies IFF_UP
+    and the master before the mode: so this is a message of its own, before that. A port without IPv6, because
+    its MTU is below 1280, refuses the mode.)"""
     mode = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
     return _one(LINK, RTM_NEWLINK, {**link, "af_spec": mode})
 
@@ -251,16 +255,16 @@ def _enslave(shape: Shape, link: dict[str, Any]) -> Template:
 
 
 def _ready(shape: Shape, link: dict[str, Any]) -> Template:
-    """The carrier of the container's end; and lo up. (The other way round the kernel takes longer: it has its
-    own mind to complete the change meanwhile.)"""
+    """Complete the carrier of the container's end, and bring up lo. (In the other order it takes longer: the
+    kernel begins to complete the change by itself meanwhile.)"""
     template = look_at("index")
     lo = {"ifi_index": LOOPBACK_INDEX, "ifi_flags": IFF_UP, "ifi_change": IFF_UP}
     template.add(LINK, RTM_NEWLINK, NLM_F_REQUEST, lo)
     return template
 
 
-RESERVED = Barrier("reserved", hooks=("withdraw",))  # up to here a row may be begun again
-PROVED = Barrier("proved", hooks=("await_own", "announce"))  # then it is committed
+RESERVED = Barrier("reserved", hooks=("withdraw",))  # up to here a row may begin again
+PROVED = Barrier("proved", hooks=("await_own", "announce"))  # the commit follows
 
 RECIPE: tuple[Step | Barrier, ...] = (
     Step(
@@ -349,13 +353,13 @@ RECIPE: tuple[Step | Barrier, ...] = (
 
 
 def kernel_echoes() -> bool:
-    """Whether the kernel answers NLM_F_ECHO on RTM_NEWLINK: since 6.2."""
+    """Return whether the kernel honours NLM_F_ECHO in RTM_NEWLINK, as it does since 6.2."""
     major, minor = os.uname().release.split(".")[:2]
     return (int(major), int("".join(filter(str.isdigit, minor[:3])) or 0)) >= (6, 2)
 
 
 def slots_of(wanted: CheckedEndpoint) -> dict[str, bytes]:
-    """What goes into the slots of every endpoint of a shape, but for what is the call's or the bridge's."""
+    """Return the slots that the endpoint fills; those of the call and of the bridge are not among them."""
     values = {
         "ifname": wanted.ifname.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0"),
         "mac": wanted.mac,

@@ -1,4 +1,4 @@
-"""Row: one endpoint of a call, and what becomes of it."""
+"""Row: one endpoint of a call, and what has been made of it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 class Row:
     """position: of the endpoint in the call; endpoint: as it was given; wanted: the same, checked; bridge;
-    host_ifname: the host end's name; done: how many places of the recipe are behind it; socket: a descriptor
-    inside its container that somebody else owns, -1 where there is none; identity: of its namespace, once it
-    was opened; index, host_index: of the container's end and the host end, 0 while there is none; port: the
-    state of its port, once it was seen."""
+    host_ifname: the host end's name; done: the place in the recipe that it has reached; socket: the
+    descriptor of a socket inside its container, owned by Containers, -1 if there is none; identity: (device,
+    inode) of its namespace, None until it was opened; index, host_index: of the container's end and the host
+    end, 0 until they exist; port: the state of its port, empty until it was seen."""
 
     __slots__ = (
         "_told",
@@ -50,7 +50,7 @@ class Row:
         self.want(wanted)
 
     def want(self, wanted: CheckedEndpoint) -> None:
-        """Begin (again) with this endpoint: nothing of it is there."""
+        """Begin (again) with this endpoint, of which nothing exists yet."""
         self.endpoint = wanted.endpoint
         self.wanted: CheckedEndpoint = wanted
         self.shape = shape_of(wanted)
@@ -61,20 +61,20 @@ class Row:
         self._told: tuple[Program, bytearray, int] | None = None
 
     def made_by(self, program: Program, results: bytearray, place: int) -> None:
-        """Note where a program that is about to make the pair tells the indices of its ends."""
+        """Note where a program that is about to make the pair will keep the indices of its ends."""
         self._told = program, results, place
 
     def known_host_index(self) -> int:
-        """The index of the host end, also where an exception kept the visit that made it from being read; 0
-        while there is none."""
+        """Return the index of the host end, also if an exception prevented the results of the visit from
+        being read; 0 if it does not exist."""
         if self.host_index or self._told is None:
             return self.host_index
         program, results, place = self._told
         return program.outcome(results, place).values[program.values.index("host_index")]
 
     def slots(self, *, claims: bool) -> dict[str, bytes]:
-        """What goes into the slots of the messages that make it (claims: and claim its addresses), but for
-        what is the bridge's or the call's."""
+        """Return the slots that it fills in the messages that make it (claims: and in those that claim its
+        addresses); the call's and the bridge's are not among them."""
         slots = slots_of(self.wanted)
         slots["host_ifname"] = self.host_ifname.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0")
         if claims:
@@ -82,21 +82,21 @@ class Row:
         return slots
 
     def claims(self) -> dict[str, bytes]:
-        """What claims its addresses."""
+        """Return the slots of the names that claim its addresses."""
         claims = {}
         for place, (packed, _) in enumerate(self.wanted.addresses):
             claims[f"claim{place}"] = claim_name(self.bridge.index, packed).encode().ljust(CLAIM_SIZE, b"\0")
         return claims
 
     def ends(self) -> dict[str, bytes]:
-        """The indices of its two ends, once they are there."""
+        """Return the slots of the indices of its two ends, which must exist."""
         return {
             "index": self.index.to_bytes(4, byteorder),
             "host_index": self.host_index.to_bytes(4, byteorder),
         }
 
     def attachment(self) -> Attachment:
-        """What was made."""
+        """Return the Attachment of what was made."""
         wanted = self.wanted
         return Attachment.from_row(
             (

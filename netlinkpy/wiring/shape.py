@@ -1,4 +1,4 @@
-"""Shape: what endpoints have in common that differ only in names and addresses, and their programs, packed
+"""Shape: what endpoints that differ only in names and addresses have in common, with their programs, packed
 once."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def shape_of(wanted: CheckedEndpoint) -> Shape:
-    """The shape of an endpoint, packed anew only for one that was not met before."""
+    """Return the shape of an endpoint, a new one only if its form was not met before."""
     if PREPARED.echoes is None:
         PREPARED.echoes = kernel_echoes()
     key = wanted.form, PREPARED.echoes
@@ -35,9 +35,8 @@ def shape_of(wanted: CheckedEndpoint) -> Shape:
 
 
 class Run(Record):
-    """Steps that are done in one visit. places: of each in the recipe; notes: (its number, what is called
-    once it is done, where in the outcome's values what it keeps begins and ends) of those that note
-    something."""
+    """Steps that are run in one visit. places: of each in the recipe; notes: (number, function called when it
+    is done, start and end of what it keeps in the outcome's values) of each step that notes something."""
 
     program: Program
     places: tuple[int, ...]
@@ -68,14 +67,14 @@ class Shape:
         self.mtu, self.metric, self.queues, self.addresses, self.gateways, self.routes = form
         self.echo: bool = echo
         self.families = {size for size, _ in self.addresses}
-        # Not below 1280 bytes, and not where the kernel was started without it.
+        # Not below an MTU of 1280 bytes, nor if the kernel was started without IPv6.
         large = self.mtu is None or self.mtu >= IPV6_MIN_MTU
         self.has_ipv6 = large and os.path.exists("/proc/net/if_inet6")
         self._runs: dict[Any, Run] = {}
         self._templates: dict[tuple[int, bool], Template] = {}
 
     def run(self, first: int, last: int, bridge: Bridge) -> Run:
-        """The steps from place `first` to before `last` of the recipe that this shape needs on that
+        """Return the steps from place `first` to before `last` of the recipe that this shape needs on this
         bridge."""
         key = first, last, bridge.settled
         made = self._runs.get(key)
@@ -111,7 +110,8 @@ class Shape:
         return Run(Program(steps), tuple([place for place, _ in needed]), tuple(notes))
 
     def template(self, place: int, *, group: bool = False) -> Template:
-        """The messages of one step for many: of each row, or (group) of the group of many."""
+        """Return the template of the step at a place of the recipe: for each row, or (group) for the whole
+        staging group."""
         key = place, group
         if key not in self._templates:
             step: Any = RECIPE[place]
