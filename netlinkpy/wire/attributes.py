@@ -1,4 +1,4 @@
-"""Attributes: the type-length-value part of netlink messages; the table of one level of nesting.
+"""Attributes: the type-length-value part of netlink messages, one table for each level of nesting.
 
 Layout (linux/netlink.h, struct nlattr): u16 length (header included), u16 type with two flag bits, payload,
 padding to four bytes."""
@@ -26,8 +26,8 @@ _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")  # by length modulo four
 
 
 class Slot:
-    """Stands for a value that is filled in later: `width` zero bytes whose offset the packer notes under
-    `name`."""
+    """A placeholder for a value that is filled in later: `width` zero bytes, whose offset the packer notes
+    under `name`."""
 
     __slots__ = ("name", "width")
 
@@ -37,7 +37,7 @@ class Slot:
 
 
 class Placed(Record):
-    """Where a Slot came to lie: its name, the offset from the start of what was packed, and its width, in
+    """Where a Slot lies: its name, its offset from the start of what was packed and its width, both in
     bytes."""
 
     name: str
@@ -52,9 +52,8 @@ class Placed(Record):
 class Attributes(Codec):
     """One level of attributes, declared once: `Attributes(ifname=(3, STRING), mtu=(4, U32), ...)`.
 
-    As a codec it is a nest: its value is a dict. Attributes that the table does not name are kept under their
-    number, as bytes (a list of bytes where one occurs more than once). flagged: set NLA_F_NESTED when
-    sending."""
+    As a codec it is a nest: its value is a dict. An attribute that the table does not name is kept under its
+    number, as bytes (a list of bytes if it occurs more than once). flagged: set NLA_F_NESTED when sending."""
 
     __slots__ = ("_by_name", "_by_type", "nested")
 
@@ -83,8 +82,8 @@ class Attributes(Codec):
     def put_one(
         self, out: bytearray, name: Any, item: Any, around: Values, slots: list[Placed] | None
     ) -> None:
-        """Append one attribute (or one for each element, where its codec is Repeated, or its type
-        unknown)."""
+        """Append one attribute (one for each element if its codec is Repeated, or its type unknown and the
+        value a list)."""
         if isinstance(name, int):
             self._put_unknown(out, name, item, around, slots)
             return
@@ -147,8 +146,8 @@ class Attributes(Codec):
         return self.locate_from(payload, 0, offset, {})
 
     def locate_from(self, data: bytes, start: int, offset: int, around: Values) -> str:
-        """As locate(); the attributes begin at `start` of `data`, and `offset` counts from the same place as
-        `start`."""
+        """As locate(), for attributes that begin at `start` of `data`; `offset` counts from the beginning of
+        `data`."""
         end = len(data)
         while end - start >= 4:
             length, number = _unpack_header(data, start)
@@ -206,7 +205,7 @@ def _put(
 
 
 def _keep(values: Values, number: int, payload: bytes) -> None:
-    """Keep an unknown attribute, all of it where it occurs more than once."""
+    """Keep an unknown attribute, every occurrence of it."""
     before = values.get(number)
     if before is None:
         values[number] = payload

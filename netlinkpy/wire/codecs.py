@@ -1,4 +1,4 @@
-"""Codecs: what the payload of one attribute is as a Python value, and back."""
+"""Codecs: the payload of an attribute as a Python value, and back."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NLA_F_NESTED = 0x8000  # linux/netlink.h
 
 
 class Codec:
-    """One kind of payload. `width` is its size in bytes where that is fixed, else 0."""
+    """One kind of payload. width: its size in bytes, 0 if that varies."""
 
     __slots__ = ()
     width = 0
-    nested = 0  # NLA_F_NESTED, where the sender has to set it
+    nested = 0  # NLA_F_NESTED if the sender has to set it
 
     def pack(self, value: Any) -> bytes:
         """Return the payload of a value. Raise ValueError or TypeError if the value does not fit."""
@@ -92,12 +92,12 @@ class String(Codec):
 
 
 class Raw(Codec):
-    """Bytes as they are: what nobody here looks into."""
+    """Bytes as they are, which nothing here interprets."""
 
     __slots__ = ()
 
     def pack(self, value: bytes) -> bytes:
-        if isinstance(value, int):  # of which bytes() would make so many zeros
+        if isinstance(value, int):  # bytes() would make that many zeros of it
             raise TypeError(f"bytes are wanted, not {value!r}")
         return bytes(value)
 
@@ -106,8 +106,7 @@ class Raw(Codec):
 
 
 class Sized(Raw):
-    """Bytes of which no other lengths than these are sent: addresses. What the kernel tells is taken as it
-    is."""
+    """Bytes that are sent only in these lengths: addresses. What the kernel sends is not checked."""
 
     __slots__ = ("lengths",)
 
@@ -136,7 +135,7 @@ class HardwareAddress(Raw):
 
 
 class Flag(Codec):
-    """An attribute without payload: there, or not there."""
+    """An attribute without payload: it is there, or not."""
 
     __slots__ = ()
 
@@ -148,7 +147,7 @@ class Flag(Codec):
 
 
 class Fields(Codec):
-    """A fixed C struct as a dict of its members. A newer kernel may append members: they are left out."""
+    """A fixed C struct as a dict of its members. Members that a newer kernel appends are ignored."""
 
     __slots__ = ("_struct", "names", "width")
 
@@ -182,9 +181,9 @@ class Bits(Fields):
 
 
 class Select(Codec):
-    """A payload whose meaning hangs on a value beside it (IFLA_INFO_DATA on IFLA_INFO_KIND).
+    """A payload whose meaning depends on a value beside it (IFLA_INFO_DATA on IFLA_INFO_KIND).
 
-    find: the codec for a value of the attribute `key` (0 where it is missing); None, and the payload is kept
+    find: returns the codec for a value of the attribute `key` (0 if it is missing), None to keep the payload
     as bytes."""
 
     __slots__ = ("find", "key", "nested")
@@ -195,7 +194,7 @@ class Select(Codec):
         self.nested = NLA_F_NESTED if flagged else 0
 
     def case(self, around: Values) -> Codec:
-        """Return the codec that holds beside these values."""
+        """Return the codec that applies beside these values."""
         return self.find(around.get(self.key, 0)) or RAW
 
     def parse(self, payload: bytes, around: Values) -> Any:

@@ -1,7 +1,7 @@
-"""Columns: the messages of a dump turned into plain buffers, by a plan made from the message's description.
+"""Columns: the messages of a dump as plain buffers, by a plan made from the message's description.
 
-A column is a memoryview, one fixed-width value a row, in the host's byte order; addresses stay as on the
-wire. numpy wraps one without a copy: numpy.frombuffer(column, ...) or numpy.asarray(column)."""
+A column is a memoryview with one fixed-width value for each row, in the host's byte order; addresses stay as
+on the wire. numpy wraps one without a copy: numpy.frombuffer(column, ...) or numpy.asarray(column)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 class Field(Record):
-    """A column to be read: the dotted path of its value in the message ("oif", "linkinfo.kind"), its width in
-    bytes, and the struct letter its values have ("I"; empty: bytes, `width` of them a row). length: the
-    payload's own length as "H" instead of its bytes (4 for an IPv4 address, 16 for an IPv6 one)."""
+    """A column to read: the dotted path of its value in the message ("oif", "linkinfo.kind"), its width in
+    bytes, and the struct letter of its values ("I"; empty: `width` bytes a row). length: read the payload's
+    length as "H" instead of its bytes (4 for an IPv4 address, 16 for an IPv6 one)."""
 
     path: str
     width: int
@@ -40,13 +40,13 @@ class Field(Record):
 
 
 def number(message: Message, path: str) -> Field:
-    """The field of an unsigned number whose width the description knows."""
+    """Return the field of an unsigned number, whose width is that of the message's description."""
     width = message.plan(path)[2]
     return Field(path, width, _FORMATS[width])
 
 
 class Plan:
-    """Which columns are read of which messages: compiled once, for any number of dumps."""
+    """Which columns to read of which messages, compiled once for any number of dumps."""
 
     __slots__ = ("compiled", "fields", "names", "type", "widths")
 
@@ -74,14 +74,14 @@ def compile_plan(
     them, padded with zeros where the payload is shorter, cut where it is longer. Kind 1 stores the
     payload's whole length as u16 (`width` 2, `offset` 0), so that a 4-byte address can be told from
     a 16-byte one. A field is absent when its attribute is, or (kind 0) when `offset` is not 0 and
-    the payload ends at or before it. An attribute that comes twice: the last one that holds the
-    field counts. Of a nest only its types are looked at: the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER are
-    masked off.
+    the payload ends at or before it. If an attribute occurs twice, the last one that holds the field counts.
+    The flags NLA_F_NESTED and NLA_F_NET_BYTEORDER of attribute types are masked off.
 
-    1 to 64 fields, widths 1 to 65535, attribute types 0 to 0x3fff, message type below 65536; else ValueError.
+    Raise ValueError unless there are 1 to 64 fields, widths are 1 to 65535, attribute types 0 to 0x3fff, and
+    the message type is below 65536.
 
-    The nodes lie breadth first, so a node's children are neighbours and stand behind it: whoever walks down
-    always walks forward.
+    The nodes lie breadth first, so a node's children are neighbours and follow it: a walk down always goes
+    forward.
     """
     _check_plan(message_type, header_size, fields)
     paths: set[tuple[int, ...]] = {()}
@@ -104,7 +104,7 @@ def compile_plan(
 def _check_plan(
     message_type: int, header_size: int, fields: Sequence[tuple[tuple[int, ...], int, int, int]]
 ) -> None:
-    """Refuse what no plan can hold. ValueError."""
+    """Raise ValueError for what no plan can hold."""
     if not 0 <= message_type <= 0xFFFF or not 0 <= header_size <= 0xFFFF:
         raise ValueError("the message type and the header's size must fit 16 bits")
     if not 1 <= len(fields) <= MAX_FIELDS:
@@ -121,12 +121,12 @@ def _check_plan(
 
 
 class Table:
-    """Columns that grow as datagrams are fed in."""
+    """Columns that grow as datagrams are fed into them."""
 
     __slots__ = ("_buffers", "_capacity", "_keep", "_plan", "_present", "bodies", "rows")
 
     def __init__(self, plan: Plan, rows: int = _FIRST_ROWS, *, keep: bool = False) -> None:
-        """rows: room to begin with; keep: the bodies of the messages are kept too, in `bodies`."""
+        """rows: room to begin with; keep: keep the bodies of the messages too, in `bodies`."""
         self._plan = plan
         self._keep = keep
         self.bodies: list[bytes] = []
@@ -136,8 +136,9 @@ class Table:
         self.rows = 0
 
     def feed(self, data: bytes | bytearray | memoryview, length: int, start: int = 0) -> tuple[int, int]:
-        """Take the messages of one received datagram. Return where it stopped (its end, or a DONE or ERROR,
-        which is the caller's to read) and the flags of all messages. ValueError where a length lies."""
+        """Take the messages of one received datagram. Return the offset where it stopped (the end, or a DONE
+        or ERROR, which the caller reads) and the OR of the flags of all messages taken. Raise ValueError if a
+        length is wrong."""
         gather = load().gather
         flags, begin = 0, start
         while True:
@@ -160,7 +161,8 @@ class Table:
             self._grow()
 
     def _keep_bodies(self, data: bytes | bytearray | memoryview, at: int, end: int) -> None:
-        """gather() has checked every length."""
+        """Keep the bodies of `data[at:end]`, of which Keep the bodies of `data[at:end]`, of which gather()
+        has checked every length."""
         whole = bytes(memoryview(data)[at:end])
         bodies, unpack, wanted = self.bodies, _HEAD.unpack_from, self._plan.type
         at, end = 0, len(whole)
@@ -177,12 +179,13 @@ class Table:
         self._present.extend(bytes(8 * self._capacity - len(self._present)))
 
     def clear(self) -> None:
-        """Forget the rows, keep the room."""
+        """Drop the rows, keep the room."""
         self.rows = 0
         self.bodies.clear()
 
     def column(self, name: str) -> memoryview:
-        """The values of a column; zero where absent."""
+        """Return the values of a column, zero where they are absent. Raise ValueError if there is no such
+        column."""
         position = self._plan.names.index(name)
         field = self._plan.fields[position]
         view = memoryview(self._buffers[position])[: field.width * self.rows]
@@ -190,13 +193,14 @@ class Table:
         return view.cast(form) if form else view
 
     def columns(self) -> dict[str, memoryview]:
-        """All columns by name, and `present`: for each row a u64 whose bit i says that column i was there."""
+        """Return all columns by name, and `present`: for each row a u64 whose bit i says whether column i was
+        there."""
         found = {name: self.column(name) for name in self._plan.names}
         found["present"] = memoryview(self._present)[: 8 * self.rows].cast("Q")
         return found
 
     def values(self, name: str) -> Sequence[Any]:
-        """The values of a column as Python objects: numbers, or bytes of its width."""
+        """Return the values of a column as Python objects: numbers, or bytes of the column's width."""
         position = self._plan.names.index(name)
         field = self._plan.fields[position]
         column = self.column(name)
@@ -207,13 +211,13 @@ class Table:
         return [whole[at : at + width] for at in range(0, len(whole), width)]
 
     def presence(self) -> list[int]:
-        """For each row the bits of the columns that were there."""
+        """Return for each row the bits of the columns that were there."""
         return memoryview(self._present)[: 8 * self.rows].cast("Q").tolist()
 
 
 def pick(plan: Plan, body: bytes) -> list[Any]:
-    """The values of a plan's columns in one message (without its nlmsghdr), in their order; None where
-    absent."""
+    """Return the values of a plan's columns in the body of one message, in their order; None for an absent
+    one."""
     message = frame(plan.type, 0, 0, body)
     buffers = [bytearray(field.width) for field in plan.fields]
     present = bytearray(8)

@@ -1,5 +1,4 @@
-"""Errors: every one is an OSError that says verb, object, container, attribute path and the kernel's own
-text."""
+"""Errors: each is an OSError that says verb, object, container, attribute path and the kernel's text."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class MalformedError(OSError):
-    """Bytes that are no netlink message (errno EBADMSG): the other side's mistake, never the caller's."""
+    """Bytes that are no netlink message (errno EBADMSG): the sender's mistake, never the caller's."""
 
     def __init__(self, why: str, path: str = "") -> None:
         super().__init__(_errno.EBADMSG, f"{path}: {why}" if path else why)
@@ -22,7 +21,7 @@ class MalformedError(OSError):
         return type(self), (self.why, self.path)
 
     def inside(self, name: str) -> MalformedError:
-        """The same, seen from one level of nesting further out."""
+        """Return the same error with its path as seen from one level of nesting further out."""
         return MalformedError(self.why, f"{name}.{self.path}" if self.path else name)
 
 
@@ -30,8 +29,8 @@ class NetlinkError(OSError):
     """The kernel refused a request.
 
     errno: the kernel's; verb: what was asked ("add link br0"); where: the container or namespace, empty for
-    the caller's own; path: the attribute the kernel points at; text: the kernel's own sentence; hint: ours,
-    where the kernel gives none."""
+    the caller's own; path: the attribute that the kernel points at; text: the kernel's sentence; hint: ours,
+    used if the kernel gives none."""
 
     def __init__(
         self, errno: int, verb: str, *, where: str = "", path: str = "", text: str = "", hint: str = ""
@@ -59,14 +58,14 @@ class NetlinkError(OSError):
 
 
 class DumpInterruptedError(NetlinkError):
-    """A dump was interrupted by changes each time it was tried (EINTR); `partial` holds what the last try
-    gave."""
+    """A dump was interrupted by changes each time it was tried (EINTR). partial: the entries of the last
+    try."""
 
-    partial: list[Any] = []  # noqa: RUF012 - set on the instance where there is something
+    partial: list[Any] = []  # noqa: RUF012 - set on the instance if there are any
 
 
 class OverrunError(NetlinkError):
-    """Messages were lost because the receive buffer ran over (ENOBUFS): the answer is not known."""
+    """Messages were lost because the receive buffer overflowed (ENOBUFS): the answer is not known."""
 
 
 class DeadlineError(NetlinkError):
@@ -79,7 +78,7 @@ def _rebuild(
     return kind(errno, verb, where=where, path=path, text=text, hint=hint)
 
 
-# What an errno without text means when it comes from rtnetlink; the C library's words are too general.
+# What an errno without text means if it comes from rtnetlink; the C library's sentences are too general.
 _MEANINGS = {
     _errno.EPERM: "not permitted: this needs CAP_NET_ADMIN in the namespace's user namespace",
     _errno.ENODEV: "no such interface",
@@ -102,7 +101,7 @@ _MEANINGS = {
 
 
 def meaning(errno: int) -> str:
-    """One phrase for an errno to which the kernel gave no text."""
+    """Return a phrase for an errno to which the kernel gave no text."""
     known = _MEANINGS.get(errno)
     if known is None:
         from os import strerror

@@ -1,5 +1,5 @@
-"""The extended ack: what the kernel adds to an ack or an error: text, the attribute it means, the policy it
-broke.
+"""The extended ack: what the kernel adds to an ack or an error: a text, the attribute it means, the policy
+broken.
 
 TLVs of linux/netlink.h (enum nlmsgerr_attrs). They begin 4 bytes into the body of a DONE, 20 into a capped
 error (NETLINK_CAP_ACK), and 4 + the echoed message into an uncapped one."""
@@ -45,8 +45,8 @@ EXTACK = Attributes(
 
 
 class ExtendedAck(Record):
-    """text: the kernel's sentence; path: the attribute it points at; missing: the attribute it wants; range:
-    the bounds of the policy that was broken, in words. All empty where the kernel said nothing."""
+    """text: the kernel's sentence; path: the attribute it points at; missing: the attribute that is missing;
+    range: the bounds of the policy that was broken, in words. Each is empty if the kernel did not say it."""
 
     text: str = ""
     path: str = ""
@@ -55,7 +55,7 @@ class ExtendedAck(Record):
 
     @property
     def sentence(self) -> str:
-        """The kernel's text with what it left to numbers."""
+        """The kernel's text, with what it gave as numbers only."""
         parts = [self.text] if self.text else []
         if self.missing:
             parts.append(f"attribute {self.missing} is missing")
@@ -68,7 +68,8 @@ NOTHING = ExtendedAck()
 
 
 def decode(tlvs: bytes, message: Message | None = None, body: bytes = b"") -> ExtendedAck:
-    """Decode the TLVs of an ack; `message` and `body` are what was sent, to turn offsets into paths."""
+    """Return the TLVs of an ack decoded; message, body: of what was sent, to turn offsets into paths. What
+    cannot be decoded is left out."""
     if not tlvs:
         return NOTHING
     try:

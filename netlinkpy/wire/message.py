@@ -1,8 +1,8 @@
-"""Message: one netlink message, described once: a fixed header, then attributes.
+"""Message: a netlink message described once: a fixed header, then attributes.
 
-The one description serves packing (`pack`), parsing (`parse`), naming the attribute that an extended ack
-points at (`path_at`), the stamp (`template`: packed bytes plus where the columns go) and the gather (`plan`:
-where columns are read)."""
+This description serves packing (`pack`), parsing (`parse`), naming the attribute that an extended ack points
+at (`path_at`), the stamp (`put` with slots, see template.py) and the gather (`plan`: where columns are
+read)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Header:
             raise ValueError(f"{', '.join(self.names)}: {error}") from None
 
     def place(self, values: Values, start: int, slots: list[Placed]) -> Values:
-        """Return the values with every Slot among the members noted, and zero in its stead."""
+        """Note every Slot among the members; return the values with zero in its place."""
         for name, offset in zip(self.names, self.offsets, strict=True):
             slot = values.get(name)
             if slot.__class__ is Slot:
@@ -66,7 +66,7 @@ class Header:
 
 
 class Message(_Typed[V]):
-    """A message, or a nest that begins with a header of its own (the peer of a veth is a whole ifinfomsg)."""
+    """A message, or a nest that begins with a header of its own (a veth's peer begins with an ifinfomsg)."""
 
     __slots__ = ("attributes", "header", "name")
 
@@ -76,9 +76,10 @@ class Message(_Typed[V]):
         self.attributes = attributes
 
     def pack(self, values: V | Values) -> bytes:
-        """Return the body (what follows nlmsghdr) of `values`: attributes in the dict's order, None left out.
+        """Return the body (what follows the nlmsghdr) of `values`: attributes in the dict's order, without
+        those that are None.
 
-        ValueError names the attribute that does not fit."""
+        Raise ValueError, which names the attribute, if a value does not fit."""
         out = bytearray()
         self.put(out, values, {}, None)
         return bytes(out)
@@ -138,9 +139,10 @@ class Message(_Typed[V]):
 
     def plan(self, path: str) -> tuple[tuple[int, ...], int, int]:
         """Return where the gather finds the value at a dotted path: the attribute types that lead there
-        (none: the fixed header), the offset inside, and the width (0 where it varies). Paths are such as
-        "oif" or "linkinfo.kind"; where what is in a nest hangs on a value beside it, that value is named:
-        "linkinfo.data[bridge].stp_state"."""
+        (none: the fixed header), the offset inside, and the width (0 if it varies). Examples: "oif",
+        "linkinfo.kind"; if the contents of a nest depend on a value beside it, the path names that value:
+        "linkinfo.data[bridge].stp_state". Raise ValueError if the path leads to no single value, KeyError if
+        there is no such attribute."""
         if path in self.header.names:
             position = self.header.names.index(path)
             ends = (*self.header.offsets[1:], self.header.struct.size)

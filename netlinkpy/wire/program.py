@@ -1,5 +1,5 @@
-"""Program: datagrams that are sent in turn in each of many network namespaces, later ones with what the
-kernel told in reply to earlier ones; and what became of them. transport/visit.py runs one."""
+"""Program: datagrams sent in turn in each of many network namespaces, later ones with values from the replies
+to earlier ones; Outcome: what became of them. transport/visit.py runs a program."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _FORMS = {1: "B7x", 2: "H6x", 4: "I4x", 8: "Q"}  # how a value lies in its 8 byt
 class ProgramStep(Record):
     """One datagram of a program.
 
-    ack: it ends with the ack of its last message, which is asked for; else with the reply to that. plan: its
-    fields are kept of the first reply that has them all, and go into the slots of their names in later
-    datagrams; where the kernel does not tell them, the row ends with ENODATA. beside: not sent through the
-    socket inside the namespace, but through one outside that serves all. digest: the name of a value that
-    tells whether the kernel says the same as before: 64-bit FNV-1a of the bodies of all replies to the step,
-    in their order; 0 where a dump was interrupted. tolerated: one errno that is no refusal in this step;
-    ENODATA: fields that the kernel does not tell are 0."""
+    ack: request the ack of the last message, with which the step ends; otherwise it ends with the reply to
+    that message. plan: its fields are kept of the first reply that has them all, and go into the slots of
+    their names in later datagrams; if no reply has them, the row ends with ENODATA. beside: send it not
+    through the socket inside the namespace, but through one outside that serves all rows. digest: the name of
+    a value that shows whether the kernel replies the same as before: the 64-bit FNV-1a of the bodies of all
+    replies to the step, in their order; 0 if a dump was interrupted. tolerated: one errno that is no refusal
+    in this step; ENODATA: fields that the kernel does not report are 0."""
 
     name: str
     template: Template
@@ -48,12 +48,12 @@ class ProgramStep(Record):
 
 
 class Outcome(Record):
-    """What is known of a row.
+    """What became of a row.
 
-    errno: 0, or what ended it; step: the number of the failing step (-1: entering the namespace or opening
-    the socket), else how many steps are done: all, unless the run was broken off; message: the number of the
-    refused message in its datagram, -1 where none is to blame; tlvs: its extended-ack attributes, at most 256
-    bytes; values: those kept, also of a row that failed later, the others 0."""
+    errno: 0, or the one that ended the row; step: the number of the failed step (-1: entering the namespace
+    or opening the socket), or if none failed, how many steps are done: all of them, unless the visit was
+    interrupted; message: the number of the refused message in its datagram, -1 if none was refused; tlvs: its
+    extended-ack attributes, at most 256 bytes; values: those kept before the row ended, the others 0."""
 
     errno: int
     step: int
@@ -63,11 +63,11 @@ class Outcome(Record):
 
 
 class Program:
-    """Steps made ready: their datagrams in one piece, their messages numbered through from 1.
+    """Steps compiled for a visit: their datagrams in one piece, their messages numbered from 1.
 
-    data: what the shim reads; names: of the steps; values: the names of what is kept, in the order in which
-    Outcome.values has it. ValueError: no steps or more than 16, a datagram above 1 MiB, more than 32 values
-    or one that is not 1, 2, 4 or 8 bytes wide, more than 64 places for them in a step."""
+    data: what the shim reads; names: of the steps; values: the names of the values kept, in the order of
+    Outcome.values. Raise ValueError if there are no steps or more than 16, a datagram above 1 MiB, more than
+    32 values or one that is not 1, 2, 4 or 8 bytes wide, or more than 64 slots for them in a step."""
 
     __slots__ = ("_datagrams", "_places", "_result", "data", "names", "steps", "values")
 
@@ -122,15 +122,15 @@ class Program:
     def stamp(
         self, columns: Mapping[str, bytes], rows: int, constants: Mapping[str, bytes] | None = None
     ) -> bytearray:
-        """The datagrams of so many rows; see Template.stamp()."""
+        """Return the datagrams of `rows` rows; see Template.stamp()."""
         return stamp(self._datagrams, self._places, columns, rows, constants or {})
 
     def room(self, rows: int) -> bytearray:
-        """Room for the results of so many rows."""
+        """Return a buffer for the results of `rows` rows."""
         return bytearray(self._result.size * rows)
 
     def outcome(self, results: bytearray, row: int) -> Outcome:
-        """What is known of a row: also of a run that was broken off by an exception."""
+        """Return what became of a row, also if an exception interrupted the visit."""
         errno, step, message, length, tlvs, *values = self._result.unpack_from(
             results, row * self._result.size
         )
@@ -138,20 +138,20 @@ class Program:
         return known
 
     def outcomes(self, results: bytearray) -> list[Outcome]:
-        """What is known of each row."""
+        """Return what became of each row."""
         return [self.outcome(results, row) for row in range(len(results) // self._result.size)]
 
     def has_failed(self, results: bytearray) -> bool:
-        """Whether any row has."""
+        """Return whether any row has failed."""
         return any(memoryview(results).cast("i")[:: self._result.size // 4])
 
     def message(self, step: int, number: int) -> tuple[Message, bytes]:
-        """The description and the body of a message of a step, for the reading of an extended ack."""
+        """Return the description and the body of a message of a step, to decode an extended ack."""
         return self.steps[step].template.message(number)
 
 
 def digest(bodies: Iterable[bytes]) -> int:
-    """What a step's digest is of replies with these bodies."""
+    """Return a step's digest of replies with these bodies."""
     found = 0xCBF29CE484222325  # 64-bit FNV-1a
     for body in bodies:
         for octet in body:
@@ -160,8 +160,9 @@ def digest(bodies: Iterable[bytes]) -> int:
 
 
 class Instruction(Record):
-    """A step as the shim sees it. length: of its datagram; widths: of the fields of its plan (of
-    compile_plan()); puts: (number of a value, offset in the datagram) each."""
+    """A step as the shim sees it. length: of its datagram; plan: of compile_plan(), empty for none; widths:
+    of the plan's fields; puts: (number of a value, offset in the datagram) of each place that a kept value
+    goes to."""
 
     length: int
     beside: bool = False
@@ -173,7 +174,7 @@ class Instruction(Record):
 
 
 def compile_program(steps: Sequence[Instruction]) -> bytes:
-    """The program of a visit, as csrc/shim.h describes it. ValueError as Program."""
+    """Return a program in the bytes that csrc/shim.h describes. Raise ValueError as Program does."""
     if not 1 <= len(steps) <= MAX_STEPS:
         raise ValueError(f"a program has 1 to {MAX_STEPS} steps")
     known: list[int] = []
@@ -199,7 +200,7 @@ def compile_program(steps: Sequence[Instruction]) -> bytes:
 
 
 def result_of(steps: Sequence[Instruction]) -> Struct:
-    """Return how what became of a row lies in the results: a struct nlp_visited and the values."""
+    """Return the layout of a row's results: a struct nlp_visited, then the values."""
     forms = ""
     for step in steps:
         forms += "".join([_FORMS[width] for width in step.widths]) + (

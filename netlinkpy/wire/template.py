@@ -1,4 +1,4 @@
-"""Template: messages packed once, with the places where each row's own values are stamped in."""
+"""Template: messages packed once, with slots into which each row's values are stamped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ _SEQUENCE_OFFSET = 8  # of nlmsg_seq
 
 
 class Template:
-    """One datagram of one or more messages, numbered from 1; `places` tells the offset of every
-    Slot.
+    """One datagram of one or more messages, numbered from 1. places: the offset of every Slot.
 
-    A value that shall differ from row to row is a `Slot(name, width)` in the values given to add()."""
+    A value that differs from row to row is a `Slot(name, width)` in the values given to add()."""
 
     __slots__ = ("_count", "_data", "messages", "places")
 
@@ -33,7 +32,8 @@ class Template:
         self.messages: list[tuple[Message, int]] = []  # each message's description, and where it begins
 
     def add(self, message: Message[V], type: int, flags: int, values: V | Values) -> None:
-        """Append one message."""
+        """Append one message. Raise ValueError if the values do not fit it. Raise ValueError if the values do
+        not fit it."""
         start = len(self._data)
         self._data += bytes(NLMSG_HDRLEN)
         message.put(self._data, values, {}, self.places)
@@ -45,17 +45,17 @@ class Template:
 
     @property
     def data(self) -> bytes:
-        """The datagram, its slots zero."""
+        """The datagram, with zeros in its slots."""
         return bytes(self._data)
 
     def message(self, number: int) -> tuple[Message, bytes]:
-        """The description and the body of one message, for the reading of an extended ack."""
+        """Return the description and the body of one message, to decode an extended ack."""
         description, start = self.messages[number]
         length = NLMSGHDR.unpack_from(self._data, start)[0]
         return description, self.data[start + NLMSG_HDRLEN : start + length]
 
     def offsets(self, name: str) -> list[int]:
-        """Every offset at which the slot `name` lies."""
+        """Return every offset at which the slot `name` lies."""
         return [place.offset for place in self.places if place.name == name]
 
     def stamp(
@@ -66,10 +66,10 @@ class Template:
         *,
         sequence: int | None = None,
     ) -> bytearray:
-        """`rows` copies of the datagram back to back. columns: for each slot that differs, the values of all
-        rows one after the other; constants: for each that does not, its value. A slot in neither stays zero.
-        sequence: the number of the first row's message, counted up from row to row; None: all keep the
-        template's."""
+        """Return `rows` copies of the datagram back to back. columns: for each slot that differs, the values
+        of all rows one after the other; constants: for each that does not, its value. A slot in neither stays
+        zero. sequence: the sequence number of the first row's first message, one more for each following row;
+        None: all keep the template's. Raise ValueError if a value has another length than its slot."""
         return stamp(self.data, self.places, columns, rows, constants or {}, sequence)
 
 
@@ -81,7 +81,7 @@ def stamp(
     constants: Mapping[str, bytes],
     sequence: int | None = None,
 ) -> bytearray:
-    """As Template.stamp(), of any data with places."""
+    """As Template.stamp(), for any data with slots."""
     if rows == 1:
         return _stamp_one(data, places, columns, constants, sequence)
     plan = []
@@ -107,7 +107,7 @@ def _stamp_one(
     constants: Mapping[str, bytes],
     sequence: int | None,
 ) -> bytearray:
-    """One row: for that the way to the shim is longer than the work."""
+    """Stamp one row here, since a call of the shim would take longer than the work."""
     out = bytearray(data)
     values = {**columns, **constants} if constants else columns
     for name, offset, width in places:

@@ -1,9 +1,9 @@
-"""Transaction: requests sent as one datagram, and what answers them. Bytes in, bytes out; it has no socket.
+"""Transaction: requests sent as one datagram, and their answers. Bytes in, bytes out; it has no socket.
 
-An answer bears the port id of the socket that asked and the sequence number of the request. News that
-another's request caused bear that one's numbers, and news of one's own change bear one's own: so a socket
-that listens to groups asks nothing. What ends a request: its ack or its refusal (NLMSG_ERROR); the NLMSG_DONE
-of a dump; or, where no ack is asked for, a reply that is not one of several. Rules: linux/netlink.h and
+An answer bears the port id of the socket that asked and the sequence number of the request. A notification
+bears the numbers of the request that caused it, also if that was one's own: so a socket that joins groups
+makes no requests. A request ends with its ack or refusal (NLMSG_ERROR), with the NLMSG_DONE of a dump, or, if
+no ack is requested, with a reply that is not one of several. Rules: linux/netlink.h and
 Documentation/userspace-api/netlink/intro.rst."""
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
     from .message import Message
 
     class Sink(Protocol):
-        """What takes the replies to a dump, a datagram at a time (wire/columns.py)."""
+        """Takes the replies to a dump, a datagram at a time (columns.py)."""
 
         def feed(self, data: bytes | bytearray, length: int, start: int = 0) -> tuple[int, int]:
-            """Take the messages of `data[start:length]` up to a DONE or ERROR; return where that is, and the
-            flags of all messages taken. Raise ValueError where a length lies."""
+            """Take the messages of `data[start:length]` up to a DONE or ERROR; return the offset of that, and
+            the OR of the flags of all messages taken. Raise ValueError if a length is wrong."""
 
 
 _HEADER = bytes(NLMSG_HDRLEN)
 _ENDS = (NLMSG_ERROR, NLMSG_DONE)
-_new: Any = tuple.__new__  # a record of values that are all there, without a call of Python's
+_new: Any = tuple.__new__  # a record of complete values, without a Python call
 
 
 class Request(Record):
-    """One message that asks. verb: what it does, for errors ("add link br0"); message: how it is described;
-    type, flags: nlmsg_type and nlmsg_flags (NLM_F_REQUEST goes without saying); values: of its header's
-    members and its attributes."""
+    """One request. verb: what it does, for errors ("add link br0"); message: its description; type, flags:
+    nlmsg_type and nlmsg_flags (NLM_F_REQUEST is added); values: of its header's members and its
+    attributes."""
 
     verb: str
     message: Message
@@ -61,7 +61,7 @@ class Request(Record):
     if not TYPE_CHECKING:
 
         def __new__(cls, verb, message, type, flags, values):
-            """As Record's, in half the time: one is made for each thing that is asked."""
+            """As Record's, in half the time: one is made for each request."""
             return _new(cls, (verb, message, type, flags, values))
 
 
@@ -74,8 +74,8 @@ class Reply(Record):
 
 
 class Event(Record):
-    """A message that answers nothing that was asked here; port and sequence: whose request caused it, 0 for
-    nobody's."""
+    """A message that answers no request of ours. port, sequence: of the request that caused it, 0 if none
+    did."""
 
     type: int
     flags: int
@@ -85,11 +85,11 @@ class Event(Record):
 
 
 class Answer:
-    """What a request got.
+    """The answer to a request.
 
-    replies: the messages that answer it (none where a sink takes them); error: with what the kernel refused
-    it; interrupted: things changed while the kernel dumped, so entries may be missing or there twice; open:
-    more may come."""
+    replies: the messages that answer it (none if a sink takes them); error: the kernel's refusal;
+    interrupted: things changed during the dump, so entries may be missing or occur twice; open: more may
+    come."""
 
     __slots__ = (
         "_awaited",
@@ -113,16 +113,16 @@ class Answer:
         self._where = where
         self._start = start  # of the request in the datagram
         self._awaited = awaited
-        self._single = not flags & NLM_F_ACK and flags & NLM_F_DUMP != NLM_F_DUMP  # a reply is all that comes
+        self._single = not flags & NLM_F_ACK and flags & NLM_F_DUMP != NLM_F_DUMP  # one reply ends it
 
     def get(self) -> list[Reply]:
-        """Return the replies; raise the error."""
+        """Return the replies. Raise the error, if there is one."""
         if self.error is not None:
             raise self.error
         return self.replies
 
     def parsed(self) -> list[Values]:
-        """As get(), the values of each reply. Raise MalformedError where a length lies."""
+        """Return the values of each reply. Raise the error, or MalformedError if a length is wrong."""
         parse = self.request.message.parse
         try:
             return [parse(reply.body) for reply in self.get()]
@@ -133,15 +133,15 @@ class Answer:
 class Transaction:
     """Requests as one datagram (`data`), and an Answer for each in their order (`answers`).
 
-    first: the sequence number of the first request, counted up by one; port: the port id of the socket;
-    where: its namespace, for errors; verb: what all of it does (none: the first request's); hint: what a
-    refusal may mean where the kernel does not say; sink: takes the replies in place of the answers; room: how
-    many answers the receive buffer holds (None: enough); batch: only acks are waited for, since where none is
-    asked for only a refusal comes. Raise ValueError where values do not fit, or the answers would not fit the
-    room.
+    first: the sequence number of the first request, one more for each that follows; port: the port id of the
+    socket; where: its namespace, for errors; verb: what all of it does (empty: the first request's); hint:
+    what a refusal may mean if the kernel does not say; sink: takes the replies in place of the answers; room:
+    how many answers the receive buffer holds (None: enough); batch: wait only for the acks requested; of the
+    other requests only a refusal would come. Raise ValueError if values do not fit their message, or the
+    answers would not fit the room.
 
-    done: each request that is waited for is answered; refused: the first answer that is a refusal; late: how
-    many messages answered a request that is not open."""
+    done: every request waited for is answered; refused: the first answer that is a refusal; late: how many
+    messages answered a request that was no longer open."""
 
     __slots__ = (
         "_first",
@@ -202,11 +202,11 @@ class Transaction:
         self.done = not left
 
     def feed(self, data: bytes | bytearray, length: int | None = None) -> Sequence[Event]:
-        """Take one received datagram (length: its bytes in `data`, where these are not all), up to the end
-        of the last request that is waited for. Return the messages in it that answer nothing asked here.
+        """Take one received datagram, up to the end of the last request waited for. length: of the datagram
+        in `data` (None: all of it). Return its messages that answer no request here.
 
-        Raise MalformedError where a length or an errno lies, OverrunError where the kernel says that it
-        dropped messages."""
+        Raise MalformedError if a length or an errno is wrong, OverrunError if the kernel says that it dropped
+        messages."""
         events: list[Event] = []
         first, own, answers, sink = self._first, self._port, self.answers, self._sink
         count = len(answers)
@@ -226,7 +226,7 @@ class Transaction:
                         if sink is not None:
                             at, flags = sink.feed(data, end, start)
                             answer.interrupted |= flags & NLM_F_DUMP_INTR != 0
-                            break  # and go on behind what it took
+                            break  # and go on after what it took
                         answer.replies.append(_new(Reply, (type, flags, data[start + NLMSG_HDRLEN : stop])))
                         if flags & NLM_F_DUMP_INTR:
                             answer.interrupted = True
@@ -269,6 +269,6 @@ class Transaction:
 
 
 def malformed(why: str, verb: str, where: str) -> MalformedError:
-    """Return the error of an answer that is no message, with what was asked and where."""
+    """Return the error for an answer that is malformed: what was asked, and where."""
     subject = f"{verb} in {where}" if where else verb
     return MalformedError(f"{subject}: a malformed answer: {why}")

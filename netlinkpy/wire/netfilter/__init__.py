@@ -1,1 +1,1 @@
-"""The messages of NETLINK_NETFILTER: nf_tables and conntrack, one file per subject."""
+"""The messages of NETLINK_NETFILTER: nf_tables and conntrack, one file for each subject."""

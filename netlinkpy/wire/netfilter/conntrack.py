@@ -1,4 +1,4 @@
-"""The conntrack messages: one tracked flow, and the count of all (linux/netfilter/nfnetlink_conntrack.h)."""
+"""The conntrack messages: a tracked flow, and the number of all (linux/netfilter/nfnetlink_conntrack.h)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nf_tables message of set elements, and the codec of many at once (NFTA_SET_ELEM_ of
+"""The nf_tables message of set elements, and a codec for many at once (NFTA_SET_ELEM_ of
 linux/netfilter/nf_tables.h)."""
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _ONE = Attributes(flagged=True, elem=(1, Repeated(ELEMENT)))
 
 
 class Element(Record):
-    """One element of a set or map: key and data as they lie in registers; flags: NFT_SET_ELEM_ bits;
-    userdata: TLVs that only programs read (a comment, see `comment`)."""
+    """One element of a set or map: key and data as in registers; flags: NFT_SET_ELEM_ bits; userdata: TLVs
+    that only programs read (see `comment`)."""
 
     key: bytes
     data: bytes = b""
@@ -59,18 +59,18 @@ class Element(Record):
 
     @classmethod
     def commented(cls, key: bytes, comment: str) -> Element:
-        """An element with a comment, which `nft` shows."""
+        """Return an element with a comment that `nft` shows."""
         text = comment.encode() + b"\0"
         return cls(key, b"", 0, bytes((0, len(text))) + text)
 
     @property
     def size(self) -> int:
-        """How many bytes it takes in a message, at most."""
+        """The bytes that it takes in a message, at most."""
         return 64 + len(self.key) + len(self.data) + len(self.userdata)
 
 
 class ElementList(Codec):
-    """NFTA_SET_ELEM_LIST_ELEMENTS: a list of Element. A set holds thousands of one shape (a key and data of
+    """NFTA_SET_ELEM_LIST_ELEMENTS: a list of Element. A set may hold thousands of one form (key and data of
     one length, nothing else), so these are packed and parsed as rows of one struct; others by their
     description."""
 
@@ -107,8 +107,8 @@ _known_heads: dict[tuple[int, int], tuple[bytes, bytes]] = {}
 
 
 def _heads(key: int, data: int) -> tuple[bytes, bytes]:
-    """What stands before the key and between key and data, in an element with key and data (or none) of these
-    lengths (multiples of four) and nothing else."""
+    """Return the bytes before the key and those between key and data of an element that has only a key and
+    data (or no data) of these lengths (multiples of four)."""
     known = _known_heads.get((key, data))
     if known is None:
         whole = _ONE.pack({"elem": [_values(Element(bytes(key), bytes(data)))]})
@@ -117,7 +117,7 @@ def _heads(key: int, data: int) -> tuple[bytes, bytes]:
 
 
 def _values(element: Element) -> Values:
-    """In nft's order. DATA stands only in maps, so a set's element has none."""
+    """Return the attributes of an element, in nft's order. A set's element has no data, only a map's."""
     return {
         "flags": element.flags or None,
         "key": {"value": element.key},
@@ -133,7 +133,7 @@ def _element(values: Values) -> Element:
 
 
 def _parse_alike(payload: bytes) -> list[Element]:
-    """The elements where all have one shape that holds a key and data alone; none where they have not."""
+    """Return the elements if all have one form with only a key and data; otherwise none."""
     if len(payload) < 20:
         return []
     first = _element(_ONE.parse(payload[: _LENGTH.unpack_from(payload)[0]], {})["elem"][0])

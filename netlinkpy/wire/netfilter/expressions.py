@@ -1,5 +1,5 @@
-"""The expressions of nf_tables rules (NFTA_EXPR_ of linux/netfilter/nf_tables.h): the ones that packet
-filters and NAT are made of. The data of others is kept as bytes."""
+"""The expressions of nf_tables rules (NFTA_EXPR_ of linux/netfilter/nf_tables.h) that packet filters and NAT
+consist of. The data of others is kept as bytes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What all messages of NETLINK_NETFILTER share: struct nfgenmsg, subsystems, and batches
+"""What all messages of NETLINK_NETFILTER share: struct nfgenmsg, subsystems, batches
 (linux/netfilter/nfnetlink.h).
 
-A batch is what stands between NFNL_MSG_BATCH_BEGIN and NFNL_MSG_BATCH_END in one datagram; nf_tables does all
-of it or nothing. Numbers inside attributes are in network byte order throughout."""
+A batch is what lies between NFNL_MSG_BATCH_BEGIN and NFNL_MSG_BATCH_END in one datagram; nf_tables does all
+of it or nothing. All numbers inside attributes are in network byte order."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..message import Header, Message
 BE64 = Integer(">Q")
 NFGENMSG = Header(">BBH", "nfgen_family version res_id")
 
-#: Opens and closes a batch; res_id is the subsystem. genid: refuse it all (ERESTART) where the tables are
-#: of another generation by now.
+#: Opens and closes a batch; res_id is the subsystem. genid: refuse all of it (ERESTART) if the tables are of
+#: another generation by now.
 BATCH = Message("batch", NFGENMSG, Attributes(genid=(1, BE32)))
 
 
 def message_type(subsystem: int, message: int) -> int:
-    """The nlmsg_type of a subsystem's message."""
+    """Return the nlmsg_type of a subsystem's message."""
     return subsystem << 8 | message

@@ -1,1 +1,1 @@
-"""The messages of rtnetlink (linux/rtnetlink.h), one file an object, each described once."""
+"""The messages of rtnetlink (linux/rtnetlink.h), one file for each object."""

@@ -1,7 +1,7 @@
-"""Kind: what a kind of link takes and tells, as data (IFLA_INFO_KIND, IFLA_INFO_DATA of linux/if_link.h).
+"""Kind: what a kind of link takes and reports, as data (IFLA_INFO_KIND, IFLA_INFO_DATA of linux/if_link.h).
 
-One file a kind in `kinds/`. Three read it: the link message (which attribute is which), `rt.links` (what may
-be set, and to what), `ip` (its words, and what `ip -d link` shows)."""
+Each kind has one file in `kinds/`. It has three readers: the link message (which attribute is which),
+`rt.links` (what may be set, and to what), and `ip` (its words, and what `ip -d link` shows)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 IFINDEX = Integer("=I")  # the index of another link: given and shown by name
 ON_OFF = {"off": 0, "on": 1}
-WITH_NO = {"no": 0, "": 1}  # `ip` has the word alone, or with "no" before it: nolearning
+WITH_NO = {"no": 0, "": 1}  # `ip` takes the word alone, or with "no" before it: nolearning
 
 
 class Option:
     """One attribute of a kind.
 
-    name: as in the kernel, without prefix; number and codec: its type and payload; low, high: the bounds of
-    a number, by default those of the codec; words: the numbers that have names, and no other number is
-    taken; word: what `ip` calls it (several, parted by blanks: the first is shown; empty: it cannot set it),
-    by default the name; key: its name in ip's JSON, by default the name; other: the attribute that takes an
-    address of the other family; bits: the attribute of which this is a bit, and `number` says which one;
-    told: the kernel tells it, nobody sets it."""
+    name: the kernel's, without prefix; number, codec: its type and payload; low, high: the bounds of a
+    number, by default the codec's; words: the numbers by their names, no other number being accepted; word:
+    what `ip` calls it (several, separated by blanks: the first is shown; empty: `ip` cannot set it), by
+    default the name; key: its name in ip's JSON, by default the name; other: the attribute that takes an
+    address of the other family; bits: the attribute of which this is a bit, `number` saying which one; told:
+    the kernel reports it, and it cannot be set."""
 
     __slots__ = ("bits", "codec", "high", "key", "low", "name", "number", "other", "told", "word", "words")
 
@@ -66,8 +66,8 @@ class Option:
 class Kind:
     """A kind of link, or of port (the links whose master is of a kind).
 
-    needs, takes: what a new link of it must have, and may have: "link" (a parent, IFLA_LINK), "peer", or
-    options; shown: the options in the order in which `ip -d link` shows them."""
+    needs, takes: what a new link of this kind must have, and may have: "link" (a parent, IFLA_LINK), "peer",
+    or options; shown: the options in the order in which `ip -d link` shows them."""
 
     __slots__ = ("attributes", "name", "needs", "options", "shown", "takes")
 
@@ -83,12 +83,12 @@ class Kind:
         self.attributes = Attributes(**table)  # type: ignore[arg-type]  # no option is called flagged
 
     def option(self, name: str) -> Option | None:
-        """Return the option of a name, the kernel's or one of ip's."""
+        """Return the option of a name, the kernel's or one of ip's; None if there is none."""
         found = self.options.get(name)
         return found or next((one for one in self.options.values() if name in one.word.split()), None)
 
     def set_bit(self, values: Values, option: Option, on: bool) -> None:
-        """Put an option that is a bit into the attributes."""
+        """Set an option that is a bit in the attributes."""
         bits, mask = self._members(option)
         known = values.setdefault(option.bits, {bits: 0, mask: 0})
         bit = 1 << option.number

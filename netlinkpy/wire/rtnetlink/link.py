@@ -33,7 +33,7 @@ INET6 = Attributes(
 
 
 class _ByKind(dict[object, Attributes]):
-    """The attributes of kinds by name, looked for when first met."""
+    """The attributes of kinds by name, found when first used."""
 
     def __init__(self, find: Callable[[object], Kind | None]) -> None:
         self._find = find
@@ -58,7 +58,7 @@ AF_SPEC = Select(  # on a bridge's own messages (AF_BRIDGE) the same number hold
     "ifi_family",
     {AF_UNSPEC: Attributes(inet=(AF_INET, INET), inet6=(AF_INET6, INET6))}.get,
 )
-# flagged: without NLA_F_NESTED the kernel takes the first byte for a port state (br_setlink in br_netlink.c)
+# flagged: without NLA_F_NESTED the kernel reads the first byte as a port state (br_setlink() in br_netlink.c)
 PROTINFO = Select("ifi_family", _protinfo, flagged=True)
 PROPERTIES = Attributes(flagged=True, alt_ifname=(IFLA_ALT_IFNAME, Repeated(STRING)))
 

@@ -1,5 +1,5 @@
-"""The neighbour message: struct ndmsg and the NDA_ attributes (linux/neighbour.h); forwarding entries of
-bridges too."""
+"""The neighbour message, also of forwarding entries: struct ndmsg and the NDA_ attributes
+(linux/neighbour.h)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of link, one file each, found by their names when first asked for."""
+"""The kinds of link, one file each, imported by name when first used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ..kind import Kind
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
-_MOST = 64  # names remembered that are no kind here: whoever owns a namespace names its links' kinds
+_MOST = 64  # names kept that are no kind here: the owner of a namespace chooses the names of its links' kinds
 _found: dict[str, ModuleType | None] = {}
 
 
@@ -19,7 +19,8 @@ def find(name: object) -> Kind | None:
 
 
 def find_port(name: object) -> Kind | None:
-    """Return what the links are told as, and take, whose master is of a kind (IFLA_INFO_SLAVE_KIND)."""
+    """Return the options of links whose master is of a kind (IFLA_INFO_SLAVE_KIND); None if it has no file
+    here."""
     return getattr(_module(name), "PORT", None)
 
 
@@ -27,7 +28,7 @@ def _module(name: object) -> ModuleType | None:
     if name in _found:
         return _found[name]
     if not isinstance(name, str) or name[:1] in ("", "_") or not _LETTERS.issuperset(name):
-        return None  # it is to be the name of a file
+        return None  # it becomes the name of a file
     try:
         module = __import__(f"{__package__}.{name}", fromlist=["KIND"])
     except ModuleNotFoundError as error:
