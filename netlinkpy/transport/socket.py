@@ -1,4 +1,5 @@
-"""The blocking AF_NETLINK socket: it sends a transaction and receives until that is done, or time is up."""
+"""Socket: a blocking AF_NETLINK socket, which sends a transaction and receives until it is done or time is
+up."""
 
 from __future__ import annotations
 
@@ -42,13 +43,14 @@ _KIND = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
 _READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT
 
 RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
-_FEW, _FEW_BYTES = 4, 1024  # messages, and bytes of them, that are sent at once without asking for room
+_FEW, _FEW_BYTES = 4, 1024  # messages, and their bytes, that are sent at once without asking for the room
 _LAST = 0xFFFFFFFF  # the largest sequence number
-DUMP_TRIES = 8  # how often a dump that changes interrupt is begun again
+DUMP_TRIES = 8  # how often a dump interrupted by changes is tried
 
 
 class Failure(Record):
-    """A message of an exchange that was refused: its place from 0, with what errno, and the extended ack."""
+    """A refused message of an exchange: its place from 0, its errno, and the attributes of its extended
+    ack."""
 
     row: int
     errno: int
@@ -59,14 +61,15 @@ class Socket:
     """A netlink socket in one network namespace, where it stays for life.
 
     protocol: NETLINK_ROUTE or another of linux/netlink.h; netns_fd: a descriptor of the namespace to open it
-    in (None: the caller's; the calling thread never leaves its own); timeout: seconds that one request may
-    take in all. Raise OSError where the socket cannot be had.
+    in (None: the caller's; the calling thread never leaves its own); where: the namespace, for errors;
+    timeout: seconds that one request may take in all; port: the port id to bind (0: any). Raise OSError if
+    the socket cannot be opened or bound.
 
-    It asks, so it joins no group: news of one's own changes look like answers (wire/transaction.py). It
-    refuses a second thread while it waits for an answer (OSError, EBUSY), and a forked child, which would eat
-    the parent's answers (EPERM).
+    It makes requests, so it joins no group: notifications of its own changes would look like answers
+    (wire/transaction.py). It refuses a second thread while it waits for an answer (OSError, EBUSY), and a
+    forked child, which would take the parent's answers (EPERM).
 
-    late: how many messages came that answer what was no longer open."""
+    late: how many messages answered a request that was no longer open."""
 
     __slots__ = (
         "_broken",
@@ -95,7 +98,7 @@ class Socket:
         self._lock = allocate_lock()  # held while a request is under way
         self._lender = 0  # the thread that lent it to a visit
         self._next = 1  # the sequence number of the next request
-        self._broken = False  # whether a request was begun and not ended
+        self._broken = False  # whether a request was begun and did not end
         self.late = 0
         self.timeout = timeout
         self.where = where
@@ -110,22 +113,22 @@ class Socket:
             raise
 
     def fileno(self) -> int:
-        """The descriptor, -1 once closed."""
+        """Return the descriptor, -1 after close()."""
         number: int = self._socket.fileno()
         return number
 
     @property
     def answer_room(self) -> int:
-        """How many acks and errors the receive buffer surely holds. Read back, since the kernel may give less
-        than was asked; it charges less than 1 KiB for each (the default of 208 KiB held 256 when
-        measured)."""
+        """The number of acks and errors that the receive buffer surely holds. It is read back, since the
+        kernel may give less than was asked; the kernel charges less than 1 KiB for each (the default of 208
+        KiB held 256 when measured)."""
         size: int = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
         return max(size // 1024, 1)
 
     def enlarge(self) -> None:
-        """Ask for a receive buffer of 1 MiB, so that a datagram may hold more messages. It is refused in a
-        user namespace (SO_RCVBUFFORCE needs CAP_NET_ADMIN in the first one): answer_room tells what there
-        is."""
+        """Ask for a receive buffer of 1 MiB, so that a datagram may hold more messages. The kernel refuses it
+        in a user namespace (SO_RCVBUFFORCE needs CAP_NET_ADMIN in the initial one): answer_room says what
+        there is."""
         try:
             self._socket.setsockopt(_socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
         except PermissionError:
@@ -133,7 +136,7 @@ class Socket:
 
     @property
     def datagram_room(self) -> int:
-        """How many bytes a datagram may have: the send buffer, less what the kernel counts beside."""
+        """The bytes that a datagram may have: the send buffer, less the kernel's overhead."""
         size: int = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
         return size - 64
 
@@ -162,21 +165,21 @@ class Socket:
         """Send one message, wait for its ack, and return the replies that came before it (an echo, the answer
         of a GET).
 
-        verb: what this does, for errors ("add link br0"). Raise NetlinkError where the kernel refuses,
-        ValueError where the values do not fit the message; then nothing was sent."""
+        verb: what this does, for errors ("add link br0"). Raise NetlinkError if the kernel refuses,
+        ValueError if the values do not fit the message; then nothing was sent."""
         (answer,) = self.ask([Request(verb, message, type, flags | NLM_F_ACK, values)], hint=hint)
         return answer.parsed()
 
     def get(
         self, message: Message[V], type: int, values: V | Values, *, verb: str = "", hint: str = ""
     ) -> Values:
-        """Return the one reply to a GET that names one object. Raise NetlinkError as request()."""
+        """Return the one reply to a GET that names one object. Raise NetlinkError as request() does."""
         return self._get(message, type, values, verb, hint).parsed()[0]
 
     def get_body(
         self, message: Message[V], type: int, values: V | Values, *, verb: str = "", hint: str = ""
     ) -> bytes:
-        """As get(), the reply not yet parsed."""
+        """As get(), but return the reply's body unparsed."""
         return self._get(message, type, values, verb, hint).replies[0].body
 
     def _get(self, message: Message[V], type: int, values: V | Values, verb: str, hint: str) -> Answer:
@@ -187,20 +190,20 @@ class Socket:
         return answer
 
     def dump(self, message: Message[V], type: int, values: V | Values, *, verb: str = "") -> list[Values]:
-        """Return all entries the kernel has for a GET. Begun again when changes interrupt it, 8 times at
-        most; then raise DumpInterruptedError, with what came in its `partial`."""
+        """Return all entries that the kernel has for a GET. If changes interrupt the dump, try it 8 times in
+        all; then raise DumpInterruptedError, with what came in its `partial`."""
         return self._dump(message, type, values, verb).parsed()
 
     def dump_bodies(
         self, message: Message[V], type: int, values: V | Values, *, verb: str = ""
     ) -> list[Reply]:
-        """As dump(), the replies not yet parsed."""
+        """As dump(), but return the replies unparsed."""
         return self._dump(message, type, values, verb).replies
 
     def gather(
         self, message: Message[V], type: int, values: V | Values, table: Table, *, verb: str = ""
     ) -> None:
-        """As dump(), into a table (emptied each time the dump is begun)."""
+        """As dump(), but put the entries into a table, which is cleared each time the dump begins."""
         self._dump(message, type, values, verb, table)
 
     def _dump(
@@ -219,33 +222,33 @@ class Socket:
         raise error
 
     def ask(self, requests: Sequence[Request], *, hint: str = "") -> list[Answer]:
-        """Send one or several requests as one datagram (a dump at most among them), and wait for the answers:
-        the ack where one is asked for (NLM_F_ACK), the end of a dump, else the reply. Return what each got.
+        """Send one or several requests as one datagram (at most one of them a dump), and wait for each one's
+        ack if it requests one (NLM_F_ACK), the end of a dump, or else the reply. Return the answers in order.
 
-        Raise ValueError where values do not fit, or the receive buffer holds fewer answers; then nothing was
-        sent."""
+        Raise ValueError if values do not fit their message, or the receive buffer holds fewer answers; then
+        nothing was sent."""
         return self._run(requests, hint=hint).answers
 
     def batch(self, requests: Sequence[Request], *, verb: str = "") -> None:
-        """Send several messages as one datagram, and wait for the acks of those that ask for one (NLM_F_ACK).
+        """Send several messages as one datagram, and wait for the acks of those that request one (NLM_F_ACK).
 
-        Raise NetlinkError at the first refusal: then some, all or none of the others were done, as the
-        receiver has it. ValueError as ask(), OSError (EMSGSIZE) where the datagram is larger than this
-        process may send; then nothing was sent."""
+        Raise NetlinkError at the first refusal: whether the others were done depends on the receiver. Raise
+        ValueError as ask() does, OSError (EMSGSIZE) if the datagram is larger than this process may send;
+        then nothing was sent."""
         refused = self._run(requests, verb=verb, batch=True).refused
         if refused is not None:
             refused.get()
 
     def exchange(self, messages: bytearray, count: int, *, verb: str = "", chunk: int = 512) -> list[Failure]:
-        """Send `count` messages that lie back to back, numbered from 1, in datagrams that the buffers hold
-        (of `chunk` messages at most); only the last of each is acknowledged. Return those that were refused.
+        """Send `count` messages that lie back to back, numbered from 1, in datagrams that fit the buffers (of
+        `chunk` messages at most); only the last message of each is acknowledged. Return the refused ones.
 
-        Raise OverrunError or DeadlineError, which say up to which message the outcome is known."""
+        Raise OverrunError or DeadlineError, which say how many messages were answered."""
         if self._lock.locked():
             raise _in_use()
         with self._lock:
             self._begin()
-            # Any buffer holds a few; how much a full one holds is asked of the kernel.
+            # Any buffer holds a few; for more, ask the kernel how much the buffers hold.
             few = count <= _FEW and len(messages) <= _FEW_BYTES
             room, rows = (_FEW_BYTES, _FEW) if few else (self.datagram_room, min(chunk, self.answer_room))
             timeout, size = int(self.timeout * 1e9), len(messages)
@@ -261,8 +264,8 @@ class Socket:
             return [Failure.from_row(one) for one in refused]
 
     def lend(self) -> int:
-        """Return the descriptor, for a visit that talks through it besides (transport/visit.py). Other
-        threads are refused until take_back()."""
+        """Return the descriptor for a visit that uses this socket beside (transport/visit.py). Other threads
+        are refused until take_back()."""
         if self._lock.locked():
             raise _in_use()
         with self._lock:
@@ -271,7 +274,8 @@ class Socket:
         return self.fileno()
 
     def take_back(self, answered: bool) -> None:
-        """The visit is over; answered: all that it asked here, so that nothing more comes."""
+        """End the loan. answered: whether every request of the visit was answered, so that nothing more
+        comes."""
         self._lender = 0
         self._broken = not answered
 
@@ -284,14 +288,15 @@ class Socket:
         sink: Sink | None = None,
         batch: bool = False,
     ) -> Transaction:
-        """Return a transaction that is done; or a batch of which one message was refused."""
+        """Run requests as a transaction. Return it when it is done, or, of a batch, when a message was
+        refused."""
         count = len(requests)
         if self._lock.locked():
             raise _in_use()
         with self._lock:
             first = self._next
             if first + count > _LAST:
-                first = 1  # never 0, which the kernel uses for what nobody asked
+                first = 1  # never 0, which the kernel uses for notifications
             room = None if count <= _FEW else self.answer_room
             transaction = Transaction(
                 requests,
@@ -330,8 +335,8 @@ class Socket:
         return transaction
 
     def _begin(self) -> float:
-        """Return the deadline of a request that begins now; refuse one in a forked child, or while another
-        thread lent the socket."""
+        """Return the deadline of a request that begins now. Refuse it in a forked child, or while another
+        thread has lent the socket."""
         if os.getpid() != self._pid:
             text = f"this socket belongs to process {self._pid}; a forked child opens its own"
             raise OSError(errno.EPERM, text)
@@ -344,9 +349,9 @@ class Socket:
         return deadline
 
     def _read_away(self, deadline: float) -> None:
-        """Read what a request that was broken off (by a signal, a deadline, an overrun) has left. Its answers
-        could be taken for another's; a dump that is not read to its end keeps the kernel from the next
-        (EBUSY); and after an overrun the kernel sends nothing until all is read."""
+        """Read what an interrupted request (by a signal, a deadline, an overrun) has left. Its answers could
+        be taken for another's; a dump that is not read to its end blocks the next one (EBUSY); and after an
+        overrun the kernel sends nothing until all is read."""
         while monotonic() <= deadline:
             try:
                 self._socket.recvfrom(RECEIVE_SIZE)
@@ -357,7 +362,8 @@ class Socket:
                     return
 
     def _make_room(self, size: int) -> None:
-        """Raise the send buffer for a larger datagram; only CAP_NET_ADMIN gets beyond net.core.wmem_max."""
+        """Enlarge the send buffer for a larger datagram; going beyond net.core.wmem_max needs
+        CAP_NET_ADMIN."""
         if size <= self.datagram_room:
             return
         try:
@@ -377,8 +383,8 @@ class Socket:
                 return
 
     def _receive(self, receive: Any, room: int | bytearray, verb: str, deadline: float) -> Any:
-        """Return one datagram of the kernel's, by receive(room). Mostly it has answered by the time that
-        sending is done: nothing is waited for then."""
+        """Return one datagram of the kernel's, by receive(room). Usually the kernel has answered before
+        sending returns, so there is nothing to wait for."""
         while True:
             try:
                 received, sender = receive(room)
@@ -391,11 +397,11 @@ class Socket:
                 raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
             if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
                 return received
-            if monotonic() > deadline:  # one that never stops sending does not hold us up
+            if monotonic() > deadline:  # a sender that never stops must not block us
                 raise self._too_late(verb)
 
     def _wait(self, event: int, verb: str, deadline: float) -> None:
-        """Until the socket is readable or writable; DeadlineError where it is not in time."""
+        """Wait until the socket is readable or writable. Raise DeadlineError if it is not in time."""
         from select import poll
 
         poller = poll()
@@ -409,8 +415,8 @@ class Socket:
 
 
 def open_socket(protocol: int, netns_fd: int | None) -> Any:
-    """Return a socket of the `socket` module's, in a namespace (None: the caller's), not bound yet. The one
-    place from which they come: netlinkpy.testing puts another in its stead."""
+    """Return a socket object of Python's in a namespace (None: the caller's), not bound yet.
+    netlinkpy.testing replaces this function."""
     if netns_fd is None:
         return _socket.socket(AF_NETLINK, _KIND, protocol)
     opened = _socket.socket(fileno=load().open_socket(netns_fd, AF_NETLINK, _socket.SOCK_RAW, protocol))

@@ -1,4 +1,4 @@
-"""visit(): a program run inside network namespaces, by the shim."""
+"""visit(): run a program inside network namespaces, by the shim."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def visit(
     beside: Beside | None = None,
     results: bytearray,
 ) -> None:
-    """Run a program with its stamped datagrams, a row in each namespace.
+    """Run a program with its stamped datagrams, one row in each namespace.
 
     netns_fds: C ints; timeout: seconds for each row; sockets: C ints, talked through or, where they are -1,
     opened, and then the caller's to close; beside: the socket outside; results: of program.room(), filled
-    row by row. See backends/interface.py. OSError where no thread can be had, ValueError where the buffers do
+    row by row. See backends/interface.py. Raise OSError if no thread can be had, ValueError if the buffers do
     not fit together."""
     fd = -1 if beside is None else beside.lend()
     answered = False
