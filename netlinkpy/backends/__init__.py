@@ -1,5 +1,4 @@
-"""The choice between the shim's two doors and the pure twin: `load()` returns the backend that this process
-uses."""
+"""The choice between the shim's two doors and its pure twin."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ _chosen: Backend | None = None
 
 
 def load() -> Backend:
-    """The backend in use (interface.py); chosen at the first call, then kept.
+    """Return the backend in use (interface.py), chosen at the first call, then kept.
 
-    NETLINKPY_BACKEND=cffi|native|python forces one: ImportError if it cannot be had, ValueError for another
-    word. Otherwise it is cffi where _cffi_backend and the shim's shared object are there, native where only
-    the shared object is, else python.
+    NETLINKPY_BACKEND=cffi|native|python forces one: raise ImportError if it is not available, ValueError for
+    another word. Otherwise it is cffi if _cffi_backend and the shim's shared object exist, native if only the
+    shared object exists, else python.
     """
     global _chosen
     if _chosen is None:
@@ -26,7 +25,7 @@ def load() -> Backend:
 
 
 def backend() -> str:
-    """The name of the backend in use: "cffi", "native" or "python". Errors as load()."""
+    """Return the name of the backend in use: "cffi", "native" or "python". Raise what load() raises."""
     return load().NAME
 
 
@@ -42,7 +41,7 @@ def _choose(word: str) -> Backend:
 
 
 def get(name: str) -> Backend:
-    """The backend of that name. ImportError says why it cannot be had."""
+    """Return the backend of that name. Raise ImportError, which says why, if it is not available."""
     try:
         if name == "cffi":
             from netlinkpy.backends.cffi import BACKEND

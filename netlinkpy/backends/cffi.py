@@ -1,4 +1,4 @@
-"""The `cffi` backend: the shim by cffi's door. Every function of `lib` releases the GIL."""
+"""The `cffi` backend: the shim through cffi's door. Every function of `lib` releases the GIL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NONE = _NULL, 0
 
 
 class Door:
-    """The calls of csrc/shim.h, each an attribute."""
+    """The calls of csrc/shim.h as attributes."""
 
     def __init__(self) -> None:
         at = lib.nlp_calls
@@ -31,7 +31,7 @@ class Door:
 
 
 def _call(function: Any, takes: str) -> Callable[..., int]:
-    """One call, by its letters."""
+    """Return a call that takes its arguments by the letters of csrc/shim.h."""
     numbers = takes.count("n")
     if numbers == len(takes):
         return lambda *given: function(given, _NULL, _NULL, 0)
@@ -44,7 +44,7 @@ def _call(function: Any, takes: str) -> Callable[..., int]:
         for place in fixed:
             if type(given[place]) is not bytes:
                 raise TypeError("bytes are needed, which nobody can change")
-        # Each pair is a struct nlp_span, and keeps its buffer. None is one without data.
+        # Each pair is a struct nlp_span, and keeps its buffer alive. None is one without data.
         spans: list[Any] = []
         for place, is_written in modes:
             one = given[place]

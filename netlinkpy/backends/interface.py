@@ -1,16 +1,17 @@
-"""Backend: what the layers above call, described here once; and Ahead, the owner of a socket being opened.
+"""Backend: what the layers above call; and Ahead, the owner of a socket that is being opened.
 
-Below it stands a *door*: the functions of csrc/shim.h by name, opened by cffi, by the shim's own module, or
-written once more in Python (pure/). Each takes numbers, buffers and perhaps a list of buffers, and returns an
+Below it is a *door*: the functions of csrc/shim.h by name, through cffi, through the shim's own module, or
+written again in Python (pure/). Each takes numbers, buffers and perhaps a list of buffers, and returns an
 integer; a negative one becomes an exception here.
 
 Conventions. All offsets and lengths are bytes. A *buffer* is any C-contiguous object of the buffer protocol
-(another one, or one that is not writable where it must be, is a BufferError). Every bound is checked before
-anything is written: a lie is a ValueError, never an overrun. Refusals of the kernel are OSErrors with their
-errno. The GIL is released, so several threads may call at once, as long as they share no writable buffer and
-no socket. No function moves the thread that calls it into another namespace, save `setns` and `unshare`.
+(raise BufferError for another one, or for one that must be writable and is not). Every bound is checked
+before anything is written: arguments that do not fit together raise ValueError, and nothing is overrun.
+Refusals of the kernel are raised as OSErrors with their errno. The GIL is released, so several threads may
+call at once, as long as they share no writable buffer and no socket. No function moves the calling thread
+into another namespace, except `setns` and `unshare`.
 
-Integers inside buffers are in the host's byte order, unless said otherwise. The framing (nlmsghdr, nlattr,
+Integers inside buffers are in the host's byte order unless said otherwise. The framing (nlmsghdr, nlattr,
 nlmsgerr) is that of linux/netlink.h; nothing here knows what a message means."""
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ _COLUMN = Struct("=4Q").pack
 _GATHERED = Struct("=3Q")  # struct nlp_gathered
 _FAILURE = Struct("=QiI512s")  # struct nlp_failure
 _PROGRESS = Struct("=4Qq")  # struct nlp_progress
-_UNKNOWN = bytes(8)  # what open_ahead is known by, when it is not
+_UNKNOWN = bytes(8)  # what open_ahead is known by once it is over
 _NO_SOCKET = b"\xff\xff\xff\xff"  # -1, a C int
 
-#: What the NLP_BAD_ codes of csrc/shim.h say.
+#: The sentences of the NLP_BAD_ codes of csrc/shim.h.
 SENTENCES = {
     -10001: "the template is empty, no multiple of 4 bytes, or has no room for an nlmsghdr",
     -10002: "rows run from start to stop, inside the capacity",
@@ -63,11 +64,11 @@ SENTENCES = {
 
 
 class ExchangeError(OSError):
-    """An exchange broke off: some rows got no answer.
+    """An exchange failed before every row was answered.
 
-    `rows_done` rows were answered for sure, `failures` holds the refused ones among them (and those already
-    read of the broken datagram). What became of the other rows of that datagram, only the kernel knows;
-    those behind it were not sent.
+    rows_done: how many rows were answered for certain; failures: the refused ones among them, and those
+    already read of the datagram that failed. What became of the other rows of that datagram only the kernel
+    knows; later rows were not sent.
     """
 
     def __init__(self, code: int, rows_done: int, rows: int, failures: list[Failure]) -> None:
@@ -79,7 +80,7 @@ class ExchangeError(OSError):
 
 
 def checked(result: int, filename: str | bytes | None = None) -> int:
-    """What a door returned, or the exception that it stands for."""
+    """Return what a door returned, or raise the exception that it stands for."""
     if result >= 0:
         return result
     if result in SENTENCES:
@@ -90,7 +91,7 @@ def checked(result: int, filename: str | bytes | None = None) -> int:
 
 
 def _path(path: str | bytes) -> bytes:
-    """A path as C takes it, where a NUL ends it."""
+    """Return a path as C takes it, ended by a NUL. Raise ValueError if it holds one."""
     from os import fsencode
 
     encoded = fsencode(path)
@@ -100,34 +101,34 @@ def _path(path: str | bytes) -> bytes:
 
 
 class Ahead:
-    """A socket as `Backend.visit` opens it, which a throw-away thread opens inside the namespace of
-    `netns_fd` while other things are done.
+    """A socket like those of `Backend.visit`, which a throw-away thread opens inside the namespace of
+    `netns_fd` while the caller does other things.
 
-    It has an owner from the start: `sockets` is a C int, -1 until `wait`, and may be the `sockets` of a
-    visit; close() closes what is there. The namespace must stay open until `wait` or `close`."""
+    This object owns it from the start. sockets: a C int, -1 until wait(); it may be passed to a visit as its
+    `sockets`. `netns_fd` must stay open until wait() or close()."""
 
     __slots__ = ("_door", "_known_by", "sockets")
 
     def __init__(self, door: Any, netns_fd: int) -> None:
-        """OSError when the thread cannot be had."""
+        """Raise OSError if the thread cannot be started."""
         self._door = door
         self._known_by = bytearray(_UNKNOWN)
         self.sockets = bytearray(_NO_SOCKET)
         checked(door.open_ahead(netns_fd, self._known_by))
 
     def wait(self) -> None:
-        """Until it is open. OSError where it could not be opened, ValueError the second time."""
+        """Wait until it is open. Raise OSError if it could not be opened, ValueError the second time."""
         checked(self._door.opened(self._known_by, self.sockets))
 
     def take(self) -> int:
-        """As wait(); the descriptor, which is the caller's to close."""
+        """As wait(), and return the descriptor, which the caller closes."""
         self.wait()
         fd = int.from_bytes(self.sockets, byteorder)
         self.sockets[:] = _NO_SOCKET
         return fd
 
     def close(self) -> None:
-        """Close the socket, where there is one still; a second time does nothing."""
+        """Close the socket, if there still is one; a second time does nothing."""
         if self._known_by != _UNKNOWN:
             self._door.opened(self._known_by, self.sockets)
         if self.sockets != _NO_SOCKET:
@@ -141,7 +142,7 @@ class Ahead:
 
 
 class Backend:
-    """What `netlinkpy.backends.load()` returns. NAME: 'cffi', 'native' or 'python'."""
+    """What load() returns. NAME: "cffi", "native" or "python"."""
 
     def __init__(self, name: str, door: Any) -> None:
         self.NAME = name
@@ -150,33 +151,34 @@ class Backend:
     # -- namespaces --------------------------------------------------------------------------------------
 
     def setns(self, fd: int, nstype: int, /) -> None:
-        """Move the calling thread into the namespace of `fd` (setns(2)); `nstype` is 0 or a CLONE_NEW*
-        constant. OSError."""
+        """Move the calling thread into the namespace of `fd` (setns(2)). nstype: 0 or a CLONE_NEW* constant.
+        Raise OSError if the kernel refuses."""
         checked(self._door.setns(fd, nstype))
 
     def unshare(self, flags: int, /) -> None:
-        """Give the calling thread namespaces of its own (unshare(2)). OSError."""
+        """Give the calling thread namespaces of its own (unshare(2)). flags: CLONE_NEW* bits. Raise OSError
+        if the kernel refuses."""
         checked(self._door.unshare(flags))
 
     def open_socket(self, netns_fd: int, family: int, type: int, protocol: int, /) -> int:
-        """Open a socket (close-on-exec) inside the namespace of `netns_fd`, where it stays for life. Return
-        the descriptor. OSError from setns or socket.
+        """Open a close-on-exec socket inside the namespace of `netns_fd`, where it stays for life. Return the
+        descriptor. Raise OSError if setns or socket fails.
 
-        A throw-away thread enters, opens and ends, so there is no way back that could fail. Any family
-        that the kernel has (AF_NETLINK, AF_INET with SOCK_RAW ...).
+        A throw-away thread enters, opens and ends, so there is no way back that could fail. The family may be
+        any that the kernel has (AF_NETLINK, AF_INET with SOCK_RAW ...).
         """
         return checked(self._door.open_socket(netns_fd, family, type, protocol))
 
     def open_ahead(self, netns_fd: int, /) -> Ahead:
-        """Begin to open a socket for a visit; see Ahead."""
+        """Begin to open a socket for a visit; see Ahead. Raise OSError if the thread cannot be started."""
         return Ahead(self._door, netns_fd)
 
     def make_netns(self, count: int, /) -> list[int]:
-        """Make `count` anonymous network namespaces; return their descriptors (close-on-exec), all or none.
+        """Make `count` anonymous network namespaces, all or none; return their close-on-exec descriptors.
 
-        About 0.5 ms each, during which Python serves no signals: ask for some 64 at a time. ValueError
-        outside 0..65536; OSError when one fails (then none is left open). Needs /proc. The loopback
-        interface is left as the kernel makes it: down.
+        This takes about 0.5 ms each, during which Python serves no signals: ask for some 64 at a time. Needs
+        /proc. The loopback interface is left as the kernel makes it: down. Raise ValueError unless `count` is
+        0 to 65536, OSError if one fails (then none is left open).
         """
         made = _numbers(count)
         checked(self._door.make_netns(made))
@@ -186,11 +188,10 @@ class Backend:
         """Make a network namespace at each path: a new file (O_EXCL, mode 0) with the namespace
         bind-mounted on it.
 
-        Return an errno for each path, 0 where it is done. A failed one leaves neither file nor mount,
-        and the others go on; a path that exists is EEXIST and untouched. The directory must exist, and
-        a mount meant to be seen elsewhere needs shared propagation, which is the caller's affair. Same
-        advice on the count as `make_netns`. Raise OSError only if the throw-away thread itself cannot
-        be had.
+        Return an errno for each path, 0 if it is done. A failed one leaves neither file nor mount, and the
+        others go on; a path that exists is EEXIST and untouched. The directory must exist; a mount that is to
+        be seen elsewhere needs shared propagation, which the caller sets up. As with make_netns(), pass some
+        64 at a time. Raise OSError only if the throw-away thread cannot be started.
         """
         errors = _numbers(len(paths))
         checked(self._door.make_netns_at(b"".join([_path(path) for path in paths]), errors))
@@ -208,20 +209,20 @@ class Backend:
         sequence: int | None,
         /,
     ) -> int:
-        """Write rows `start`..`stop` of `columns`, each a copy of `template` with values written into
-        it, to the front of `out`.
+        """Write rows `start` to `stop` (excluded) of `columns` to the front of `out`, each a copy of
+        `template` with values written into it.
 
         `template` is one row: packed message(s), a multiple of 4 bytes. For row r the column (offset,
         width, data, stride, swap) copies `width` bytes from `data[r * stride:]` to `offset` of the
-        row's copy. With a `sequence`, the first nlmsghdr of row r gets nlmsg_seq = sequence + (r -
-        start), modulo 2**32; with None it keeps the template's.
+        row's copy. With a `sequence`, the first nlmsghdr of row r gets nlmsg_seq = sequence + (r - start),
+        modulo 2**32; with None all keep the template's.
 
-        Return the number of rows written: fewer than asked for when `out` is full, so go on from `start`
-        + that many (a 0 where rows were asked for means that `out` does not hold even one). Of `out`
-        nothing is touched beyond the rows written. ValueError: template empty or not a multiple of 4, a
-        column outside the template, data too short for row `stop` - 1, negative numbers. At
-        most 64 columns, applied in their order. `out` may share no memory with an input: a ValueError
-        from the shim; the pure twin cannot see it and reads such an input first.
+        Return the number of rows written: fewer than asked for if `out` is full, so go on from `start` + that
+        many (0 means that `out` does not hold even one row). Nothing of `out` is touched beyond the rows
+        written. Columns, at most 64, are applied in order. Raise ValueError if the template is empty or no
+        multiple of 4, a column lies outside the template, data is too short for row `stop` - 1, or a number
+        is negative. `out` may share no memory with an input: the shim raises ValueError; the pure twin cannot
+        detect it and reads such an input first.
         """
         numbered, first = (False, 0) if sequence is None else (True, sequence & U32)
         data = []
@@ -248,20 +249,19 @@ class Backend:
     ) -> tuple[int, int, int]:
         """Turn the messages in `data[start:length]` (one received datagram) into rows of `columns`.
 
-        `plan` is of wire/columns.py. `columns` holds one writable buffer for each of its fields, of at
-        least width * `capacity` bytes; the value of row r is at r * width. `present`, if given, is a
-        writable buffer of `capacity` u64: bit i of a row's word says that field i was there (an absent
-        field's value is zeros). Rows are written from row `row` on, and messages of other types are passed
-        over.
+        plan: compile_plan() of wire/columns.py makes it. columns: one writable buffer for each of its fields,
+        of at least width * `capacity` bytes; the value of row r is at r * width. present: None or a writable
+        buffer of `capacity` u64: bit i of a row's word says that field i was there (an absent field's value
+        is zeros). Rows are written from row `row` on; messages of other types are skipped.
 
-        It stops at the end, when `capacity` is reached, and BEFORE an NLMSG_DONE or NLMSG_ERROR, which
-        is the caller's to read. Return (rows added, offset in `data` where it stopped, OR of the
-        nlmsg_flags of all messages passed). Where it stopped for capacity: make room, and call again
-        with that offset as `start`. Look for NLM_F_DUMP_INTR in the flags.
+        It stops at the end, when `capacity` is reached, and BEFORE an NLMSG_DONE or NLMSG_ERROR, which the
+        caller reads. Return (rows added, offset in `data` where it stopped, OR of the nlmsg_flags of all
+        messages passed). If it stopped at the capacity, make room and call again with that offset as `start`.
+        Look for NLM_F_DUMP_INTR in the flags.
 
-        ValueError: a message or attribute length that does not fit (rows after `row` are then
-        undefined), buffers too small. One to three bytes left over behind the last attribute are passed
-        over, as the kernel does.
+        One to three bytes left over after the last attribute are ignored, as the kernel does. Raise
+        ValueError if the length of a message or attribute does not fit (rows from `row` on are then
+        undefined), or a buffer is too small.
         """
         told = bytearray(_GATHERED.size)
         checked(self._door.gather(length, row, capacity, start, data, plan, present, told, columns))
@@ -283,20 +283,21 @@ class Backend:
     ) -> list[Failure]:
         """Send `rows` messages, back to back in `buffer[:length]`, and collect the kernel's refusals.
 
-        Row i must bear nlmsg_seq first_sequence + i, modulo 2**32. They go out in datagrams of at most
-        `chunk_bytes` and `chunk_rows` messages; in `buffer` (writable) NLM_F_ACK is set on the last
-        message of each datagram and cleared on the others. The next one goes out when that ack, or its
-        error, has come. Bound a chunk by the socket: the default receive buffer holds 256 answers, and
-        a datagram beyond the send buffer is EMSGSIZE.
+        Row i must bear nlmsg_seq first_sequence + i, modulo 2**32. They are sent in datagrams of at most
+        `chunk_bytes` bytes and `chunk_rows` messages; in `buffer` (writable) NLM_F_ACK is set on the last
+        message of each datagram and cleared on the others. The next datagram is sent when that ack, or an
+        error in its place, has come. Choose the chunk to fit the socket: the default receive buffer holds 256
+        answers, and a datagram beyond the send buffer is EMSGSIZE.
 
-        Return the refused rows only, ascending: (row, errno, extended-ack TLVs, at most 512 bytes, b""
-        where there are none). Messages that answer none of the rows, or that the kernel did not send,
-        are passed over. `fd` may be blocking or not; nothing else may read from it meanwhile. Signals
-        are served between chunks and while waiting: what a handler raises comes out of here.
+        Return the refused rows only, ascending: (row, errno, extended-ack TLVs of at most 512 bytes, b"" if
+        there are none). Messages that answer none of the rows, or that the kernel did not send, are ignored.
+        `fd` may be blocking or not; nothing else may read from it meanwhile. Signals are served between
+        chunks and while waiting: what a handler raises is raised here.
 
-        `timeout_ns` bounds the wait for each datagram's answers. ETIMEDOUT, ENOBUFS (answers were lost)
-        or whatever else send and recv say is raised as ExchangeError. ValueError: messages that do not fill
-        `length` exactly, a wrong sequence number, a message beyond `chunk_bytes`; then nothing was sent.
+        `timeout_ns` bounds the wait for each datagram's answers. Raise ExchangeError with ETIMEDOUT, ENOBUFS
+        (answers were lost) or any other errno of send and recv. Raise ValueError if the messages do not fill
+        `length` exactly, a sequence number is wrong, or a message is longer than `chunk_bytes`; then nothing
+        was sent.
         """
         told: list[Failure] = []
         failures = bytearray(_FAILURE.size * (rows if rows < chunk_rows else chunk_rows))
@@ -328,29 +329,28 @@ class Backend:
         results: Buffer,
         /,
     ) -> None:
-        """Run a program (wire/program.py makes it, and reads the results) inside many network namespaces.
+        """Run a program inside many network namespaces. wire/program.py makes programs and reads the results.
 
-        `netns_fds` is a buffer of C ints (4 bytes each), one for each row. A throw-away thread enters
-        each of these namespaces and opens an AF_NETLINK/NETLINK_ROUTE socket there (extended and capped
-        acks, strict checking). Through them the calling thread, which goes nowhere, runs the program's
-        steps row by row, in order. The first step that fails ends the row; the next row goes on all the
-        same. `datagrams` (writable) holds the datagrams of a row back to back, row after row; `beside`
-        is the descriptor of the socket beside, -1 where the program has no use for it.
+        netns_fds: a C int (4 bytes) for each row. A throw-away thread enters each of these namespaces and
+        opens an AF_NETLINK/NETLINK_ROUTE socket there (extended and capped acks, strict checking). Through
+        these sockets the calling thread, which stays where it is, runs the program's steps row by row, in
+        order. The first step that fails ends its row, and the next row goes on. datagrams: writable, the
+        datagrams of each row back to back, row after row. beside: the descriptor of the socket for steps that
+        are sent beside, -1 if the program has none.
 
-        `results` (writable) is filled row by row: whoever holds it knows what was done also when a signal's
-        handler raises.
+        results: writable, filled row by row, so that its owner knows what was done even if a signal handler
+        raises.
 
-        `sockets`, if given, is a writable buffer of C ints, one for each row: a socket (not negative) is
-        talked through, and its namespace is not entered. Where there is -1 the socket that is opened for
-        the row lies there from that moment on, and is the caller's to close whatever becomes of the row; -1
-        stays where none could be opened. Without `sockets` all are closed. When no row has to be entered
-        there is no thread. A socket on which a row failed is best closed: an answer that comes late could
-        pass for a later one's.
+        sockets: None or a writable buffer with a C int for each row. One that is not negative is used, and
+        the row's namespace is not entered. In place of a -1 the socket opened for the row is written as soon
+        as it is open, and the caller closes it whatever becomes of the row; -1 stays if none could be opened.
+        Without `sockets` all sockets are closed. If no row has to be entered there is no thread. Close a
+        socket on which a row failed: a late answer could pass for that of a later request.
 
-        `timeout_ns` bounds each row (ETIMEDOUT). ENOBUFS: answers were lost. EBADMSG: an answer was
-        malformed. No signal is served before it returns: pass at most some 64 rows a call. ValueError:
-        buffers of another length than the rows have, a datagram that is not whole messages, buffers that
-        share memory. Raise OSError only if the thread cannot be had.
+        timeout_ns: for each row, which then ends with ETIMEDOUT; ENOBUFS: answers were lost; EBADMSG: an
+        answer was malformed. No signal is served before it returns: pass some 64 rows a call. Raise
+        ValueError if a buffer has not the length that the rows need, a datagram is not whole messages, or
+        buffers share memory; OSError only if the thread cannot be started.
         """
         result = self._door.visit(beside, timeout_ns, program, datagrams, netns_fds, sockets, results)
         if result:
@@ -361,28 +361,30 @@ class Backend:
     def mount(
         self, source: str | bytes, target: str | bytes, fstype: str | bytes | None, flags: int, /
     ) -> None:
-        """mount(2) without data. OSError with `target` as its file name."""
+        """mount(2) without data. fstype: None for none. Raise OSError with `target` as its file name if the
+        kernel refuses."""
         kind = b"" if fstype is None else _path(fstype)
         checked(self._door.mount(flags, _path(source), _path(target), kind), target)
 
     def umount(self, target: str | bytes, flags: int, /) -> None:
-        """umount2(2). OSError with `target` as its file name."""
+        """umount2(2). Raise OSError with `target` as its file name if the kernel refuses."""
         checked(self._door.umount(flags, _path(target)), target)
 
     def prctl(self, option: int, second: int, third: int, fourth: int, fifth: int, /) -> int:
-        """prctl(2) on the calling thread, unused arguments 0; return what it returns. OSError."""
+        """prctl(2) on the calling thread; unused arguments are 0. Return what it returns. Raise OSError if
+        the kernel refuses."""
         _unsigned(second, third, fourth, fifth)
         return checked(self._door.prctl(option, second, third, fourth, fifth))
 
     def capset(self, effective: int, permitted: int, inheritable: int, /) -> None:
-        """Set the calling thread's capabilities (capset(2)): a bit for each, by its number in
-        linux/capability.h. OSError, EPERM for one that is not permitted now."""
+        """Set the calling thread's capabilities (capset(2)), a bit for each by its number in
+        linux/capability.h. Raise OSError if the kernel refuses (EPERM: one is not permitted now)."""
         _unsigned(effective, permitted, inheritable)
         checked(self._door.capset(effective, permitted, inheritable))
 
 
 def _numbers(count: int) -> bytearray:
-    """Room for so many C ints."""
+    """Return a buffer for `count` C ints. Raise ValueError if that is out of range."""
     if not 0 <= count <= MAX_NETNS:
         raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
     return bytearray(4 * count)

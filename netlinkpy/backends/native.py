@@ -1,4 +1,4 @@
-"""The `native` backend: the shim by its own door, which needs neither cffi nor ctypes."""
+"""The `native` backend: the shim through its own door, which needs neither cffi nor ctypes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 def _open_door() -> Any:
-    """Load the shared object that cffi's door is in as a module of its own.
+    """Load the shared object that holds both doors as a module of its own.
 
-    Its name ends in _native, so that PyInit__native is called. importlib would find nothing under that
-    name, and is not worth its import: the frozen modules that it is made of are there already.
+    The module's name ends in _native, so that PyInit__native is called. importlib would find no file of that
+    name, and costs time to import: the frozen modules beneath it are loaded already. Raise ImportError if the
+    shim was not built.
     """
     from _frozen_importlib import ModuleSpec, module_from_spec
     from _frozen_importlib_external import EXTENSION_SUFFIXES, ExtensionFileLoader

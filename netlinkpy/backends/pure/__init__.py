@@ -1,5 +1,5 @@
-"""The `python` backend, the pure twin of the shim: the same calls with the standard library alone, where no
-shared object was built. Each function is described in csrc/shim.h, and takes the same bytes."""
+"""The `python` backend, the pure twin of the shim: the same calls by the standard library alone, for where no
+shared object was built. Each function is described in csrc/shim.h and takes the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""stamp and gather: bytes in, bytes out. Whole columns move by strided slices, not row by row."""
+"""stamp and gather, bytes in and bytes out: whole columns are moved by strided slices, not row by row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_DEPTH = 4
 
 
 def flat(buffer: Buffer, writable: bool = False) -> memoryview:
-    """The bytes of a C-contiguous buffer. BufferError if it is not one."""
+    """Return the bytes of a C-contiguous buffer. Raise BufferError if it is not one."""
     view = memoryview(buffer)
     if not view.c_contiguous or (writable and view.readonly):
         raise BufferError("a C-contiguous buffer is needed" + ", and a writable one" * writable)
@@ -94,7 +94,7 @@ _plans: dict[bytes, Plan] = {}
 
 
 def read_plan(plan: bytes) -> Plan:
-    """A plan as it lies in bytes, read and checked once. ValueError."""
+    """Return a plan decoded; it is decoded and checked once. Raise ValueError if it is invalid."""
     known = _plans.get(plan)
     if known is None:
         if len(_plans) >= 256:
@@ -123,7 +123,7 @@ def _read_plan(plan: bytes) -> Plan:
     trees: list[Tree] = [{}] * count
     own: list[list[tuple[int, int, int, int]]] = [[]] * count
     depths = [0] * count
-    for node in range(count - 1, -1, -1):  # children stand behind their parent
+    for node in range(count - 1, -1, -1):  # children follow their parent
         _, child, children, first, amount = words[4 + 5 * node : 9 + 5 * node]
         if (children and child <= node) or child + children > count or first + amount > field_count:
             raise ValueError("a node of the plan is none")

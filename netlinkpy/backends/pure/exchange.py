@@ -34,7 +34,8 @@ def exchange(
     failures: bytearray,
     progress: bytearray,
 ) -> int:
-    """One datagram and its answers. Signals are served while it waits: none breaks it off but by raising."""
+    """Send one datagram and read its answers. Signals are served while it waits; only a handler that raises
+    interrupts it."""
     data = flat(buffer, writable=True)
     rows_done, done, *_ = PROGRESS.unpack(progress)
     if not 0 <= length <= len(data) or rows < 0 or chunk_rows < 1:
@@ -70,7 +71,7 @@ def _check(data: memoryview, length: int, first_sequence: int, rows: int, chunk_
 
 
 def _cut(data: memoryview, start: int, length: int, chunk_bytes: int, chunk_rows: int) -> tuple[int, int]:
-    """Where the next datagram ends, and how many messages it has: NLM_F_ACK is set on the last alone."""
+    """Return where the next datagram ends and how many messages it has; set NLM_F_ACK on the last alone."""
     last, end, count = start, start, 0
     for at, until, _, flags, *_ in messages(data, start, length):
         following = min(at + ((until - at + 3) & ~3), length)
@@ -96,7 +97,7 @@ class _Failures:
         return len(self.known)
 
     def add(self, number: int, code: int, tlvs: bytes) -> None:
-        """A row is answered once: what comes after that is late."""
+        """Note a refused row. A row is answered once: a second answer is late."""
         at = self.count * (FAILURE.size + FAILURE_TLVS)
         if number in self.known or at == len(self.room):
             return

@@ -1,4 +1,4 @@
-"""Namespaces that are made, and sockets opened inside. A throw-away thread enters the other namespace; the
+"""Namespaces: make them, and open sockets inside. A throw-away thread enters the other namespace; the
 caller's thread never does."""
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ AHEAD = Struct("=ii")  # whether there is one, and its descriptor or -errno
 
 
 def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
-    """Run `work` on a thread that ends with it; return or raise what it does.
+    """Run `work` on a thread of its own; return what it returns, raise what it raises.
 
-    What a signal handler raises meanwhile is raised when the work is done, after `undo` of its result: no
-    thread and no descriptor is left behind.
+    What a signal handler raises meanwhile is raised after the work is done and its result undone by `undo`:
+    no thread and no descriptor is left behind. Raise OSError if the thread cannot be started.
     """
     import _thread
 
@@ -61,7 +61,8 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
     interrupted: BaseException | None = None
     while True:
         try:
-            # Not until the lock is had: a signal that comes just then would wait for it once more, for ever.
+            # Look before waiting: after a signal that came just as the lock was acquired, waiting again would
+            # last for ever.
             if outcome or errors:
                 break
             ended.acquire()
@@ -90,7 +91,7 @@ def open_socket(netns_fd: int, family: int, type: int, protocol: int) -> int:
 
 
 def open_route_socket(netns_fd: int) -> int:
-    """Move the calling thread into a network namespace and open a socket for a visit there. Return its
+    """Move the calling thread into a network namespace and open a socket for a visit there. Return the
     descriptor, or -errno."""
     try:
         checked(setns(netns_fd, CLONE_NEWNET))
@@ -103,7 +104,7 @@ def open_route_socket(netns_fd: int) -> int:
 
 
 def open_ahead(netns_fd: int, known_by: bytearray) -> int:
-    """Here it is opened at once."""
+    """Open the socket at once."""
 
     def work() -> None:
         AHEAD.pack_into(known_by, 0, 1, open_route_socket(netns_fd))

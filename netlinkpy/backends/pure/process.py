@@ -1,5 +1,5 @@
-"""Namespaces of the calling thread, and what `netlinkpy run` needs beyond netlink: by os where it has the
-call, else by ctypes."""
+"""Processes: namespaces of the calling thread, mounts and capabilities, by `os` if it has the call, else by
+ctypes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 
 
 def _libc(name: str, *arguments: int | bytes | None) -> int:
-    """Call a libc function; return what it returns, or -errno. OSError ENOSYS where ctypes is missing."""
+    """Call a libc function; return what it returns, or -errno. Raise OSError (ENOSYS) if ctypes is
+    missing."""
     try:
         import ctypes
     except ImportError:
@@ -32,7 +33,7 @@ def setns(fd: int, nstype: int) -> int:
     call = getattr(os, "setns", None)  # from Python 3.12 on
     if call is None:
         return _libc("setns", fd, nstype)
-    if fd < 0:  # a ValueError for Python, but what setns(2) says is wanted
+    if fd < 0:  # os.setns() raises ValueError, but the result is to be that of setns(2)
         return -errno.EBADF
     call(fd, nstype)
     return 0

@@ -1,4 +1,4 @@
-"""What both conversations do on a netlink socket: send, receive and wait."""
+"""What exchange and visit do on a netlink socket: send, receive and wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RECEIVE = 65536
 
 
 class Borrowed(socket):
-    """A socket by its descriptor, which stays open whatever becomes of this."""
+    """A socket object of a descriptor that stays open when the object goes."""
 
     __slots__ = ()
 
@@ -22,8 +22,8 @@ class Borrowed(socket):
 
 
 class Line:
-    """A netlink socket with the deadline (of monotonic_ns) of what is being asked on it. OSError where the
-    descriptor is none of a socket."""
+    """A netlink socket, and the deadline (of monotonic_ns()) of the request on it. Raise OSError if the
+    descriptor is not a socket's."""
 
     def __init__(self, fd: int, room: memoryview, deadline: int = 0) -> None:
         self.socket = Borrowed(fileno=fd)
@@ -50,11 +50,11 @@ class Line:
             # A process may write to our port too, but only the kernel answers from port 0.
             if not isinstance(sender, tuple) or sender[0] == 0:
                 return length
-            self._left()  # one that never stops writing does not hold us up
+            self._left()  # a sender that never stops must not block us
 
     def port(self) -> int:
-        """The port id that answers to what was sent bear; 0 where it is no netlink socket. The first message
-        sent binds a socket that is not."""
+        """Return the port id in answers to this socket; 0 if it is no netlink socket. An unbound one is bound
+        by its first message."""
         if not self._port and self.socket.family == AF_NETLINK:
             self._port = int(self.socket.getsockname()[0])
         return self._port
@@ -68,7 +68,7 @@ class Line:
         return left
 
     def _wait(self, event: int) -> None:
-        """A while: the caller tries again, and comes back."""
+        """Wait a while; the caller tries again, and comes back."""
         from select import poll
 
         waiter = poll()

@@ -1,4 +1,4 @@
-"""visit: a few prepared datagrams inside each of many network namespaces."""
+"""visit: run a program inside each of many network namespaces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 VISITED = Struct("=iiiI")  # struct nlp_visited; its TLVs lie behind it
 TLVS = 256
-VALUES = VISITED.size + TLVS  # where a row has them
+VALUES = VISITED.size + TLVS  # their offset in a row's results
 VALUE = 8
 MAX_STEPS, MAX_PUTS, MAX_VALUES = 16, 64, 32
 FNV_BASIS, FNV_PRIME, U64 = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF  # 64-bit FNV-1a
@@ -45,7 +45,7 @@ _programs: dict[bytes, Program] = {}
 
 
 def read_program(program: bytes) -> Program:
-    """A program as it lies in bytes, read and checked once. ValueError."""
+    """Return a program decoded; it is decoded and checked once. Raise ValueError if it is invalid."""
     known = _programs.get(program)
     if known is None:
         if len(_programs) >= 256:
@@ -126,7 +126,7 @@ def visit(
         for row, fd in enumerate(lines):
             talk = _Row(fd, beside, room, monotonic_ns() + timeout_ns, told[row * size : (row + 1) * size])
             talk.run(steps, data[row * row_length : (row + 1) * row_length])
-    finally:  # also when a signal's handler raises
+    finally:  # also if a signal handler raises
         if kept is None:
             for number, fd in enumerate(lines):
                 if fd >= 0 and not given[number]:
@@ -135,7 +135,7 @@ def visit(
 
 
 def _open_all(namespaces: list[int], given: list[bool], lines: list[int], kept: memoryview | None) -> bool:
-    """A socket inside each namespace, or -errno, where the row was given none."""
+    """Open a socket inside each namespace (-errno if that fails) for the rows that were given none."""
     numbers = None if kept is None else kept.cast("i")
     for row, namespace in enumerate(namespaces):
         if not given[row]:
@@ -146,7 +146,7 @@ def _open_all(namespaces: list[int], given: list[bool], lines: list[int], kept: 
 
 
 class _Row:
-    """One row: the sockets that it talks through, and its results, in which lies what is known."""
+    """One row: the sockets that it uses, and its part of the results."""
 
     def __init__(self, fd: int, beside: int, room: memoryview, deadline: int, results: memoryview) -> None:
         self.fds = (fd, beside)
@@ -201,7 +201,7 @@ class _Row:
             while not hearing.read(line.room, line.receive(), own):
                 pass
         except (OSError, ValueError):
-            # The first refusal says more than what came of waiting for the rest.
+            # The first refusal says more than a failure to read the rest.
             if not hearing.refusal[0]:
                 raise
         if not hearing.refusal[0] and not hearing.finish():
@@ -210,7 +210,7 @@ class _Row:
 
 
 class _Hearing:
-    """What one step has heard so far."""
+    """What one step has received so far."""
 
     def __init__(self, row: _Row, step: Step, datagram: memoryview) -> None:
         _, _, self.tolerated, self.keeps_digest, self.first, self.fields, _, self.plan = step
@@ -225,7 +225,8 @@ class _Hearing:
         self.interrupted = 0
 
     def read(self, room: memoryview, got: int, own: int) -> bool:
-        """One datagram; whether the step is done. OSError, ValueError."""
+        """Read one datagram; return whether the step is done. Raise ValueError if it is malformed, OSError
+        (ENOBUFS) if answers were lost."""
         for at, end, kind, flags, sequence, port in messages(room, 0, got):
             if sequence not in self.sent or port != own:
                 continue
@@ -248,7 +249,7 @@ class _Hearing:
         return False
 
     def _note(self, reply: memoryview, kind: int) -> None:
-        """Keep the fields of a reply that has all."""
+        """Keep the fields of a reply that has them all."""
         if self.keeps_digest:
             digest = self.digest
             for octet in bytes(reply[NLMSG_HDRLEN:]):
@@ -268,7 +269,7 @@ class _Hearing:
                     cell[:] = bytes(VALUE)
 
     def finish(self) -> bool:
-        """The step is done; whether it kept what it should."""
+        """End the step; return whether it kept the values that it should."""
         if self.keeps_digest and not self.interrupted:
             self.row.value(self.first + self.fields)[:] = self.digest.to_bytes(VALUE, byteorder)
         return self.kept or self.tolerated == errno.ENODATA
