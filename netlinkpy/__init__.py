@@ -1,5 +1,5 @@
-"""netlinkpy: wires containers on Linux by hand-built netlink messages. See README.md, or
-`help(netlinkpy.attach)`."""
+"""netlinkpy: wire containers on Linux by hand-built netlink messages. See README.md or
+help(netlinkpy.attach)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m netlinkpy: the command line where no script is installed."""
+"""python -m netlinkpy: the command without an installed script."""
 
 from __future__ import annotations
 

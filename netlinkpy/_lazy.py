@@ -1,4 +1,4 @@
-"""Names that are fetched from their module when first asked for, so that a bare import costs next to
+"""Lazy names: import what a package exports when it is first used, so that a bare import costs next to
 nothing."""
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def fetch(package: str, places: Mapping[str, str], name: str) -> object:
-    """The object `name` of a package: `places` says which of its modules holds it ("" where it is a module
-    itself). Kept in the package, so that this is asked once. AttributeError for an unknown name."""
+    """Return the object `name` of a package, and keep it there. places: the module that holds each name ("":
+    it is a module itself). Raise AttributeError for an unknown name."""
     place = places.get(name)
     if place is None:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

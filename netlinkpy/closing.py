@@ -1,4 +1,4 @@
-"""Closing: what has a close(), closed at the end of a `with` too."""
+"""Closing: an object with a close(), which `with` calls."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
 
 
 class Closing:
-    """Base of what holds a descriptor: `with` calls close() at its end."""
+    """Base of classes that own a descriptor: `with` calls close() at its end."""
 
     __slots__ = ()
 
     def close(self) -> None:
-        """Give back what it holds; a second time does nothing."""
+        """Release what it owns; a second time does nothing."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

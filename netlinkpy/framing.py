@@ -1,6 +1,7 @@
-"""The framing of linux/netlink.h: the messages of a datagram, and what an NLMSG_ERROR or an NLMSG_DONE says.
+"""The framing of linux/netlink.h: the messages of a datagram, and the content of an NLMSG_ERROR or
+NLMSG_DONE.
 
-Below wire/ and the pure twin of the shim, which both read with it. What does not fit is a ValueError."""
+Used by wire/ and the pure twin of the shim. What does not fit raises ValueError."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ def frame(type: int, flags: int, sequence: int, body: bytes) -> bytes:
 def messages(
     data: bytes | bytearray | memoryview, at: int, end: int
 ) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """Yield (start, end, type, flags, sequence, port id) of each message in `data[at:end]`; the last may go
-    without its padding. Raise ValueError where a length lies."""
+    """Yield (start, end, type, flags, sequence, port id) of each message in `data[at:end]`; the last may lack
+    its padding. Raise ValueError if a length is wrong."""
     read = NLMSGHDR.unpack_from
     while at < end:
         if end - at < NLMSG_HDRLEN:
@@ -54,10 +55,10 @@ def refusal(
 ) -> tuple[int, bytes]:
     """Return (errno, extended ack) of the NLMSG_ERROR or NLMSG_DONE at `data[at:end]`.
 
-    errno 0 is success; a DONE may bear a length where an error has its number, or nothing. The extended ack
-    is the whole attributes (enum nlmsgerr_attrs), `limit` bytes of them at most; they begin 4 bytes into the
+    errno 0 is success; a DONE may hold a length in the place of the error number, or nothing. The extended
+    ack consists of whole attributes (enum nlmsgerr_attrs), at most `limit` bytes; they begin 4 bytes into the
     body of a DONE, 20 into a capped error (NETLINK_CAP_ACK), and 4 + the echoed request into an uncapped one.
-    Raise ValueError where it is too short or bears no errno."""
+    Raise ValueError if the message is too short or holds no errno."""
     body = at + NLMSG_HDRLEN
     first = body + _ERRNO.size
     if type == NLMSG_ERROR:
@@ -67,11 +68,11 @@ def refusal(
         return 0, b""
     number: int = _ERRNO.unpack_from(data, body)[0]
     if number < -MAX_ERRNO or (number > 0 and type == NLMSG_ERROR):
-        raise ValueError(f"{number} is no error of the kernel's")
+        raise ValueError(f"{number} is no error number of the kernel")
     errno = -number if number < 0 else 0
     if not flags & NLM_F_ACK_TLVS:
         return errno, b""
-    if type == NLMSG_ERROR:  # a success is capped whatever its flags say
+    if type == NLMSG_ERROR:  # an ack is capped whatever its flags say
         capped = flags & NLM_F_CAPPED or not errno
         first += (NLMSG_HDRLEN if capped else _LENGTH.unpack_from(data, first)[0] + 3) & ~3
     at = first

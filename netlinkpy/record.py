@@ -1,4 +1,4 @@
-"""Record: an immutable, slotted, typed tuple with named fields; what the kernel tells comes as records."""
+"""Record: an immutable, slotted, typed tuple with named fields, the form of what the kernel reports."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ else:
 
 
 if TYPE_CHECKING:
-    _Base = object  # that a record is a tuple is how, not what: its count() and index() are no part of it
+    _Base = object  # that it is a tuple is an implementation detail: count() and index() are not public
 else:
     _Base = tuple
 
 
 @dataclass_transform(frozen_default=True)
 class RecordType(type):
-    """Turns the annotations of a class body into tuple positions (dataclasses costs milliseconds to
-    import)."""
+    """Turns the annotations of a class body into tuple positions. (dataclasses costs milliseconds to
+    import.)"""
 
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
@@ -51,7 +51,7 @@ _QUIET = ("body", "attributes")
 
 class Record(_Base, metaclass=RecordType):
     """Base of all records: `class Link(Record): index: int; name: str`. Fields are read by name; two records
-    are equal when they are of one class and hold the same values."""
+    are equal if they have the same class and the same values."""
 
     if not TYPE_CHECKING:
 
@@ -73,17 +73,17 @@ class Record(_Base, metaclass=RecordType):
 
     @classmethod
     def from_row(cls, row: Iterable[Any]) -> Self:
-        """The record of an iterable that holds every field in order (no defaults, nothing checked: for
-        bulk)."""
+        """Return the record of an iterable that holds every field in order. Nothing is checked and there are
+        no defaults: for bulk."""
         record: Self = new(cls, row)
         return record
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as a new dict, in order."""
+        """Return the fields as a new dict, in order."""
         return dict(zip(type(self)._fields, _values(self), strict=True))
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed."""
+        """Return a copy with some fields changed."""
         return type(self)(**{**self.as_dict(), **changes})
 
     def __repr__(self) -> str:
@@ -106,9 +106,8 @@ class Record(_Base, metaclass=RecordType):
 
 
 class Quietly:
-    """While it lasts the cyclic garbage collector rests (`with Quietly():`). For making many records: none of
-    them is part of a cycle, and the collector would walk all of them again each time their number has grown
-    by a quarter."""
+    """Suspends the cyclic garbage collector (`with Quietly():`) while many records are made: none is part of
+    a cycle, and the collector would walk all of them each time their number has grown by a quarter."""
 
     def __enter__(self) -> None:
         import gc
@@ -123,7 +122,7 @@ class Quietly:
             gc.enable()
 
 
-#: new(record class, all its values): as from_row(), for those who make many.
+#: new(record class, all its values): as from_row(), for bulk.
 new: Any = tuple.__new__
 
 

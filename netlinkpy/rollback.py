@@ -1,4 +1,4 @@
-"""Rollback: what undoes the effects of one call, should it fail."""
+"""Rollback: undo the effects of a call that fails."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class Rollback:
-    """Undo everything that was noted, in reverse order, when its `with` block ends with an exception.
+    """Undoes everything noted, in reverse order, if its `with` block ends with an exception.
 
-    Note what undoes an effect *before* the effect, so that no exception finds it missing: an undo must bear
-    that nothing was done yet. One that fails keeps no other from being tried; it is told as a note of the
-    exception (BaseException.add_note)."""
+    Note what undoes an effect *before* the effect, so that no exception finds it missing: an undo must
+    tolerate that nothing was done yet. If one fails, the others are tried all the same, and its error is
+    added to the exception as a note (BaseException.add_note())."""
 
     __slots__ = ("_undo",)
 
@@ -22,11 +22,11 @@ class Rollback:
         self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
     def before(self, undo: Callable[..., object], *arguments: Any) -> None:
-        """Note that undo(*arguments) undoes what is done next."""
+        """Note that undo(*arguments) undoes what comes next."""
         self._undo.append((undo, arguments))
 
     def commit(self) -> None:
-        """Let everything stay that was done up to now."""
+        """Keep what was done up to now."""
         self._undo.clear()
 
     def __enter__(self) -> Self:

@@ -1,5 +1,5 @@
-"""A kernel that is a function of yours: code that talks netlink can be tested without root, and be shown
-answers that no kernel gives when told to (refusals, interrupted dumps, lost, late and malformed answers).
+"""FakeKernel: a kernel that is a function of yours, to test code that uses netlink without root, and with
+answers that no kernel gives on demand (refusals, interrupted dumps, lost, late and malformed answers).
 
     from netlinkpy.testing import FakeKernel
     from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK
@@ -14,7 +14,7 @@ answers that no kernel gives when told to (refusals, interrupted dumps, lost, la
         assert [link.name for link in rt.links.list()] == ["eth0"]
         assert kernel.asked[0].type == RTM_GETLINK
 
-What goes through the shim in one call (attach, bulk verbs) needs the real kernel."""
+Calls of the shim (attach, bulk verbs) need the real kernel."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _BUFFER = 212992  # the kernel's default size of both buffers (net.core.rmem_def
 
 
 class Asked(Record):
-    """One message that came to the kernel. Its methods make the messages that answer it, whole ones that may
-    be joined in one datagram. port, sequence: what the answers bear; body: what follows the nlmsghdr."""
+    """One message that was sent to the kernel. Its methods return whole messages that answer it, which may be
+    joined in one datagram. port, sequence: those of the answers; body: what follows the nlmsghdr."""
 
     type: int
     flags: int
@@ -50,11 +50,12 @@ class Asked(Record):
 
     @property
     def is_dump(self) -> bool:
-        """Whether all entries are asked for (in a NEW request the bits mean NLM_F_REPLACE and NLM_F_EXCL)."""
+        """True if all entries are requested (in a NEW request these bits mean NLM_F_REPLACE and
+        NLM_F_EXCL)."""
         return self.flags & NLM_F_DUMP == NLM_F_DUMP
 
     def reply(self, type: int, body: bytes, flags: int = 0) -> bytes:
-        """Return a message of that type that answers this one."""
+        """Return a message of type `type` that answers this one."""
         head = NLMSGHDR.pack(NLMSG_HDRLEN + len(body), type, flags, self.sequence, self.port)
         return head + body + bytes(-len(body) & 3)
 
@@ -63,11 +64,11 @@ class Asked(Record):
         return self.reply(type, body, NLM_F_MULTI | flags)
 
     def done(self, errno: int = 0, text: str = "", flags: int = 0) -> bytes:
-        """Return the end of a dump, with an errno where it failed there."""
+        """Return the end of a dump, with an errno if it failed."""
         return self._end(NLMSG_DONE, errno, b"", text, NLM_F_MULTI | flags)
 
     def ack(self, errno: int = 0, text: str = "") -> bytes:
-        """Return the ack, or the refusal with an errno; text: the kernel's sentence."""
+        """Return the ack, or with an errno the refusal; text: the kernel's sentence."""
         echo = NLMSGHDR.pack(NLMSG_HDRLEN + len(self.body), self.type, self.flags, self.sequence, self.port)
         return self._end(NLMSG_ERROR, errno, echo, text, NLM_F_CAPPED)
 
@@ -78,18 +79,19 @@ class Asked(Record):
 
 
 class Datagram(Record):
-    """A datagram that comes from another port than the kernel's, which is 0."""
+    """A datagram from another port than the kernel's, which is 0."""
 
     data: bytes
     sender: int
 
 
 class FakeKernel:
-    """While it lasts (`with`), sockets that are opened in this process are this kernel's, and stay so.
+    """Sockets that are opened in this process within its `with` block are connected to this kernel, and stay
+    so.
 
-    answer(asked) returns the datagrams that come in answer to one message, in order: bytes, a Datagram of
-    another sender, or an exception that the receiving raises (OSError(ENOBUFS) is an overrun). It may be a
-    generator without an end. asked: all that came."""
+    answer(asked) returns the datagrams that answer one message, in order: bytes, a Datagram of another
+    sender, or an exception that receiving raises (OSError(ENOBUFS) is an overrun). It may be an endless
+    generator. asked: all messages that were sent."""
 
     def __init__(self, answer: Callable[[Asked], Iterable[bytes | Datagram | BaseException]]) -> None:
         self._answer = answer
@@ -121,14 +123,14 @@ class FakeKernel:
 
 
 class _FakeSocket:
-    """Has the methods of the `socket` module's that Socket calls."""
+    """Has the methods of a Python socket that Socket calls."""
 
     def __init__(self, kernel: FakeKernel, port: int) -> None:
         self._kernel = kernel
         self._port = port
         self._pending: Iterator[bytes | Datagram | BaseException] = iter(())
         self._next: bytes | Datagram | BaseException | None = None
-        # The descriptor is readable while there is something to come: a byte lies in the pipe.
+        # The descriptor is readable while a datagram is pending: one byte lies in the pair.
         self._near, self._far = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._near.setblocking(False)
 
@@ -163,7 +165,7 @@ class _FakeSocket:
             self._far.send(b"!")
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
-        self._near.recv(1)  # BlockingIOError where nothing has come
+        self._near.recv(1)  # raises BlockingIOError if nothing is pending
         found = self._next
         self._advance()
         if isinstance(found, BaseException):
