@@ -45,24 +45,27 @@ static int open_socket(int netns_fd, int family, int type, int protocol)
 }
 
 struct opening {
-    int netns_fd, family, type, protocol, fd;
+    int netns_fd, family, type, protocol, place, result;
 };
 
 static void *open_there(void *argument)
 {
     struct opening *opening = argument;
+    int fd = open_socket(opening->netns_fd, opening->family, opening->type, opening->protocol);
 
-    opening->fd = open_socket(opening->netns_fd, opening->family, opening->type, opening->protocol);
+    opening->result = fd < 0 ? fd : dup3(fd, opening->place, O_CLOEXEC) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
     return NULL;
 }
 
 NLP_CALL(open_socket)
 {
     struct opening opening = {nlp_int(numbers[0]), nlp_int(numbers[1]), nlp_int(numbers[2]),
-                              nlp_int(numbers[3]), -1};
+                              nlp_int(numbers[3]), nlp_int(numbers[4]), 0};
     int bad = run_thread(open_there, &opening);
 
-    return bad ? bad : opening.fd;
+    return bad ? bad : opening.result;
 }
 
 int nlp_open_route_socket(int netns_fd)

@@ -60,7 +60,7 @@ extern const struct nlp_call nlp_calls[]; /* the last one has no name */
 #define NLP_CALLS(CALL)          \
     CALL(setns, "nn")            \
     CALL(unshare, "n")           \
-    CALL(open_socket, "nnnn")    \
+    CALL(open_socket, "nnnnn")   \
     CALL(open_ahead, "nw")       \
     CALL(opened, "ww")           \
     CALL(make_netns, "w")        \
@@ -97,7 +97,8 @@ NLP_CALL(setns);
 /* flags: unshare(2) on the calling thread. */
 NLP_CALL(unshare);
 
-/* fd of a network namespace, family, type, protocol: open a close-on-exec socket inside. The descriptor. */
+/* fd of a network namespace, family, type, protocol, fd: open a socket inside, which takes the place of that
+ * descriptor (dup3(2), close-on-exec): so it has an owner from the start. */
 NLP_CALL(open_socket);
 
 /* fd of a network namespace; 8 bytes to know it by: have a thread open a socket as visit's inside, meanwhile.

@@ -6,6 +6,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
+    def close_descriptor(fd: int) -> int | None:
+        """os.close(). `fd = close_descriptor(fd) or -1` closes and notes it in one line: no exception comes
+        in between."""
+
+else:
+    from os import close as close_descriptor  # noqa: F401
+
 
 class Closing:
     """Base of classes that own a descriptor: `with` calls close() at its end."""

@@ -16,11 +16,14 @@ nlmsgerr) is that of linux/netlink.h; nothing here knows what a message means.""
 
 from __future__ import annotations
 
+import os
 from struct import Struct, error
-from sys import byteorder
+
+from netlinkpy.closing import close_descriptor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Sequence
     from typing import Any
 
@@ -41,7 +44,8 @@ _GATHERED = Struct("=3Q")  # struct nlp_gathered
 _FAILURE = Struct("=QiI512s")  # struct nlp_failure
 _PROGRESS = Struct("=4Qq")  # struct nlp_progress
 _UNKNOWN = bytes(8)  # what open_ahead is known by once it is over
-_NO_SOCKET = b"\xff\xff\xff\xff"  # -1, a C int
+_FD = Struct("=i")
+_NO_SOCKET = _FD.pack(-1)
 
 #: The sentences of the NLP_BAD_ codes of csrc/shim.h.
 SENTENCES = {
@@ -72,8 +76,6 @@ class ExchangeError(OSError):
     """
 
     def __init__(self, code: int, rows_done: int, rows: int, failures: list[Failure]) -> None:
-        import os
-
         super().__init__(code, f"{os.strerror(code)}: {rows_done} of {rows} messages were answered")
         self.rows_done = rows_done
         self.failures = failures
@@ -85,8 +87,6 @@ def checked(result: int, filename: str | bytes | None = None) -> int:
         return result
     if result in SENTENCES:
         raise ValueError(SENTENCES[result])
-    import os
-
     raise OSError(-result, os.strerror(-result), filename)
 
 
@@ -100,6 +100,26 @@ def _path(path: str | bytes) -> bytes:
     return encoded + b"\0"
 
 
+class Sockets:
+    """Descriptors in a buffer that a call of the shim fills: they have an owner the instant they exist.
+
+    numbers: C ints, -1 where there is none. close(), or the end of this object, closes what is there."""
+
+    numbers = bytearray()
+
+    def __init__(self, count: int) -> None:
+        self.numbers = bytearray(_NO_SOCKET * count)
+
+    def close(self) -> None:
+        """Close them; a second time does nothing."""
+        numbers = memoryview(self.numbers).cast("i")
+        for place, fd in enumerate(numbers):
+            if fd >= 0:
+                numbers[place] = close_descriptor(fd) or -1
+
+    __del__ = close
+
+
 class Ahead:
     """A socket like those of `Backend.visit`, which a throw-away thread opens inside the namespace of
     `netns_fd` while the caller does other things.
@@ -107,7 +127,7 @@ class Ahead:
     This object owns it from the start. sockets: a C int, -1 until wait(); it may be passed to a visit as its
     `sockets`. `netns_fd` must stay open until wait() or close()."""
 
-    __slots__ = ("_door", "_known_by", "sockets")
+    _known_by, sockets = bytearray(), bytearray(_NO_SOCKET)  # of one that could not be made
 
     def __init__(self, door: Any, netns_fd: int) -> None:
         """Raise OSError if the thread cannot be started."""
@@ -120,23 +140,12 @@ class Ahead:
         """Wait until it is open. Raise OSError if it could not be opened, ValueError the second time."""
         checked(self._door.opened(self._known_by, self.sockets))
 
-    def take(self) -> int:
-        """As wait(), and return the descriptor, which the caller closes."""
-        self.wait()
-        fd = int.from_bytes(self.sockets, byteorder)
-        self.sockets[:] = _NO_SOCKET
-        return fd
-
     def close(self) -> None:
         """Close the socket, if there still is one; a second time does nothing."""
         if self._known_by != _UNKNOWN:
             self._door.opened(self._known_by, self.sockets)
         if self.sockets != _NO_SOCKET:
-            import os
-
-            fd = int.from_bytes(self.sockets, byteorder)
-            self.sockets[:] = _NO_SOCKET
-            os.close(fd)
+            self.sockets[:] = _FD.pack(close_descriptor(int.from_bytes(self.sockets, byteorder)) or -1)
 
     __del__ = close
 
@@ -160,14 +169,23 @@ class Backend:
         if the kernel refuses."""
         checked(self._door.unshare(flags))
 
-    def open_socket(self, netns_fd: int, family: int, type: int, protocol: int, /) -> int:
-        """Open a close-on-exec socket inside the namespace of `netns_fd`, where it stays for life. Return the
-        descriptor. Raise OSError if setns or socket fails.
+    def open_socket(self, netns_fd: int, family: int, type: int, protocol: int, /) -> socket:
+        """Open a close-on-exec socket inside the namespace of `netns_fd`, where it stays for life. Raise
+        OSError if setns or socket fails.
 
         A throw-away thread enters, opens and ends, so there is no way back that could fail. The family may be
-        any that the kernel has (AF_NETLINK, AF_INET with SOCK_RAW ...).
+        any that the kernel has (AF_NETLINK, AF_INET with SOCK_RAW ...), if the caller may open one here too:
+        the socket takes the place of one that is opened here, so it has an owner from the start.
         """
-        return checked(self._door.open_socket(netns_fd, family, type, protocol))
+        from _socket import SOCK_CLOEXEC, socket
+
+        opened = socket(family, type | SOCK_CLOEXEC, protocol)
+        try:
+            checked(self._door.open_socket(netns_fd, family, type, protocol, opened.fileno()))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def open_ahead(self, netns_fd: int, /) -> Ahead:
         """Begin to open a socket for a visit; see Ahead. Raise OSError if the thread cannot be started."""
@@ -184,18 +202,17 @@ class Backend:
         checked(self._door.make_netns(made))
         return memoryview(made).cast("i").tolist() if count else []
 
-    def make_netns_at(self, paths: Sequence[str | bytes], /) -> list[int]:
+    def make_netns_at(self, paths: Sequence[str | bytes], outcomes: Buffer, /) -> None:
         """Make a network namespace at each path: a new file (O_EXCL, mode 0) with the namespace
         bind-mounted on it.
 
-        Return an errno for each path, 0 if it is done. A failed one leaves neither file nor mount, and the
-        others go on; a path that exists is EEXIST and untouched. The directory must exist; a mount that is to
-        be seen elsewhere needs shared propagation, which the caller sets up. As with make_netns(), pass some
-        64 at a time. Raise OSError only if the throw-away thread cannot be started.
+        `outcomes` (writable) holds a C int for each path; it becomes an errno once the path was tried, 0 if
+        it is done. A failed one leaves neither file nor mount, and the others go on; a path that exists is
+        EEXIST and untouched. The directory must exist; a mount that is to be seen elsewhere needs shared
+        propagation, which the caller sets up. As with make_netns(), pass some 64 at a time. Raise OSError
+        only if the throw-away thread cannot be started.
         """
-        errors = _numbers(len(paths))
-        checked(self._door.make_netns_at(b"".join([_path(path) for path in paths]), errors))
-        return memoryview(errors).cast("i").tolist() if paths else []
+        checked(self._door.make_netns_at(b"".join([_path(path) for path in paths]), outcomes))
 
     # -- columns -----------------------------------------------------------------------------------------
 

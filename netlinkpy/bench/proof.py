@@ -84,8 +84,10 @@ def _ping(wanted: list[tuple[Wired, list[str]]], deadline: float) -> list[str]:
     try:
         for number, (container, addresses) in enumerate(wanted):
             kind = _socket.SOCK_RAW | _socket.SOCK_NONBLOCK
-            fd = load().open_socket(container.netns.fileno(), _socket.AF_INET, kind, _socket.IPPROTO_ICMP)
-            sockets[fd] = (_socket.socket(fileno=fd), container)
+            inside = container.netns.fileno()
+            socket = load().open_socket(inside, _socket.AF_INET, kind, _socket.IPPROTO_ICMP)
+            fd = socket.fileno()
+            sockets[fd] = (socket, container)
             poller.register(fd, POLLIN)
             waiting[fd] = dict.fromkeys(addresses, number)
             for sequence, address in enumerate(addresses, 1):

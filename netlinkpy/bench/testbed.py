@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from _io import FileIO
 
 from ..backends import load
 from ..netns.handle import Netns
@@ -59,7 +60,7 @@ def make_containers(count: int, progress: Callable[[int, int], None]) -> list[Ne
     made: list[Netns] = []
     while len(made) < count:
         for fd in load().make_netns(min(AT_A_TIME, count - len(made))):
-            made.append(Netns(fd, f"container {len(made)}"))
+            made.append(Netns(FileIO(fd), f"container {len(made)}"))
         progress(len(made), count)
     return made
 

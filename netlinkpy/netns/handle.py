@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from _io import FileIO
+from fcntl import ioctl
 
 from ..closing import Closing
 from ..uapi.nsfs import NS_GET_NSTYPE, THREAD_NETNS
@@ -23,10 +25,11 @@ class Netns(Closing):
     """An open network namespace. It lives at least as long as the descriptor does; close it, or use
     `with`."""
 
-    __slots__ = ("_fd", "label")
+    __slots__ = ("_file", "label")
 
-    def __init__(self, fd: int, label: str) -> None:
-        self._fd = fd
+    # A FileIO owns the descriptor from the system call on: no exception comes in between.
+    def __init__(self, file: FileIO, label: str) -> None:
+        self._file = file
         self.label = label
 
     @classmethod
@@ -37,7 +40,7 @@ class Netns(Closing):
         Raise FileNotFoundError or ProcessLookupError if there is none, ValueError for an impossible name,
         OSError (EINVAL) for a file that is no network namespace."""
         if isinstance(target, Netns):
-            return cls(os.dup(target.fileno()), target.label)
+            return cls(FileIO(os.dup(target.fileno())), target.label)
         if isinstance(target, bool) or not isinstance(target, (int, str)):
             raise TypeError(f"a namespace is a name, a path, a process id or a Netns, not {target!r}")
         if isinstance(target, int):
@@ -50,14 +53,14 @@ class Netns(Closing):
     def from_fd(cls, fd: int) -> Netns:
         """Open the namespace of a descriptor, which stays the caller's: it is duplicated. Raise OSError if it
         is no network namespace."""
-        return cls._checked(os.dup(fd), f"namespace of descriptor {fd}")
+        return cls._checked(FileIO(os.dup(fd)), f"namespace of descriptor {fd}")
 
     @classmethod
     def current(cls) -> Netns:
         """Open the namespace of the calling thread."""
         label = "the caller's namespace"
         try:
-            return cls(os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC), label)
+            return cls(FileIO(THREAD_NETNS), label)
         except FileNotFoundError:
             text = f"cannot open {label}: is /proc mounted?"
             raise FileNotFoundError(errno.ENOENT, text, THREAD_NETNS) from None
@@ -78,17 +81,17 @@ class Netns(Closing):
             raise PermissionError(errno.EACCES, f"not permitted to look at process {pid}") from None
 
     @classmethod
-    def _checked(cls, fd: int, label: str) -> Netns:
-        if not is_network_namespace(fd):
-            os.close(fd)
-            raise OSError(errno.EINVAL, f"{label} is not a network namespace")
-        return cls(fd, label)
+    def _checked(cls, file: FileIO, label: str) -> Netns:
+        if not is_network_namespace(file.fileno()):
+            file.close()
+            raise _no_namespace(label)
+        return cls(file, label)
 
     def fileno(self) -> int:
         """Return the descriptor. Raise ValueError once closed."""
-        if self._fd < 0:
+        if self._file.closed:
             raise ValueError(f"{self.label} is closed")
-        return self._fd
+        return self._file.fileno()
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -98,28 +101,30 @@ class Netns(Closing):
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self._file.close()
 
     def __repr__(self) -> str:
-        return f"<Netns {self.label}{'' if self._fd >= 0 else ', closed'}>"
+        return f"<Netns {self.label}{', closed' if self._file.closed else ''}>"
 
 
-def _open(path: str, label: str) -> int:
+def _no_namespace(label: str) -> OSError:
+    return OSError(errno.EINVAL, f"{label} is not a network namespace")
+
+
+def _open(path: str, label: str) -> FileIO:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return FileIO(path)
     except FileNotFoundError:
         dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
         raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None
+    except IsADirectoryError:
+        raise _no_namespace(label) from None
     except OSError as error:
         raise OSError(error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path) from None
 
 
 def is_network_namespace(fd: int) -> bool:
     """Return whether a descriptor is of a network namespace (ioctl_ns(2))."""
-    from fcntl import ioctl
-
     try:
         return bool(ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
     except OSError:

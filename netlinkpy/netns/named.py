@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import errno
 import os
+from _io import FileIO
+from struct import Struct
 from time import time
 
+from ..closing import Closing, close_descriptor
+from ..rollback import Rollback
 from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
 from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _AT_A_TIME = 64  # namespaces made in one call of the shim: signals are served in between
+_INT = Struct("=i")
+_NOT_TRIED = -1  # in place of an errno
 _ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is what a killed maker left
 
 
@@ -36,24 +42,25 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
 
     backend = load()
     paths = [named_path(name) for name in names]
-    made: builtins.list[str] = []
-    with _Directory():
-        try:
-            for start in range(0, len(paths), _AT_A_TIME):
-                chunk = paths[start : start + _AT_A_TIME]
-                for path in chunk:
-                    _clear_abandoned(path)
-                outcomes = [*zip(chunk, backend.make_netns_at(chunk), strict=True)]
-                made += [path for path, error in outcomes if not error]
-                for path, error in outcomes:
-                    if error:
-                        raise _refusal("create", path, error)
-                if progress:
-                    progress(len(made), len(paths))
-        except BaseException:
-            for path in made:
-                _remove(path)
-            raise
+    with _Directory(), Rollback() as rollback:
+        for start in range(0, len(paths), _AT_A_TIME):
+            chunk = paths[start : start + _AT_A_TIME]
+            for path in chunk:
+                _clear_abandoned(path)
+            outcomes = bytearray(_INT.pack(_NOT_TRIED) * len(chunk))
+            rollback.before(_remove_made, chunk, outcomes)
+            backend.make_netns_at(chunk, outcomes)
+            for path, (error,) in zip(chunk, _INT.iter_unpack(outcomes), strict=True):
+                if error:
+                    raise _refusal("create", path, error)
+            if progress:
+                progress(start + len(chunk), len(paths))
+
+
+def _remove_made(paths: builtins.list[str], outcomes: bytearray) -> None:
+    for path, (error,) in zip(paths, _INT.iter_unpack(outcomes), strict=True):
+        if not error:
+            _remove(path)
 
 
 def bind(name: str, pid: int) -> None:
@@ -114,11 +121,13 @@ def prune() -> builtins.list[str]:
     return removed
 
 
-class _Directory:
+class _Directory(Closing):
     """Holds /run/netns, made and shared between mount namespaces as `ip netns` makes it, locked against other
     makers."""
 
-    def __enter__(self) -> None:
+    _fd = -1
+
+    def __init__(self) -> None:
         from fcntl import LOCK_EX, flock
 
         try:
@@ -126,15 +135,14 @@ class _Directory:
             self._fd = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise _refusal("create", RUN_DIRECTORY, error.errno or errno.EIO) from None
-        try:
-            flock(self._fd, LOCK_EX)
-            _share()
-        except BaseException:
-            os.close(self._fd)
-            raise
+        flock(self._fd, LOCK_EX)
+        _share()
 
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+    def close(self) -> None:
+        if self._fd >= 0:
+            self._fd = close_descriptor(self._fd) or -1
+
+    __del__ = close
 
 
 def _share() -> None:
@@ -175,18 +183,16 @@ def _dangles(path: str) -> bool:
 def _abandoned(path: str) -> bool:
     """Return whether a regular file is no namespace, and so old that nobody is about to mount one on it."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        file = FileIO(path, opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW))
     except OSError:
         return False
-    try:
-        status = os.fstat(fd)
+    with file:
+        status = os.fstat(file.fileno())
         return (
             status.st_size == 0
             and time() - status.st_mtime > _ABANDONED_AFTER
-            and not is_network_namespace(fd)
+            and not is_network_namespace(file.fileno())
         )
-    finally:
-        os.close(fd)
 
 
 def _clear_abandoned(path: str) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import _socket  # the C half of `socket`, which costs 6 ms to import
 import errno
 import os
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from time import monotonic
 
 from ..backends import load
@@ -74,10 +74,10 @@ class Socket:
     __slots__ = (
         "_broken",
         "_lender",
-        "_lock",
         "_next",
         "_pid",
         "_socket",
+        "_user",
         "late",
         "port",
         "timeout",
@@ -95,7 +95,9 @@ class Socket:
     ) -> None:
         self._socket = open_socket(protocol, netns_fd)
         self._pid = os.getpid()
-        self._lock = allocate_lock()  # held while a request is under way
+        # At 0 the token of the request that is under way. (A lock does not tell whose it is: an exception
+        # just behind its acquire, or before its release, would leave it locked.)
+        self._user: dict[int, object] = {}
         self._lender = 0  # the thread that lent it to a visit
         self._next = 1  # the sequence number of the next request
         self._broken = False  # whether a request was begun and did not end
@@ -244,9 +246,10 @@ class Socket:
         `chunk` messages at most); only the last message of each is acknowledged. Return the refused ones.
 
         Raise OverrunError or DeadlineError, which say how many messages were answered."""
-        if self._lock.locked():
-            raise _in_use()
-        with self._lock:
+        token = object()
+        try:
+            if self._user.setdefault(0, token) is not token:
+                raise _in_use()
             self._begin()
             # Any buffer holds a few; for more, ask the kernel how much the buffers hold.
             few = count <= _FEW and len(messages) <= _FEW_BYTES
@@ -261,16 +264,25 @@ class Socket:
                 text = f"{os.strerror(number)}; {done} of {count} messages were answered"
                 raise kind(number, verb, where=self.where, text=text) from None
             self._broken = False
-            return [Failure.from_row(one) for one in refused]
+            self._user.clear()
+        except BaseException:
+            self._leave(token)
+            raise
+        return [Failure.from_row(one) for one in refused]
 
     def lend(self) -> int:
         """Return the descriptor for a visit that uses this socket beside (transport/visit.py). Other threads
         are refused until take_back()."""
-        if self._lock.locked():
-            raise _in_use()
-        with self._lock:
+        token = object()
+        try:
+            if self._user.setdefault(0, token) is not token:
+                raise _in_use()
             self._begin()
             self._lender = get_ident()
+            self._user.clear()
+        except BaseException:
+            self._leave(token)
+            raise
         return self.fileno()
 
     def take_back(self, answered: bool) -> None:
@@ -291,9 +303,10 @@ class Socket:
         """Run requests as a transaction. Return it when it is done, or, of a batch, when a message was
         refused."""
         count = len(requests)
-        if self._lock.locked():
-            raise _in_use()
-        with self._lock:
+        token = object()
+        try:
+            if self._user.setdefault(0, token) is not token:
+                raise _in_use()
             first = self._next
             if first + count > _LAST:
                 first = 1  # never 0, which the kernel uses for notifications
@@ -323,16 +336,23 @@ class Socket:
                     else:
                         length = self._receive(self._socket.recvfrom_into, buffer, verb, deadline)
                         transaction.feed(buffer, length)
-                    if transaction.done:
+                    if (batch and transaction.refused is not None) or transaction.done:
                         break
-                    if batch and transaction.refused is not None:
-                        return transaction
                     if monotonic() > deadline:
                         raise self._too_late(verb)
-                self._broken = False
+                self._broken = not transaction.done
             finally:
                 self.late += transaction.late
+            self._user.clear()
+        except BaseException:
+            self._leave(token)
+            raise
         return transaction
+
+    def _leave(self, token: object) -> None:
+        """End a request that was broken off, or not even begun."""
+        if self._user.get(0) is token:
+            self._user.clear()
 
     def _begin(self) -> float:
         """Return the deadline of a request that begins now. Refuse it in a forked child, or while another
@@ -419,9 +439,7 @@ def open_socket(protocol: int, netns_fd: int | None) -> Any:
     netlinkpy.testing replaces this function."""
     if netns_fd is None:
         return _socket.socket(AF_NETLINK, _KIND, protocol)
-    opened = _socket.socket(fileno=load().open_socket(netns_fd, AF_NETLINK, _socket.SOCK_RAW, protocol))
-    opened.setblocking(False)
-    return opened
+    return load().open_socket(netns_fd, AF_NETLINK, _KIND, protocol)
 
 
 def _in_use() -> OSError:

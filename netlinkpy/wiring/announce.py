@@ -50,8 +50,7 @@ def announce(rows: list[Row], handles: Sequence[Netns | None], failures: Failure
 
 def _announce(row: Row, handle: Netns) -> None:
     receives_nothing = 0  # as protocol
-    fd = load().open_socket(handle.fileno(), AF_PACKET, _socket.SOCK_RAW, receives_nothing)
-    socket = _socket.socket(fileno=fd)
+    socket = load().open_socket(handle.fileno(), AF_PACKET, _socket.SOCK_RAW, receives_nothing)
     try:
         for packed, _ in row.wanted.addresses:
             frame = arp_announcement if len(packed) == 4 else neighbour_advertisement

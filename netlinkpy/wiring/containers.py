@@ -7,6 +7,7 @@ import os
 from struct import Struct
 
 from ..backends import load
+from ..backends.interface import Sockets
 from ..netns.handle import Netns
 from ..uapi.nsfs import THREAD_NETNS
 from .errors import failure
@@ -38,7 +39,7 @@ class Containers:
         self._failures = failures
         self._ahead: Ahead | None = None
         self._alone: Netns | None = None
-        self._sockets: list[bytearray] = []  # of C ints: what the shim opened, -1 elsewhere
+        self._sockets: list[Sockets] = []
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
         self._here: tuple[int, int] | None = None  # (device, inode) of the caller's namespace
 
@@ -75,9 +76,8 @@ class Containers:
         place = rows[-1].position
         if place >= _FEW_SOCKETS and place >= _share_of_files(MAX_SOCKETS, 4):
             return None
-        sockets = bytearray(b"\xff\xff\xff\xff" * len(rows))
-        self._sockets.append(sockets)
-        return sockets
+        self._sockets.append(Sockets(len(rows)))
+        return self._sockets[-1].numbers
 
     def enter(self, rows: list[Row], work: Work, *, namespaces: bool = False) -> None:
         """Call work() for rows of one shape at a time, 64 at most. namespaces: work() needs the namespaces
@@ -96,19 +96,18 @@ class Containers:
             present: list[Row] = []
             try:
                 for row in alike:
-                    opened.append(Netns(-1, ""))
                     try:
-                        opened[-1] = handle = Netns.open(row.endpoint.netns)
+                        handle = Netns.open(row.endpoint.netns)
                     except (OSError, ValueError) as error:
-                        opened.pop()
                         text = getattr(error, "strerror", "") or str(error)
                         number = getattr(error, "errno", errno.EINVAL) or errno.EIO
                         self._failures.add(failure(row, number, "attach", text=text))
                         continue
                     if self._may_enter(row, handle):
                         present.append(row)
+                        opened.append(handle)
                     else:
-                        opened.pop().close()
+                        handle.close()
                 if present:
                     work(present, opened)
             finally:
@@ -160,10 +159,8 @@ class Containers:
             self._ahead.close()
         if self._alone is not None:
             self._alone.close()
-        while self._sockets:
-            for (fd,) in _FD.iter_unpack(self._sockets.pop()):
-                if fd >= 0:
-                    os.close(fd)
+        for sockets in self._sockets:
+            sockets.close()
 
 
 def _alike(rows: Iterable[Row]) -> Iterator[list[Row]]:

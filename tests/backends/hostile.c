@@ -211,7 +211,9 @@ static void real_kernel(void)
                               {(uint8_t *)&visited, sizeof visited}),
                       NULL, 0) == 0);
     REQUIRE(visited.error == 0 && visited.step == 1);
-    REQUIRE((fd = (int)nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0), NULL, NULL, 0)) >= 0);
+    REQUIRE((fd = socket(AF_NETLINK, SOCK_RAW, 0)) >= 0);
+    REQUIRE(nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0, fd), NULL, NULL, 0) == 0);
+    REQUIRE(nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0, -1), NULL, NULL, 0) == -EBADF);
     for (uint32_t i = 0; i < ROWS; i++) {
         store32(addresses + 4 * i, 0x0a000001 + i);
         lengths[i] = i % 3 ? 32 : 33;

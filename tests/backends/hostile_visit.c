@@ -208,7 +208,10 @@ static int descriptors(void)
 
 static int open_in(int netns)
 {
-    return (int)nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0), NULL, NULL, 0);
+    int fd = socket(AF_NETLINK, SOCK_RAW, 0);
+
+    REQUIRE(fd >= 0 && nlp_open_socket(NUMBERS(netns, AF_NETLINK, SOCK_RAW, 0, fd), NULL, NULL, 0) == 0);
+    return fd;
 }
 
 static int make_one(void)

@@ -16,7 +16,15 @@ from tests.backends.messages import get_link, namespaces
 from tests.backends.programs import ask, descriptors, ints, visit
 
 if TYPE_CHECKING:
-    from netlinkpy.backends.interface import Backend
+    from netlinkpy.backends.interface import Ahead, Backend
+
+
+def take(ahead: Ahead) -> int:
+    """The descriptor, which is the caller's to close."""
+    ahead.wait()
+    (fd,) = struct.unpack("=i", ahead.sockets)
+    ahead.sockets[:] = ints(-1)
+    return int(fd)
 
 
 def test_a_visit_talks_through_it(backend: Backend) -> None:
@@ -34,7 +42,7 @@ def test_a_visit_talks_through_it(backend: Backend) -> None:
 def test_it_is_inside(backend: Backend) -> None:
     """A link that is made through it is not in the caller's namespace."""
     with namespaces(backend, 1) as (netns,):
-        fd = backend.open_ahead(netns).take()
+        fd = take(backend.open_ahead(netns))
         with socket.socket(fileno=fd) as sock:
             sock.send(get_link(1, name="lo"))
             sock.recv(8192)
@@ -46,7 +54,7 @@ def test_it_is_inside(backend: Backend) -> None:
 def test_many_at_once(backend: Backend) -> None:
     with namespaces(backend, 8) as fds:
         begun = [backend.open_ahead(netns) for netns in fds]
-        opened = [ahead.take() for ahead in begun]
+        opened = [take(ahead) for ahead in begun]
         assert len(set(opened)) == 8
         for fd in opened:
             os.close(fd)
@@ -57,14 +65,14 @@ def test_what_cannot_be_opened_is_told_at_the_end(backend: Backend, which: str) 
     with open(os.devnull, "rb") as file:
         ahead = backend.open_ahead(-1 if which == "closed" else file.fileno())
         with pytest.raises(OSError) as caught:
-            ahead.take()
+            ahead.wait()
     assert caught.value.errno == (errno.EBADF if which == "closed" else errno.EINVAL)
 
 
 def test_it_is_given_once(backend: Backend) -> None:
     with namespaces(backend, 1) as (netns,):
         ahead = backend.open_ahead(netns)
-        os.close(ahead.take())
+        os.close(take(ahead))
         with pytest.raises(ValueError):
             ahead.wait()
 
@@ -92,7 +100,7 @@ def test_threads_may_open_at_the_same_time(backend: Backend) -> None:
 
         def work() -> None:
             for _ in range(50):
-                os.close(backend.open_ahead(netns).take())
+                os.close(take(backend.open_ahead(netns)))
 
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:

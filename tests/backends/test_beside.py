@@ -130,7 +130,7 @@ def test_no_socket_beside(backend: Backend, no_socket: Callable[[], int]) -> Non
     that was given stay open; without room for it the former is closed."""
     with namespaces(backend, 2) as fds:
         visit(backend, ints(fds[0]), [ask()])  # what has to be imported is now
-        given = backend.open_socket(fds[1], socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        given = backend.open_socket(fds[1], socket.AF_NETLINK, socket.SOCK_RAW, 0).detach()
         steps = [ask(), Step(get_link(2, index=1), links(), beside=True), raises(1, 3)]
         before = descriptors()
         sockets = array("i", [-1, given])

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from netlinkpy.backends.interface import Backend
 
+NETLINK = socket.AF_NETLINK, socket.SOCK_RAW, 0
 NETLINK_EXT_ACK, NETLINK_CAP_ACK = 11, 10
 NO_NEXTHOP_ROUTE = message(
     RTM_NEWROUTE, 1 | 0x400, 0, struct.pack("=BBBBBBBBI", 2, 33, 0, 0, 254, 4, 0, 1, 0)
@@ -45,7 +46,7 @@ def line(backend: Backend) -> Iterator[socket.socket]:
     """A socket in a fresh namespace with lo (index 1) up."""
     with (
         namespaces(backend, 1) as (there,),
-        socket.socket(fileno=backend.open_socket(there, socket.AF_NETLINK, socket.SOCK_RAW, 0)) as sock,
+        socket.socket(fileno=backend.open_socket(there, *NETLINK).detach()) as sock,
     ):
         for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK):
             sock.setsockopt(270, option, 1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,6 @@ def here() -> tuple[int, int]:
 def links_seen_by(sock: socket.socket) -> list[str]:
     """Names of the links in the namespace of a socket, asked index by index."""
     import fcntl
-    import struct
 
     names = []
     for index in range(1, 64):
@@ -46,7 +46,7 @@ def links_seen_by(sock: socket.socket) -> list[str]:
 def test_a_socket_is_opened_there_and_the_caller_stays(backend: Backend) -> None:
     before = here()
     with namespaces(backend, 1) as (there,):
-        fd = backend.open_socket(there, socket.AF_INET, socket.SOCK_DGRAM, 0)
+        fd = backend.open_socket(there, socket.AF_INET, socket.SOCK_DGRAM, 0).detach()
         assert not os.get_inheritable(fd)
         with socket.socket(fileno=fd) as sock:
             # SIOCGSKNS (linux/sockios.h) gives the namespace of a socket.
@@ -56,8 +56,9 @@ def test_a_socket_is_opened_there_and_the_caller_stays(backend: Backend) -> None
             assert os.stat(owner).st_ino == os.stat(there).st_ino
             os.close(owner)
             assert links_seen_by(sock) == ["lo"]
-        with socket.socket(fileno=backend.open_socket(there, socket.AF_NETLINK, socket.SOCK_RAW, 0)) as sock:
-            assert sock.family == socket.AF_NETLINK
+        opened = backend.open_socket(there, socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        assert opened.family == socket.AF_NETLINK
+        opened.close()
     assert here() == before
 
 
@@ -109,6 +110,13 @@ def test_all_namespaces_or_none(backend: Backend) -> None:
     assert caught.value.errno == errno.EMFILE  # and the descriptors are counted after each test
 
 
+def make_at(backend: Backend, paths: list[str | bytes]) -> list[int]:
+    """The errno of each path."""
+    outcomes = bytearray(b"\xff" * 4 * len(paths))
+    backend.make_netns_at(paths, outcomes)
+    return list(struct.unpack(f"={len(paths)}i", outcomes))
+
+
 def test_namespaces_are_made_at_paths(backend: Backend) -> None:
     before = here()
     NETNS.mkdir()
@@ -120,13 +128,13 @@ def test_namespaces_are_made_at_paths(backend: Backend) -> None:
         "/run/nowhere/c",
         "/run/netns/a",
     ]
-    assert backend.make_netns_at(paths) == [0, errno.EEXIST, 0, errno.ENOENT, errno.EEXIST]
+    assert make_at(backend, paths) == [0, errno.EEXIST, 0, errno.ENOENT, errno.EEXIST]
     try:
         assert sorted(path.name for path in NETNS.iterdir()) == ["a", "b", "taken"]
         inodes = {os.stat(NETNS / name).st_ino for name in "ab"}
         assert len(inodes) == 2 and before[1] not in inodes
         with (NETNS / "a").open("rb") as there:
-            fd = backend.open_socket(there.fileno(), socket.AF_INET, socket.SOCK_DGRAM, 0)
+            fd = backend.open_socket(there.fileno(), socket.AF_INET, socket.SOCK_DGRAM, 0).detach()
             with socket.socket(fileno=fd) as sock:
                 assert links_seen_by(sock) == ["lo"]
         assert (NETNS / "taken").read_text() == "a file"
@@ -135,7 +143,11 @@ def test_namespaces_are_made_at_paths(backend: Backend) -> None:
             backend.umount(f"/run/netns/{name}", 2)  # MNT_DETACH
             os.unlink(NETNS / name)
     assert here() == before
-    assert backend.make_netns_at([]) == []
+    assert make_at(backend, []) == []
+    for length in (0, 7, 12):
+        with pytest.raises(ValueError):
+            backend.make_netns_at(["/run/netns/a", "/run/netns/b"], bytearray(length))
+    assert os.listdir(NETNS) == ["taken"]
 
 
 def test_a_failed_namespace_leaves_no_file(backend: Backend) -> None:
@@ -148,7 +160,7 @@ def test_a_failed_namespace_leaves_no_file(backend: Backend) -> None:
     except OSError:
         pytest.skip("needs a second user id: this is a user namespace with one")
     try:
-        errors = backend.make_netns_at(["/run/mine/a"])
+        errors = make_at(backend, ["/run/mine/a"])
         with pytest.raises(PermissionError):
             backend.make_netns(1)
     finally:
@@ -162,7 +174,7 @@ def test_a_path_with_a_nul_is_refused(backend: Backend, tmp_path: Path) -> None:
     before = os.listdir(tmp_path)
     for path in (f"{tmp_path}/a\0b", os.fsencode(f"{tmp_path}/a\0b")):
         with pytest.raises(ValueError):
-            backend.make_netns_at([f"{tmp_path}/c", path])
+            make_at(backend, [f"{tmp_path}/c", path])
         with pytest.raises(ValueError):
             backend.mount(path, str(tmp_path), None, 0)
         with pytest.raises(ValueError):

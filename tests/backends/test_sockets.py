@@ -61,7 +61,7 @@ def test_a_kept_socket_is_talked_through_again(backend: Backend) -> None:
 def test_a_failing_row_keeps_its_socket(backend: Backend) -> None:
     """It is the caller's from the moment it is open. -1 stays where there is nowhere to enter."""
     with namespaces(backend, 1) as (fd,):
-        given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0).detach()
         before = descriptors()
         sockets = bytearray(ints(-1, -1, given, -1, given))
         rows = [[raises(index)] for index in (99, 1, 99, 1, 1)]
@@ -146,7 +146,7 @@ from netlinkpy.wire.program import Instruction, compile_program
 
 backend = backends.load()
 (fd,) = backend.make_netns(1)
-kept = bytearray(struct.pack("=2i", -1, backend.open_socket(fd, 16, 3, 0)))
+kept = bytearray(struct.pack("=2i", -1, backend.open_socket(fd, 16, 3, 0).detach()))
 asks = bytearray(struct.pack("=IHHIIBxHiII", 32, 18, 1, 1, 0, 0, 0, 1, 0, 0) * 2)
 program = compile_program([Instruction(32)])
 
@@ -186,7 +186,7 @@ def test_what_a_handler_raises_closes_nobodys_socket(backend: Backend) -> None:
         raise RuntimeError("enough")
 
     with namespaces(backend, 1) as (fd,):
-        given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        given = backend.open_socket(fd, socket.AF_NETLINK, socket.SOCK_RAW, 0).detach()
         sockets = array("i", [given])
         usual = signal.signal(signal.SIGALRM, handler)
         try:

@@ -54,24 +54,33 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
         finally:
             ended.release()
 
+    def wait() -> None:
+        interrupted: BaseException | None = None
+        while True:
+            try:
+                # Look before waiting: after a signal that came just as the lock was acquired, waiting again
+                # would last for ever.
+                if outcome or errors:
+                    break
+                ended.acquire()
+            except BaseException as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
+    started = 0
     try:
-        _thread.start_new_thread(run, ())
-    except RuntimeError as error:
-        raise OSError(errno.EAGAIN, str(error)) from None
-    interrupted: BaseException | None = None
-    while True:
         try:
-            # Look before waiting: after a signal that came just as the lock was acquired, waiting again would
-            # last for ever.
-            if outcome or errors:
-                break
-            ended.acquire()
-        except BaseException as error:
-            interrupted = error
-    if interrupted is not None:
+            started = _thread.start_new_thread(run, ())
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from None
+        wait()
+    except BaseException:
+        if started:
+            wait()
         if outcome and undo is not None:
             undo(outcome[0])
-        raise interrupted
+        raise
     if errors:
         raise errors[0]
     return outcome[0]
@@ -82,12 +91,15 @@ def _close_all(descriptors: list[int]) -> None:
         os.close(descriptor)
 
 
-def open_socket(netns_fd: int, family: int, type: int, protocol: int) -> int:
+def open_socket(netns_fd: int, family: int, type: int, protocol: int, place: int) -> int:
     def work() -> int:
         checked(setns(netns_fd, CLONE_NEWNET))
-        return socket(family, type, protocol).detach()
+        opened = socket(family, type, protocol)
+        os.dup2(opened.fileno(), place, inheritable=False)
+        opened.close()
+        return 0
 
-    return elsewhere(work, os.close)
+    return elsewhere(work)
 
 
 def open_route_socket(netns_fd: int) -> int:
@@ -153,8 +165,12 @@ def make_netns_at(paths: bytes, errors: bytearray) -> int:
             return error.errno or errno.EIO
         return 0
 
+    each = paths.split(b"\0")[:-1]
+    if len(errors) != FD.size * len(each):
+        raise ValueError("the outcomes are not those of the paths")
+
     def work() -> bool:
-        for place, path in enumerate(paths.split(b"\0")[:-1]):
+        for place, path in enumerate(each):
             FD.pack_into(errors, place * FD.size, one(path))
         return True
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from struct import Struct
 from sys import byteorder
 from time import monotonic_ns
 
+from netlinkpy.backends.interface import Sockets
 from netlinkpy.backends.pure.columns import flat, gather, read_plan
 from netlinkpy.backends.pure.netns import elsewhere, open_route_socket
 from netlinkpy.backends.pure.talk import RECEIVE, Line
@@ -102,14 +102,15 @@ def visit(
 ) -> int:
     steps, row_length, values = read_program(program)
     namespaces, data, told = flat(netns_fds), flat(datagrams, writable=True), flat(results, writable=True)
-    kept = None if sockets is None else flat(sockets, writable=True)
-    if len(namespaces) % 4 or (kept is not None and len(kept) != len(namespaces)):
+    own = Sockets(0 if sockets is not None else len(namespaces) // 4)  # which are closed at the end
+    kept = flat(own.numbers if sockets is None else sockets, writable=True)
+    if len(namespaces) % 4 or len(kept) != len(namespaces):
         raise ValueError("namespace descriptors and sockets are C ints, as many of each")
     rows = len(namespaces) // 4
     size = VALUES + VALUE * values
     if len(data) != rows * row_length or len(told) != rows * size:
         raise ValueError("the datagrams or the results are not those of the rows")
-    owners = [id(view.obj) for view in (data, told, kept) if view is not None]
+    owners = [id(view.obj) for view in (data, told, kept)]
     if rows and len(set(owners)) < len(owners):
         raise ValueError("what is written shares memory with another buffer")
     for start in range(0, len(data), row_length):
@@ -117,7 +118,7 @@ def visit(
             for _ in messages(data, start, start + length):
                 pass
             start += length
-    lines = [-1] * rows if kept is None else kept.cast("i").tolist()
+    lines = kept.cast("i").tolist()
     given = [fd >= 0 for fd in lines]
     try:
         if not all(given):
@@ -127,20 +128,17 @@ def visit(
             talk = _Row(fd, beside, room, monotonic_ns() + timeout_ns, told[row * size : (row + 1) * size])
             talk.run(steps, data[row * row_length : (row + 1) * row_length])
     finally:  # also if a signal handler raises
-        if kept is None:
-            for number, fd in enumerate(lines):
-                if fd >= 0 and not given[number]:
-                    os.close(fd)
+        own.close()
     return 0
 
 
-def _open_all(namespaces: list[int], given: list[bool], lines: list[int], kept: memoryview | None) -> bool:
+def _open_all(namespaces: list[int], given: list[bool], lines: list[int], kept: memoryview) -> bool:
     """Open a socket inside each namespace (-errno if that fails) for the rows that were given none."""
-    numbers = None if kept is None else kept.cast("i")
+    numbers = kept.cast("i")
     for row, namespace in enumerate(namespaces):
         if not given[row]:
             fd = lines[row] = open_route_socket(namespace)
-            if numbers is not None and fd >= 0:
+            if fd >= 0:
                 numbers[row] = fd
     return True
 
