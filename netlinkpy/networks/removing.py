@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 
+from ..rollback import Rollback
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup
 from .altnames import name_of
-from .firewall import drop_unclaimed, withdraw_networks
+from .firewall import drop_unclaimed, serve, withdraw_networks
 from .leftovers import clear_dead
 from .lookup import find_network, list_networks
 from .members import members
@@ -25,14 +26,22 @@ def remove(network: NetworkRecord) -> None:
     with RTNetlink() as host:
         if find_network(host, network.name).index != network.index:
             raise NetlinkError(errno.ENOENT, verb, text="it is gone, another has its name now")
-        with StagingGroup() as group:
+        with StagingGroup() as group, Rollback() as rollback:
             if group.borrow([network.index]):
                 raise NetlinkError(errno.ENOENT, verb, text="it is gone")
             ports = host.links.list(master=network.index)
             if ports:
                 raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
+            rollback.before(_serve_again, host, network)
             withdraw_networks([network.bridge])
             group.delete_members()
+
+
+def _serve_again(host: RTNetlink, network: NetworkRecord) -> None:
+    """Have the packet filter serve a network as before, unless it is gone."""
+    if host.links.find(network.index) is not None:
+        subnets = [subnet.subnet for subnet in network.subnets]
+        serve(host, network.bridge, subnets, network.internal, network.isolate, network.masquerade)
 
 
 def _in_use(network: NetworkRecord, count: int) -> str:
