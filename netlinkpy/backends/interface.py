@@ -145,7 +145,7 @@ class Ahead:
         if self._known_by != _UNKNOWN:
             self._door.opened(self._known_by, self.sockets)
         if self.sockets != _NO_SOCKET:
-            self.sockets[:] = _FD.pack(close_descriptor(int.from_bytes(self.sockets, byteorder)) or -1)
+            self.sockets[:] = _FD.pack(close_descriptor(*_FD.unpack(self.sockets)) or -1)
 
     __del__ = close
 

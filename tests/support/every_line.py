@@ -1,0 +1,167 @@
+"""An exception raised at a chosen line of netlinkpy, and what a process has, to be compared after it.
+
+`raise_at(work, n)` counts the line events of the package's files in the calling thread, and raises at the
+n-th. This is harder than a signal, whose handler runs only behind some instructions. What a throw-away
+thread runs (of the pure twin, and netns.call) is left out: Python runs no handler there. So is a line of
+`try:` alone: CPython has a NOP there that no handler covers, not even those of an enclosing `try`, and that
+raises nothing. Of what does no I/O and keeps nothing (PURE) every 16th is counted: most lines are there, and
+where among them an exception comes makes no difference."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import linecache
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import netlinkpy
+from netlinkpy.nft.tables import Nftables
+from tests.support.namespaces import Namespace
+from tests.support.snapshot import snapshot
+
+PACKAGE = os.path.dirname(netlinkpy.__file__) + os.sep
+PURE = tuple(PACKAGE + name for name in ("wire/", "framing.py", "record.py", "backends/pure/columns.py"))
+PATIENCE = 2.0  # seconds for what the kernel, or a thread that is ending, does in its own time
+
+
+class Interruption(BaseException):
+    """What is raised: nothing in netlinkpy knows it."""
+
+
+class Outcome:
+    """What came of it: the line events counted, the line at which it was raised ("" it was not), and what
+    was raised in place of it ("" nothing)."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.where = ""
+        self.error = ""
+
+
+def raise_at(work: Callable[[], Any], at: int) -> Outcome:
+    """Run work(), and raise at its line event `at`, counted from 1 (0: never)."""
+    outcome, pure = Outcome(), 0
+
+    def line(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal pure
+        if event != "line" or is_bare_try(frame.f_code.co_filename, frame.f_lineno):
+            return line
+        if frame.f_code.co_filename.startswith(PURE):
+            pure += 1
+        if pure % 16 == 0 or not frame.f_code.co_filename.startswith(PURE):
+            outcome.lines += 1
+            if outcome.lines == at:
+                code = frame.f_code
+                file = code.co_filename.removeprefix(PACKAGE)
+                outcome.where = f"{file}:{frame.f_lineno} ({code.co_name})"
+                raise Interruption
+        return line
+
+    def call(frame: FrameType, event: str, argument: object) -> Any:
+        return line if frame.f_code.co_filename.startswith(PACKAGE) else None
+
+    before, hook = sys.gettrace(), sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: None  # what is raised in a __del__ is told, and goes no further
+    sys.settrace(call)
+    try:
+        work()
+    except Interruption:
+        pass
+    except Exception as error:
+        outcome.error = repr(error)
+    finally:
+        sys.settrace(before)
+        gc.collect()  # what the traceback held
+        sys.unraisablehook = hook
+    return outcome
+
+
+@functools.cache
+def is_bare_try(file: str, number: int) -> bool:
+    """Return whether a line of a file is `try:`."""
+    return linecache.getline(file, number).strip() == "try:"
+
+
+# -- what there is -----------------------------------------------------------------------------------------
+
+
+def possessions() -> set[str]:
+    """The descriptors and the threads of this process."""
+    found = {f"thread {number}" for number in os.listdir("/proc/self/task")}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"descriptor {number}: {os.readlink(f'/proc/self/fd/{number}')}")
+        except FileNotFoundError:  # the one that listed them
+            continue
+    return found
+
+
+def settled() -> set[str]:
+    """The same, once no thread is ending any more."""
+    gc.collect()
+    gc.freeze()  # what is there now need not be looked at each time
+    before, now = set[str](), possessions()
+    while now != before:
+        time.sleep(0.1)
+        before, now = now, possessions()
+    return now
+
+
+def state(places: list[Namespace]) -> dict[str, Any]:
+    """The named namespaces, the packet filter's tables, and the links, addresses, routes ... of the caller's
+    namespace and of these."""
+    with open("/proc/self/mountinfo") as file:
+        mounts = sorted(line.split()[4] for line in file if "/run/netns/" in line)
+    names = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
+    found: dict[str, Any] = {"mounts": mounts, "names": names, "filter": _filter()}
+    for number, place in enumerate((None, *places)):
+        for table, rows in snapshot(place).items():
+            found[f"{table} of {'the host' if place is None else f'container {number}'}"] = rows
+    return found
+
+
+def _filter() -> list[str]:
+    """The tables of the packet filter, without the numbers that the kernel gives anew."""
+    told: list[str] = []
+    with Nftables() as nft:
+        for table in nft.tables():
+            family, name = table["nfgen_family"], table["name"]
+            told.append(f"table {family} {name}")
+            for rule in nft.rules(family, name):
+                told.append(f"rule {rule['chain']} {rule['expressions']}")
+            for kept in _SETS:
+                told += sorted(f"element {kept} {one}" for one in nft.elements(family, name, kept))
+    return told
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """What is another, in words."""
+    told = []
+    for name, was in before.items():
+        if now[name] != was:
+            gone = [row for row in was if row not in now[name]]
+            more = [row for row in now[name] if row not in was]
+            told.append(f"{name}: gone {gone}, more {more}")
+    return "; ".join(told)
+
+
+def eventually_same(before: Any, look: Callable[[], Any]) -> Any:
+    """What there is, as soon as it is the same as before, or in the end."""
+    deadline = time.monotonic() + PATIENCE
+    while (now := look()) != before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return now
+
+
+def _sets() -> tuple[str, ...]:
+    from netlinkpy.nat.table import SETS
+
+    return tuple(SETS)
+
+
+_SETS = _sets()
