@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,20 @@ def test_pairs() -> None:
         codec.pack({1: 1 << 32})
     with pytest.raises(MalformedError, match="3 bytes"):
         codec.parse(bytes.fromhex("03000100 01000000 02000000"), {})
+
+
+def test_kinds_are_found_in_a_zip(tmp_path: Path) -> None:
+    """No folder is listed: the name is the file's."""
+    root = Path(__file__).parents[2]
+    archive = tmp_path / "netlinkpy.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted((root / "netlinkpy").rglob("*.py")):
+            file.write(path, path.relative_to(root))
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        "from netlinkpy.wire.rtnetlink.kinds import find, find_port\n"
+        "from netlinkpy.cli.ip.kind import _own_file\n"
+        "assert find('vlan').name == 'vlan' and find_port('bridge') and find('nosuch') is None\n"
+        "assert _own_file('vxlan').WORDS and _own_file('vlan') is None"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
