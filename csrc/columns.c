@@ -1,4 +1,4 @@
-/* stamp and gather: columns of values to messages, and messages to columns of values. */
+/* stamp and gather: columns of values into messages, and messages into columns of values. */
 #include "columns.h"
 
 #include "framing.h"
@@ -22,7 +22,7 @@ static int check_column(const struct column *column, struct nlp_span data, size_
     return 0;
 }
 
-/* The widths of most fields are spelled out: a memcpy of known size is one instruction. */
+/* The widths of most fields are written out: a memcpy of known size is one instruction. */
 static inline void copy(uint8_t *to, const uint8_t *from, size_t width)
 {
     switch (width) {
@@ -83,7 +83,7 @@ NLP_CALL(stamp)
     return (int64_t)rows;
 }
 
-/* A plan, once it is known to hold together, and the row that is being filled. */
+/* A plan that was checked, and the row that is being filled. */
 struct gathering {
     const uint8_t *nodes, *fields;
     const struct nlp_span *columns;
@@ -128,7 +128,7 @@ int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t 
         return NLP_BAD_PLAN;
     for (size_t i = 0; i < nodes; i++) {
         struct node node = load_node(plan.data + PLAN_HEAD, i);
-        /* Children behind their parent: whoever walks down never comes round again. */
+        /* Children follow their parent, so a walk down ends. */
         if ((node.children && node.first_child <= i) || (size_t)node.first_child + node.children > nodes ||
             (size_t)node.first_field + node.fields > fields)
             return NLP_BAD_PLAN;

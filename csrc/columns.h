@@ -4,17 +4,17 @@
 
 #include "shim.h"
 
-/* Whether two buffers share memory. */
+/* Return whether two buffers share memory. */
 static inline int overlap(struct nlp_span one, struct nlp_span other)
 {
     return one.length && other.length && (uintptr_t)one.data < (uintptr_t)other.data + other.length &&
            (uintptr_t)other.data < (uintptr_t)one.data + one.length;
 }
 
-/* Whether a plan holds together and its fields fit `capacity` rows of these columns: 0 or NLP_BAD_*. */
+/* Check that a plan is valid and its fields fit `capacity` rows of these columns. Return 0 or NLP_BAD_*. */
 int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t count, size_t capacity);
 
-/* Turn the messages in data, from gathered->position on, into rows as gather does. 0 or NLP_BAD_*. */
+/* Turn the messages in data, from gathered->position on, into rows as gather does. Return 0 or NLP_BAD_*. */
 int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns, size_t count,
                     struct nlp_span present, size_t row, size_t capacity, struct nlp_gathered *gathered);
 

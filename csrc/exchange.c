@@ -43,7 +43,7 @@ static int cut_chunk(struct exchange *exchange)
 
     while (row < exchange->rows && row - exchange->progress.rows_done < exchange->chunk_rows) {
         if (!read_message(exchange->messages + at, exchange->length - at, &message))
-            return -EBADMSG; /* somebody wrote to the buffer meanwhile */
+            return -EBADMSG; /* another thread wrote to the buffer */
         next = following(at, message.length, exchange->length);
         if (row > exchange->progress.rows_done && next - exchange->progress.done > exchange->chunk_bytes)
             break;
@@ -58,7 +58,7 @@ static int cut_chunk(struct exchange *exchange)
     return 0;
 }
 
-/* Take the answers out of one datagram. 1 when the last message of the chunk is answered, 0 when not, or
+/* Read the answers in one datagram. Return 1 if the last message of the chunk is answered, 0 if not, or
  * -errno. */
 static int read_answers(struct exchange *exchange, const uint8_t *data, size_t length,
                         struct nlp_span failures)
@@ -76,7 +76,7 @@ static int read_answers(struct exchange *exchange, const uint8_t *data, size_t l
         number = message.sequence - (exchange->first_sequence + (uint32_t)progress->rows_done);
         at = following(at, message.length, length);
         if (message.port != exchange->port || number >= rows)
-            continue; /* it answers nothing asked here */
+            continue; /* it answers no message of ours */
         if (message.type == NLMSG_OVERRUN)
             return -ENOBUFS;
         if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
@@ -100,7 +100,7 @@ static int read_answers(struct exchange *exchange, const uint8_t *data, size_t l
     return 0;
 }
 
-/* Send the next datagram, unless that was done, and read until it is answered: 1, or -errno. */
+/* Send the next datagram, unless it was sent, and read until it is answered. Return 1, or -errno. */
 static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, struct nlp_span failures)
 {
     struct nlp_progress *progress = &exchange->progress;
@@ -121,7 +121,7 @@ static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, stru
                           progress->deadline);
         progress->waiting = !result;
     }
-    exchange->port = nlp_port(fd); /* the first message sent binds a socket that is not */
+    exchange->port = nlp_port(fd); /* an unbound socket is bound by its first message */
     while (!result) {
         int64_t got = nlp_receive(fd, room, progress->deadline);
         result = got < 0 ? (int)got : read_answers(exchange, room, (size_t)got, failures);

@@ -46,7 +46,7 @@ struct message {
     uint32_t sequence, port;
 };
 
-/* Read the nlmsghdr at `at`, of which `left` bytes are there. 0 when it does not fit. */
+/* Read the nlmsghdr at `at`, where `left` bytes are left. Return 0 if it does not fit. */
 static inline int read_message(const uint8_t *at, size_t left, struct message *message)
 {
     if (left < HEADER_LENGTH)
@@ -59,7 +59,7 @@ static inline int read_message(const uint8_t *at, size_t left, struct message *m
     return message->length >= HEADER_LENGTH && message->length <= left;
 }
 
-/* Where the message after one of `length` bytes begins; the last one may go without its padding. */
+/* Return where the message after one of `length` bytes begins; the last one may lack its padding. */
 static inline size_t following(size_t position, size_t length, size_t end)
 {
     size_t next = position + aligned(length);

@@ -1,6 +1,6 @@
-/* The shim's own door to Python, `PyInit__native`: needs neither cffi nor ctypes. The limited API of 3.11.
- * Every call takes its arguments in one way, by its letters in shim.h, and returns an int;
- * netlinkpy/backends/interface.py makes exceptions of the negative ones. */
+/* The shim's own door to Python, `PyInit__native`, which needs neither cffi nor ctypes: the limited API of
+ * 3.11. Every call takes its arguments by its letters in shim.h and returns an int;
+ * netlinkpy/backends/interface.py turns negative ones into exceptions. */
 #include <pyconfig.h>
 #ifndef Py_GIL_DISABLED
 #define Py_LIMITED_API 0x030b0000 /* the first with the buffer protocol */
@@ -12,7 +12,7 @@
 
 enum { NUMBERS = 7, BUFFERS = 5, LIST = 64 };
 
-/* What a call was given, while it lasts. */
+/* The arguments of a call in progress. */
 struct given {
     int64_t numbers[NUMBERS];
     struct nlp_span buffers[BUFFERS], list[LIST];
@@ -20,7 +20,7 @@ struct given {
     size_t number_count, buffer_count, list_count, view_count;
 };
 
-/* Take a buffer: 1, or 0 with an exception. */
+/* Take a buffer. Return 1, or 0 with an exception set. */
 static int take(struct given *given, PyObject *object, char letter, struct nlp_span *span)
 {
     static uint8_t nothing[1]; /* a buffer of no bytes may have no address */

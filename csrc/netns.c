@@ -1,4 +1,4 @@
-/* Namespaces: entering one; making some and opening sockets inside, on a throw-away thread. */
+/* Namespaces: enter one; make some, and open sockets inside, on a throw-away thread. */
 #define _GNU_SOURCE
 #include "netns.h"
 

@@ -1,4 +1,4 @@
-/* What `netlinkpy run` needs beyond netlink, and Python does not have; and the table of all calls. */
+/* The system calls of `netlinkpy run` that Python does not have; and the table of all calls. */
 #define _GNU_SOURCE
 #include "shim.h"
 

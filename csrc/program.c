@@ -1,4 +1,4 @@
-/* program: the reading of what a visit does. */
+/* Reading the program of a visit. */
 #include "program.h"
 
 #include "columns.h"

@@ -1,15 +1,13 @@
-/* The shim: the few things of netlinkpy that must happen in C. It knows the framing of linux/netlink.h
+/* The shim: the few things of netlinkpy that must be done in C. It knows the framing of linux/netlink.h
  * (nlmsghdr, nlattr, nlmsgerr) and no protocol. It has no global state, keeps nothing between calls but a
- * thread of open_ahead, and writes only into what the caller hands in, whose every bound is checked first.
- *
- * Every function is called alike: numbers, then buffers, then for two of them a list of buffers. It returns
- * 0, a count or a descriptor; or a negative number, which is -errno or one of the NLP_BAD_ codes: the
- * caller's arguments do not fit together, and nothing was done. A number beyond a C int, where one is wanted,
- * is -1.
- *
- * No call moves the thread that makes it into another namespace, save setns and unshare. Those that visit
- * other namespaces do so on a thread of their own, which blocks all signals and has a stack of 128 KiB. All
- * may be called by several threads at once, as long as these share no writable buffer and no socket. */
+ * thread of open_ahead, and writes only into the caller's buffers, all bounds of which are checked first. *
+ * All functions take their arguments in the same way: numbers, then buffers, then for two of them a list of
+ * buffers. They return 0, a count or a descriptor; or a negative number, which is -errno or one of the
+ * NLP_BAD_ codes: the arguments do not fit together, and nothing was done. A number that does not fit a C
+ * int, if one is needed, is taken as -1. * No call moves the calling thread into another namespace, except
+ * setns and unshare. Those that enter other namespaces do so on a thread of their own, which blocks all
+ * signals and has a stack of 128 KiB. Several threads may make calls at once, as long as they share no
+ * writable buffer and no socket. */
 #ifndef NETLINKPY_SHIM_H
 #define NETLINKPY_SHIM_H
 
@@ -49,9 +47,9 @@ struct nlp_span {
     size_t length;
 };
 
-/* A call by its name, and what it takes, a letter each: n a number, r a buffer that is read, w one that is
- * written to, b a bytes object (nobody can change it once it was checked), o as w, but optional; R and W a
- * list of buffers, at most 64. */
+/* A call by its name, and what it takes, one letter each: n a number, r a buffer that is read, w one that is
+ * written, b a bytes object (immutable, so it stays as it was checked), o as w, but optional; R and W a list
+ * of at most 64 buffers that are read or written. */
 struct nlp_call {
     const char *name, *takes;
 };
@@ -97,38 +95,38 @@ NLP_CALL(setns);
 /* flags: unshare(2) on the calling thread. */
 NLP_CALL(unshare);
 
-/* fd of a network namespace, family, type, protocol, fd: open a socket inside, which takes the place of that
- * descriptor (dup3(2), close-on-exec): so it has an owner from the start. */
+/* fd of a network namespace, family, type, protocol, fd: open a socket inside and put it in the place of the
+ * last descriptor (dup3(2), close-on-exec), so that it has an owner from the start. */
 NLP_CALL(open_socket);
 
-/* fd of a network namespace; 8 bytes to know it by: have a thread open a socket as visit's inside, meanwhile.
- * The fd must stay open, and opened must be called, once, with the same 8 bytes. */
+/* fd of a network namespace; 8 bytes that identify the call: start a thread that opens a socket like those of
+ * visit inside. The fd must stay open, and opened must be called once with the same 8 bytes. */
 NLP_CALL(open_ahead);
 
-/* What open_ahead wrote, which becomes zeros; a C int: wait for the thread. The descriptor, or -1, goes into
- * the latter. */
+/* The 8 bytes of open_ahead, which become zeros; a C int: wait for the thread, and write the descriptor, or
+ * -1, to the int. */
 NLP_CALL(opened);
 
-/* Room for C ints: make as many network namespaces and put their close-on-exec descriptors there: all or
- * none. Needs /proc. */
+/* A buffer of C ints: make as many network namespaces, all or none, and write their close-on-exec descriptors
+ * there. Needs /proc. */
 NLP_CALL(make_netns);
 
 /* Paths, each ended by a NUL; a C int for each: make a network namespace at each path, a new file with the
- * namespace bind-mounted on it. Each int is 0 or an errno; a failed one leaves no file, the others go on. */
+ * namespace bind-mounted on it. Each int becomes 0 or an errno; a failed one leaves no file, and the others
+ * go on. */
 NLP_CALL(make_netns_at);
 
 /* -- columns (columns.c) -- */
 
 /* start, stop, numbered, sequence; out, template, columns; data of each column: copy the template once for
- * each row from start to stop (stop itself not included) to out, one after the other, and write the row's
- * values into the copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the row is sequence + (row -
- * start). The number of rows written: fewer than asked for when out is full.
- *
- * A column is four u64: offset, width, stride, swap. `width` bytes from row * stride of its data on go to
- * `offset` of the row. Stride 0 is one value for all rows; swap reverses the bytes of each value. */
+ * each row from start to stop (excluded) to out, one after the other, and write the row's values into the
+ * copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the row is sequence + (row - start). Return the
+ * number of rows written: fewer than asked for if out is full. * A column is four u64: offset, width, stride,
+ * swap. The `width` bytes at row * stride of its data are copied to `offset` of the row. Stride 0 is one
+ * value for all rows; swap reverses the bytes of each value. */
 NLP_CALL(stamp);
 
-/* What a gather came to. */
+/* The result of a gather. */
 struct nlp_gathered {
     uint64_t added;    /* rows written */
     uint64_t position; /* where in the data it stopped */
@@ -139,13 +137,14 @@ struct nlp_gathered {
  * data[start .. length] into rows of columns, from `row` on, as the plan says.
  *
  * The plan is u16 words in host order: message type, size of the fixed header, number of nodes, number of
- * fields; then each node: attribute type, first child, children, first field, fields; then each field:
- * column, offset, width, kind. Node 0 is the message, and its fields are those of the fixed header; children
- * stand behind their parent. Kind 0 copies the payload from offset on (padded with zeros, or cut, to width),
- * kind 1 stores the payload's length as u16.
+ * fields; then for each node: attribute type, first child, number of children, first field, number of fields;
+ * then for each field: column, offset, width, kind. Node 0 is the message, and its fields are those of the
+ * fixed header; children follow their parent. Kind 0 copies the payload from offset on (padded with zeros, or
+ * cut, to width), kind 1 stores the payload's length as u16.
  *
- * A column is width bytes a row. present, optional: one u64 a row, bit i for column i. A field that is not
- * there is zeros. Stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the end. */
+ * A column has width bytes for each row. present, optional: one u64 for each row, bit i for column i. An
+ * absent field is zeros. It stops before NLMSG_DONE and NLMSG_ERROR, when row reaches capacity, and at the
+ * end. */
 NLP_CALL(gather);
 
 /* -- conversations (exchange.c, visit.c) -- */
@@ -158,7 +157,7 @@ struct nlp_failure {
     uint8_t tlvs[NLP_FAILURE_TLVS]; /* whole extended-ack attributes */
 };
 
-/* How far an exchange has come; zeros to begin with. */
+/* The progress of an exchange; initially zeros. */
 struct nlp_progress {
     uint64_t rows_done; /* rows answered for sure */
     uint64_t done;      /* their bytes */
@@ -167,15 +166,16 @@ struct nlp_progress {
     int64_t deadline;
 };
 
-/* fd, length, first sequence, rows, bytes and rows of a datagram, timeout in ns for each datagram's answers;
- * messages, room for failures, a struct nlp_progress: send the next datagram of the messages that lie back to
- * back, message i bearing first sequence + i, with NLM_F_ACK on its last one alone, and read until that is
- * answered. 1 when there is more to do: take the failures out, serve signals and call again with the same; 0
- * when all is done. All messages are checked at the first call. */
+/* fd, length, first sequence, rows, most bytes and rows of a datagram, timeout in ns for each datagram's
+ * answers; messages, room for failures, a struct nlp_progress: send the next datagram of the messages, which
+ * lie back to back and have the sequence numbers first sequence + i, with NLM_F_ACK on its last message
+ * alone, and read until that is answered. Return 1 if there is more to do: take the failures out, serve
+ * signals and call again with the same arguments; 0 if all is done. All messages are checked at the first
+ * call. */
 NLP_CALL(exchange);
 
-/* What became of a row of a visit; behind it lie the row's values, NLP_VALUE bytes each, zeros where there is
- * none. */
+/* The outcome of a row of a visit; it is followed by the row's values, NLP_VALUE bytes each, zeros for those
+ * not kept. */
 struct nlp_visited {
     int32_t error;   /* 0 or an errno */
     int32_t step;    /* the failing step, -1: entering or opening; else the number of steps that are done */
@@ -187,34 +187,31 @@ struct nlp_visited {
 /* fd of the socket beside, timeout in ns for each row; program, datagrams, C ints of network namespaces, C
  * ints of sockets (optional), results: for each row enter the namespace (on a thread of its own), open an
  * rtnetlink socket there and, from the calling thread with all signals blocked, run the program's steps in
- * order; the first failing one ends the row. A step sends its datagram of the row. One whose last message
- * bears NLM_F_ACK is done when that is answered, another one when its reply has come whole. A step with a
- * plan keeps the values of the first reply in which all its fields are; where there is none it ends with
- * ENODATA.
- *
- * The program is u32 words in host order: steps, bytes of a row's datagrams, values; then each step: length
- * of its datagram, whether it is sent beside, the errno that is no refusal in it, whether it keeps a digest,
- * values of its plan, puts, bytes of its plan; then its puts, each value, width, offset in the datagram, and
- * its plan (as gather's). The values are numbered through, a digest behind the plan's: 64-bit FNV-1a of the
- * bodies of all replies, in their order, or 0 of an interrupted dump. A put writes a value of an earlier step
- * into the datagram before it is sent.
- *
- * datagrams holds a row's datagrams back to back, row after row. A socket that is not negative is talked
- * through, and its namespace is not entered; one that is opened for a row lies there from that moment on and
- * is the caller's to close, whatever becomes of the row. Without sockets each is closed when its row has
- * ended. When no row has to be entered there is no thread. results: a struct nlp_visited and the values, for
- * each row. */
+ * order; the first step that fails ends the row. A step sends its datagram of the row. If the last message
+ * has NLM_F_ACK the step is done when that is answered, otherwise when the whole reply has come. A step with
+ * a plan keeps the values of the first reply that has all its fields; if there is none it fails with ENODATA.
+ * * The program is u32 words in host order: number of steps, bytes of a row's datagrams, number of values;
+ * then for each step: length of its datagram, whether it is sent beside, the errno that is no refusal,
+ * whether it keeps a digest, number of values of its plan, number of puts, bytes of its plan; then its puts,
+ * each value, width, offset in the datagram; then its plan (as gather's). Values are numbered in order, a
+ * step's digest after those of its plan: the 64-bit FNV-1a of the bodies of all replies, in their order, or 0
+ * of an interrupted dump. A put writes a value of an earlier step into the datagram before it is sent. *
+ * datagrams: those of a row back to back, row after row. sockets: one that is not negative is used, and its
+ * namespace is not entered; in place of another the socket opened for the row is written as soon as it is
+ * open, and the caller closes it, whatever becomes of the row. Without sockets each is closed when its row
+ * has ended. If no row has to be entered there is no thread. results: a struct nlp_visited and the values,
+ * for each row. */
 NLP_CALL(visit);
 
 /* -- processes: what `netlinkpy run` needs beyond netlink (process.c) -- */
 
-/* flags; source, target, type: mount(2) without data. An empty type is none. */
+/* flags; source, target, type: mount(2) without data; an empty type is NULL. */
 NLP_CALL(mount);
 
 /* flags; target: umount2(2). */
 NLP_CALL(umount);
 
-/* option, four numbers: prctl(2) on the calling thread. What it returns. */
+/* option, four numbers: prctl(2) on the calling thread. Return what it returns. */
 NLP_CALL(prctl);
 
 /* effective, permitted, inheritable: capset(2) on the calling thread, a bit for each capability of

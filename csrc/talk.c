@@ -1,4 +1,4 @@
-/* What both conversations do on a netlink socket. */
+/* What exchange and visit do on a netlink socket. */
 #define _GNU_SOURCE
 #include "talk.h"
 
@@ -22,14 +22,14 @@ int64_t nlp_deadline_after(int64_t timeout_ns)
     return __builtin_add_overflow(now_ns(), timeout_ns, &deadline) ? INT64_MAX : deadline;
 }
 
-/* Wait for the socket a while. 0 (then try again), -ETIMEDOUT, -EINTR ... */
+/* Wait for the socket a while. Return 0 (then try again), -ETIMEDOUT, -EINTR ... */
 static int wait_for(int fd, short event, int64_t deadline)
 {
     struct pollfd poll_fd = {.fd = fd, .events = event};
     int64_t now = now_ns(), left_ms;
     int ready;
 
-    if (deadline <= now) /* asked before they are subtracted: a deadline may lie as far back as can be */
+    if (deadline <= now) /* compared before subtracting: a deadline may be as early as can be */
         return -ETIMEDOUT;
     left_ms = (deadline - now) / 1000000 + 1;
     ready = poll(&poll_fd, 1, left_ms > 3600000 ? 3600000 : (int)left_ms);
@@ -64,7 +64,7 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
             /* A process may write to our port too, but only the kernel answers from port 0. */
             if (sender_length < sizeof sender || sender.nl_family != AF_NETLINK || !sender.nl_pid)
                 return got;
-            if (deadline <= now_ns()) /* one that never stops writing does not hold us up */
+            if (deadline <= now_ns()) /* a sender that never stops must not block us */
                 return -ETIMEDOUT;
             continue;
         }
@@ -104,7 +104,7 @@ int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t li
     refusal->error = -number;
     if (!(message->flags & NLM_F_ACK_TLVS))
         return 0;
-    /* A capped error echoes only the nlmsghdr of the request, another one the whole of it. */
+    /* A capped error echoes only the nlmsghdr of the request, another one the whole request. */
     if (message->type == NLMSG_ERROR)
         position += message->flags & NLM_F_CAPPED ? HEADER_LENGTH : aligned(load32(at + position));
     first = position;

@@ -1,4 +1,4 @@
-/* What both conversations do on a netlink socket: send, receive, wait, and read a refusal. Internal to the
+/* What exchange and visit do on a netlink socket: send, receive, wait, and read a refusal. Internal to the
  * shim. */
 #ifndef NETLINKPY_TALK_H
 #define NETLINKPY_TALK_H
@@ -13,20 +13,21 @@ struct refusal {
     size_t tlv_length;
 };
 
-/* The moment timeout_ns from now. */
+/* Return the moment timeout_ns from now. */
 int64_t nlp_deadline_after(int64_t timeout_ns);
 
-/* Send one datagram, on a blocking or non-blocking socket. 0 or -errno. */
+/* Send one datagram, on a blocking or non-blocking socket. Return 0 or -errno. */
 int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
 
-/* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Its length, or -errno, also -EINTR. */
+/* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Return its length, or -errno, also
+ * -EINTR. */
 int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
 
-/* The port id that answers to what was sent through this socket bear; 0 where it is no netlink socket. */
+/* Return the port id in answers to this socket; 0 if it is no netlink socket. */
 uint32_t nlp_port(int fd);
 
-/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none; a DONE may bear a length in its place) and as many
- * whole extended-ack attributes as limit holds. 0 or -EBADMSG. */
+/* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none; a DONE may hold a length in its place) and as many
+ * whole extended-ack attributes as fit limit. Return 0 or -EBADMSG. */
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal);
 
 #endif

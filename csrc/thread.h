@@ -1,5 +1,5 @@
-/* A thread made for one piece of work in another namespace: no signals, a small stack, gone when the work is
- * done. */
+/* A thread for one piece of work in another namespace: no signals, a small stack, gone when the work is done.
+ * */
 #ifndef NETLINKPY_THREAD_H
 #define NETLINKPY_THREAD_H
 
@@ -9,7 +9,7 @@
 
 #define STACK_LENGTH (128 * 1024) /* what musl gives as well; nothing here needs a tenth of it */
 
-/* Begin work(argument) on a new thread. 0 or -errno when there can be no thread. */
+/* Begin work(argument) on a new thread. Return 0, or -errno if no thread can be started. */
 static inline int start_thread(pthread_t *thread, void *(*work)(void *), void *argument)
 {
     pthread_attr_t attributes;
@@ -20,11 +20,12 @@ static inline int start_thread(pthread_t *thread, void *(*work)(void *), void *a
         return -bad;
     bad = pthread_attr_setstacksize(&attributes, STACK_LENGTH);
     if (!bad) {
-        /* A new thread takes over the mask of its maker. */
+        /* A new thread inherits the mask of its creator. */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         bad = pthread_create(thread, &attributes, work, argument);
-        if (bad == EINVAL) /* glibc puts thread-local storage there, and a program may have much of it */
+        if (bad == EINVAL) /* glibc puts thread-local storage on the stack, and a program may have much of it
+         * */
             bad = pthread_create(thread, NULL, work, argument);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
@@ -32,7 +33,8 @@ static inline int start_thread(pthread_t *thread, void *(*work)(void *), void *a
     return -bad;
 }
 
-/* Run work(argument) on a new thread and wait for its end. 0 or -errno when there can be no thread. */
+/* Run work(argument) on a new thread and wait for its end. Return 0, or -errno if no thread can be started.
+ * */
 static inline int run_thread(void *(*work)(void *), void *argument)
 {
     pthread_t thread;

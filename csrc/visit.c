@@ -1,5 +1,5 @@
-/* visit: a few prepared datagrams inside each of many network namespaces. A throw-away thread opens the
- * sockets there; the talking is done by the thread that called, whose caches are warm. */
+/* visit: run a program inside each of many network namespaces. A throw-away thread opens the sockets there;
+ * the calling thread, whose caches are warm, sends and receives. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -13,8 +13,8 @@
 #include "talk.h"
 #include "thread.h"
 
-/* Whose a socket is, is decided once: what another thread writes to `sockets` meanwhile makes nobody close a
- * descriptor that is not ours. */
+/* Who owns a socket is decided once: whatever another thread writes to `sockets` meanwhile, only descriptors
+ * of ours are closed. */
 struct line {
     int fd;        /* or -errno */
     int given;     /* the caller's, to be left open */
@@ -30,14 +30,14 @@ struct visiting {
     uint8_t *room;
 };
 
-/* What is known of a row while it is under way. */
+/* The state of a row in progress. */
 struct row {
     struct nlp_visited visited;
     uint8_t values[NLP_VALUES * NLP_VALUE];
 };
 
-/* The number of the message with that sequence number in the datagram, or -1; *last is the number of the last
- * message. */
+/* Return the number of the message with that sequence number in the datagram, or -1; set *last to the number
+ * of the last message. */
 static int find_message(const uint8_t *datagram, size_t length, uint32_t sequence, int *last,
                         uint16_t *last_flags)
 {
@@ -55,7 +55,7 @@ static int find_message(const uint8_t *datagram, size_t length, uint32_t sequenc
     return found;
 }
 
-/* What one step has heard so far. */
+/* What one step has received so far. */
 struct hearing {
     const uint8_t *datagram;
     const struct step *step;
@@ -91,7 +91,7 @@ static void note_refusal(struct hearing *hearing, const struct refusal *refusal,
         memcpy(visited->tlvs, refusal->tlvs, refusal->tlv_length);
 }
 
-/* Keep the values of a reply, if it has all, or need not. 0 or -EBADMSG. */
+/* Keep the values of a reply, if it has them all or need not. Return 0 or -EBADMSG. */
 static int note_reply(struct hearing *hearing, uint8_t *at, const struct message *message)
 {
     const struct step *step = hearing->step;
@@ -117,7 +117,7 @@ static int note_reply(struct hearing *hearing, uint8_t *at, const struct message
     return bad ? -EBADMSG : 0;
 }
 
-/* Read one datagram of answers. 1 when the step is done, 0 when not, or -errno. */
+/* Read one datagram of answers. Return 1 if the step is done, 0 if not, or -errno. */
 static int hear(struct hearing *hearing, uint8_t *data, size_t length)
 {
     size_t at = 0;
@@ -167,7 +167,7 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
         memcpy(datagram + put.offset, row->values + put.value * NLP_VALUE, put.width);
     }
     result = nlp_send(line->fd, datagram, step->length, deadline);
-    if (!line->port) /* the first message sent binds a socket that is not */
+    if (!line->port) /* an unbound socket is bound by its first message */
         line->port = nlp_port(line->fd);
     hearing.port = line->port;
     while (!result) {
@@ -176,7 +176,7 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
             continue;
         result = got < 0 ? (int)got : hear(&hearing, visiting->room, (size_t)got);
     }
-    if (row->visited.error) /* the first refusal says more than what came of waiting for the rest */
+    if (row->visited.error) /* the first refusal says more than a failure to read the rest */
         return row->visited.error;
     if (result < 0)
         return -result;
@@ -243,7 +243,7 @@ static void run_all(const struct visiting *visiting)
     }
 }
 
-/* Whether every datagram of every row is whole messages. 0 or NLP_BAD_MESSAGE. */
+/* Check that every datagram of every row is whole messages. Return 0 or NLP_BAD_MESSAGE. */
 static int check_datagrams(const struct visiting *visiting)
 {
     const struct program *program = &visiting->program;
@@ -307,7 +307,7 @@ NLP_CALL(visit)
     if (!bad && enters)
         bad = run_thread(open_all, &visiting);
     if (!bad) {
-        sigfillset(&all); /* a signal is served when all rows are done */
+        sigfillset(&all); /* signals are served when all rows are done */
         pthread_sigmask(SIG_SETMASK, &all, &before);
         run_all(&visiting);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
