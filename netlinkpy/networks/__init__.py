@@ -1,5 +1,5 @@
-"""networks: Docker's networks without a daemon and without a state file: bridges with a subnet, automatic
-addresses, masquerading; all of it found again from the kernel."""
+"""networks: Docker's networks without a daemon or a state file: bridges with subnets, automatic addresses and
+masquerading, all read back from the kernel."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The alternative names that make a bridge a network.
 
-They are all that says so, and nothing else is kept anywhere:
+Nothing else is kept anywhere:
 
     net:NAME                        it is the network NAME (the bridge is called NAME too, if that fits)
     net:NAME:internal               and the other words of OPTION_WORDS: what it was made with

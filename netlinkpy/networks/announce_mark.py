@@ -1,8 +1,9 @@
-"""AnnounceMark: a network notes that some address there had a MAC that is not its own
+"""AnnounceMark: the note of a network that some address there had a MAC that does not follow from it
 (`net:NAME:announces`).
 
-Whoever has such an address next must announce it even with its own MAC; so from then on whoever connects
-announces his addresses. As long as there never was one, nobody does: a broadcast reaches every port."""
+The next owner of such an address must announce it even if the MAC follows from it; so from then on every
+container that connects announces its addresses. As long as there was none, nobody does: a broadcast reaches
+every port."""
 
 from __future__ import annotations
 

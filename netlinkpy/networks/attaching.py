@@ -1,4 +1,5 @@
-"""attach and attach_many: containers wired to any bridge, and on a network's with what that asks for."""
+"""attach() and attach_many(): wire containers to any bridge, and on a network's bridge do what the network
+needs."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
     """Give a container an interface, wired to a bridge of the caller's namespace, and return when its first
     packet passes.
 
-    Where exactly this is there already, nothing changes (Attachment.changed tells). A half-made one whose
-    maker died is removed and made anew. Ports that are still published for whoever had its address on a
-    network before are withdrawn. timeout: seconds for each conversation with the kernel.
+    If exactly this exists already, nothing changes (Attachment.changed is False). What a dead call left
+    unfinished is removed and made anew. Ports still published for the previous owner of its address on a
+    network are withdrawn. timeout: seconds for each conversation with the kernel.
 
     Raise AttachError (an OSError), which says which step failed, at which attribute, and why; then nothing of
     it is left anywhere."""
@@ -56,11 +57,11 @@ def attach_many(
     progress: Callable[[int, int], None] | None = None,
     timeout: float = 10.0,
 ) -> list[Attachment] | list[Attachment | AttachError]:
-    """Wire many endpoints, of any shapes, at the kernel's own speed; return the results in the order given.
+    """Wire many endpoints of any shapes, at the kernel's own speed. Return the results in the order given.
 
-    on_error="raise": all or nothing, and the AttachError of the first that failed (its `failures` has all);
-    on_error="continue": each on its own, an AttachError in the place of each that failed.
-    progress(done, of) is called as it goes. The rest as attach()."""
+    on_error="raise": all or nothing; raise the AttachError of the first that failed (its `failures` has all).
+    on_error="continue": each endpoint stands alone, and an AttachError takes the place of each that failed.
+    progress(done, of) is called meanwhile. The rest is as for attach()."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     whole = on_error == "raise"
@@ -68,12 +69,12 @@ def attach_many(
 
 
 def is_network(altnames: tuple[str, ...]) -> bool:
-    """Whether a bridge with these alternative names is a network."""
+    """Return whether a bridge with these alternative names is a network."""
     return bool(name_of(altnames))
 
 
 def _withdraw(addresses: list[str], timeout: float) -> None:
-    from .firewall import withdraw_ports  # with all of nat/, which other bridges have no need of
+    from .firewall import withdraw_ports  # it imports all of nat/, which other bridges do not need
 
     withdraw_ports(addresses, timeout=timeout)
 

@@ -1,4 +1,4 @@
-"""connect, connect_many and disconnect: containers on networks, with automatic addresses."""
+"""connect(), connect_many() and disconnect(): containers on networks, with automatic addresses."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def connect(
     """Connect a container to a network, and return when its first packet passes. options: the fields of
     Connection; timeout: seconds for each conversation with the kernel.
 
-    Raise NetlinkError: ENOENT there is no such network; ENOSPC it is full; EINVAL an address is not in its
-    subnets, or is its gateway; EEXIST (AttachError) an address or a name is taken; or what attach() raises.
-    Nothing is left then, neither in the container nor on the host."""
+    Raise NetlinkError if there is no such network (ENOENT), it is full (ENOSPC), an address is not in its
+    subnets or is its gateway (EINVAL), or an address or a name is taken (EEXIST, AttachError), and whatever
+    attach() raises. Then nothing is left, neither in the container nor on the host."""
     return connect_many(network, [Connection(netns, **options)], timeout=timeout)[0]
 
 
@@ -77,7 +77,7 @@ def connect_many(
 ) -> list[Attachment] | list[Attachment | AttachError]:
     """Connect many containers to one network (a container alone stands for a Connection without options), as
     attach_many() attaches them: all or nothing, or with on_error="continue" an AttachError in the place of
-    each that failed. progress(done, of) is called as it goes."""
+    each that failed. progress(done, of) is called meanwhile."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     wanted = [one if isinstance(one, Connection) else Connection(one) for one in connections]
@@ -116,7 +116,8 @@ def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:
     """Disconnect a container from a network: its interfaces there go, and the ports published for their
     addresses. Return what was there.
 
-    Raise NetlinkError: ENOENT there is no such network; ENOTCONN the container is not connected to it."""
+    Raise NetlinkError if there is no such network (ENOENT), or the container is not connected to it
+    (ENOTCONN)."""
     with RTNetlink() as host:
         found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
     attachments = [one for one in Attachment.find_all(netns) if one.bridge == found.bridge]

@@ -1,4 +1,4 @@
-"""Connection: a container that is to be connected to a network."""
+"""Connection: a container to connect to a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
 
     class ConnectionOptions(TypedDict, total=False):
-        """The fields of Connection but for netns."""
+        """The fields of Connection except netns."""
 
         ip: str | Iterable[str]
         mac: str | None
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Connection(Record):
-    """A container that is to be connected to a network, by one interface.
+    """A container to connect to a network, by one interface.
 
-    netns: the container: a process id, a name in /run/netns, a path, or a Netns. ip: the addresses it shall
-    get, without prefix length, at most one of each family; for the other families of the network a free one
+    netns: the container: a process id, a name in /run/netns, a path, or a Netns. ip: the addresses that it
+    gets, without prefix length, at most one of each family; for the other families of the network a free one
     is found. ifname: its name in the container; None: the first ethN that is free, and no default routes if
     the container has one. gateways: of the default routes; None: the network's (none if it is internal). mac,
     host_ifname, metric, routes, queues: as in Endpoint. The MTU is the network's."""

@@ -1,4 +1,4 @@
-"""ContainerState: what a container has already, beside which its next interface must fit."""
+"""ContainerState: what a container has already, and its next interface must not conflict with."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class ContainerState(Record):
     """What a container has already.
 
-    free_ifname: the first ethN that no interface bears (one that a dead call left half made counts as
-    free: attach() clears it away); default_families: the lengths in bytes of the addresses of the families
-    that have a default route; bridges: the names of the host's bridges that it is wired to."""
+    free_ifname: the first ethN that no interface has (one that a dead call left unfinished counts as free:
+    attach() removes it); default_families: the lengths in bytes of the addresses of the families that have a
+    default route; bridges: the names of the host's bridges that it is wired to."""
 
     free_ifname: str
     default_families: tuple[int, ...]

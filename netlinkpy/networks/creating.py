@@ -1,4 +1,5 @@
-"""create: a network made, whole or not at all; and the one that is made when it is first asked for."""
+"""create(): make a network, whole or not at all; and ensure_default(), which makes the one of `run
+--net=bridge`."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LINK_LOCAL = "fe80::1/64"
 DEFAULT = "bridge"  # the network of `run --net=bridge`
-_ROUNDS = 16  # how often another subnet is picked when somebody else took it first
+_ROUNDS = 16  # how often another subnet is picked if somebody else took it first
 
 
 def create(spec: NetworkSpec) -> NetworkRecord:
@@ -44,7 +45,7 @@ def create(spec: NetworkSpec) -> NetworkRecord:
 
 
 def ensure_default() -> NetworkRecord:
-    """Return the network `bridge`; make it with an automatic subnet if it is not there yet."""
+    """Return the network `bridge`; make it with an automatic subnet if it does not exist."""
     with RTNetlink() as host:
         link = find_bridge(host, DEFAULT)
         if link is not None and not is_staging(link.group):
@@ -58,11 +59,11 @@ def ensure_default() -> NetworkRecord:
 
 
 class _TakenError(NetlinkError):
-    """A network that was made at the same time has a subnet that overlaps ours."""
+    """A network made at the same time has a subnet that overlaps ours."""
 
 
 def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
-    """Check that nothing bears the network's names; remove what a dead call left."""
+    """Check that nothing has the network's names; remove what a dead call left."""
     verb = f"create network {wanted.name}"
     for link in (find_bridge(host, wanted.name), host.links.find(wanted.bridge)):
         if link is None:
@@ -80,7 +81,7 @@ def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
 
 
 def _choose_subnets(in_use: SubnetsInUse, wanted: CheckedSpec) -> list[Subnet]:
-    """Return the subnets, with those that are picked. Raise NetlinkError if one is in use."""
+    """Return the subnets, including those that are picked. Raise NetlinkError if one is in use."""
     verb = f"create network {wanted.name}"
     subnets = list(wanted.subnets)
     for subnet in subnets:
@@ -98,7 +99,7 @@ def _choose_subnets(in_use: SubnetsInUse, wanted: CheckedSpec) -> list[Subnet]:
 
 
 class _NetworkMaker:
-    """One network being made. Its bridge is in a staging group and down until all of it is there."""
+    """One network being made. Its bridge is in a staging group, and down, until it is complete."""
 
     def __init__(self, host: RTNetlink, wanted: CheckedSpec, subnets: list[Subnet]) -> None:
         self._host = host
@@ -128,7 +129,8 @@ class _NetworkMaker:
         return link.index
 
     def _name(self, index: int) -> None:
-        """Give the bridge the names that make it a network; the first of them decides between two at once."""
+        """Give the bridge the names that make it a network; the first name decides between two calls at
+        once."""
         name, ranges = self._wanted.name, [one.ip_range for one in self._subnets if one.ip_range]
         names = [network_altname(name), *property_altnames(name, self._wanted.words(), ranges)]
         for subnet in self._subnets:
@@ -148,7 +150,7 @@ class _NetworkMaker:
             address = f"{subnet.gateway}/{subnet.packed[1]}"
             self._host.addresses.add(address, dev=index, nodad=six, broadcast=None if six else "+")
         if self._wanted.mtu is not None:
-            # By a message of its own: what a create sets the bridge gives up again for its ports' lowest.
+            # A message of its own: a MAC set by the create gives way to the lowest of the bridge's ports.
             self._host.links.set(index, mtu=self._wanted.mtu)
         self._host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
         if any(":" in subnet.gateway for subnet in self._subnets):
@@ -157,7 +159,7 @@ class _NetworkMaker:
             self._host.addresses.add(LINK_LOCAL, dev=index, nodad=True)
 
     def _serve(self) -> list[str]:
-        """Have the packet filter serve it: the table decides between two that overlap and come at once."""
+        """Let the packet filter serve it: the table decides between two overlapping networks made at once."""
         spec, subnets = self._wanted.spec, [subnet.subnet for subnet in self._subnets]
         try:
             return serve(

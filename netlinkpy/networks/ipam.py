@@ -1,9 +1,9 @@
 """AddressPool: the free addresses of one network, for automatic allocation without leases (ipam: IP address
 management).
 
-An address is taken when a link of the host claims it (wiring/recipe.py), and the kernel decides between two
-who want the same; so all that is needed here is a good guess. It is random among the free addresses, so that
-callers at the same time rarely meet."""
+An address is taken if a link of the host claims it (wiring/recipe.py), and the kernel decides between two who
+want the same; so a good guess suffices here. It is random among the free addresses, so that simultaneous
+callers rarely collide."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ..rtnl.netlink import RTNetlink
     from .network_record import NetworkRecord, Subnet
 
-PROBES = 8  # for up to so many addresses ask for each whether it is taken, rather than dump all links
+PROBES = 8  # for up to this many addresses ask for each whether it is taken, rather than dump all links
 _FRESH = 0.02  # seconds for which one look at all links is good enough: a failed claim costs as much
-_EMBEDS = 96  # an IPv6 subnet of so many bits or fewer has room for an IPv4 address at its end
+_EMBEDS = 96  # an IPv6 subnet of this prefix length or less has room for an IPv4 address at its end
 
 
 class AddressPool:
@@ -65,8 +65,8 @@ class AddressPool:
         """Return addresses for one container: those of `fixed` first, and a free one for each family that is
         not among them. Raise NetlinkError (ENOSPC) if the network is full.
 
-        An IPv6 address ends with the IPv4 address if the subnets allow it: so the MAC, which comes from the
-        IPv4 address, says both, and no neighbour's cache is wrong when they are used again."""
+        An IPv6 address ends with the IPv4 address if the subnets allow it: so the MAC follows from both, and
+        no neighbour's cache is stale when they are used again."""
         chosen = list(fixed)
         if not self._subnets:
             text = f"network {self._network.name} has no subnet: its bridge lost its addresses"
@@ -96,7 +96,7 @@ class AddressPool:
         return None
 
     def _known(self, family: int, pair: bytes) -> bytes | None:
-        """Return a free address by what one look at all links tells; None if the network is full."""
+        """Return a free address, from one dump of all links; None if the network is full."""
         if not self._looked_at:
             self.look()
         subnet = self._subnets[family]
@@ -104,7 +104,7 @@ class AddressPool:
         return embedded if embedded is not None and not subnet.has_taken(embedded) else subnet.guess()
 
     def _freed(self, family: int) -> bytes:
-        """Return an address that a dead call held, in a network that is full. Raise NetlinkError if there is
+        """Return an address that a dead call holds in a network that is full. Raise NetlinkError if there is
         none."""
         if clear_dead(self._host):
             self._looked_at = 0.0
@@ -165,7 +165,7 @@ class _SubnetPool:
         free = room - self._within
         if free <= 0:
             return None
-        if free * 4 >= room:  # a few throws hit a free one
+        if free * 4 >= room:  # a few tries hit a free one
             while True:
                 number = self._low + _random(room)
                 if number not in self._taken:
@@ -184,7 +184,7 @@ def _claimed(host: RTNetlink, index: int) -> list[bytes]:
     """Return every address that is claimed on a bridge, from one dump of the links' names.
 
     It searches the messages for the bytes of the attribute (its type, and how the name begins) rather than
-    parse them. A dump that others' changes interrupt each time is good enough."""
+    parse them. A dump that was interrupted each time is good enough."""
     begin = f"ip:{index}:"
     asked = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
     try:

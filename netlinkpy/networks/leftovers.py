@@ -1,4 +1,4 @@
-"""What calls that died left half made or half removed.
+"""Leftovers: what dead calls left half made or half removed.
 
 A bridge that is just being made or removed is in a staging group (wiring/link_group.py), whose number is free
 again when the maker dies. remove() puts the bridge into one before it looks for ports, and connect() looks at
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ..rtnl.netlink import RTNetlink
     from .network_record import NetworkRecord
 
-_LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is just being removed
+_LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is being removed
 
 
 def is_leftover(link: Link) -> bool:
-    """Return whether a link is half made by a call that died."""
+    """Return whether a link was left unfinished by a dead call."""
     if not is_staging(link.group):
         return False
     try:
@@ -35,15 +35,15 @@ def is_leftover(link: Link) -> bool:
 
 
 def clear_dead(host: RTNetlink) -> list[Link]:
-    """Remove and return all that dead calls left half made."""
+    """Remove all that dead calls left unfinished; return it."""
     links = [link for link in host.links.list() if is_staging(link.group)]
     dead = {group for group in {link.group for link in links} if clear_group(host, group)}
     return [link for link in links if link.group in dead]
 
 
 def clear_group(host: RTNetlink, number: int) -> bool:
-    """Remove what a dead call left in its staging group; return False if that call still goes on. A bridge
-    that has ports was about to be removed, and is given back."""
+    """Remove what a dead call left in its staging group; return False if that call is alive. A bridge that
+    has ports was about to be removed, and is taken out of the group."""
     try:
         group = StagingGroup(number)
     except OSError as error:
@@ -64,8 +64,8 @@ def clear_group(host: RTNetlink, number: int) -> bool:
 
 
 def is_staying(host: RTNetlink, network: NetworkRecord) -> bool:
-    """Return whether a network is still there, now that we have a port on it. Wait for a caller that is just
-    removing it, and that may see our port or not."""
+    """Return whether a network is still there, now that we have a port on it. Wait for a caller that is
+    removing it, who may or may not see our port."""
     deadline = monotonic() + host.socket.timeout
     while True:
         link = host.links.find(network.index)

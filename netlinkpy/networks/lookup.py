@@ -1,4 +1,4 @@
-"""Networks as the kernel has them, read from its links and addresses."""
+"""Networks read from the kernel's links and addresses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def find_network(host: RTNetlink, name: str) -> NetworkRecord:
 
 
 def list_networks(host: RTNetlink) -> list[NetworkRecord]:
-    """Return all networks by name; not those that are just being made or removed."""
+    """Return all networks by name, except those that are being made or removed."""
     links = host.links.list(kind="bridge")
     addresses = host.addresses.list()
     found = (read_network(link, addresses) for link in links if not is_staging(link.group))
@@ -44,7 +44,7 @@ def list_networks(host: RTNetlink) -> list[NetworkRecord]:
 
 
 def find_bridge(host: RTNetlink, name: str) -> Link | None:
-    """Return the link that bears a network's name, finished or not; None if there is none."""
+    """Return the link with a network's name, finished or not; None if there is none."""
     if not name or ":" in name:
         return None
     try:
@@ -54,8 +54,8 @@ def find_bridge(host: RTNetlink, name: str) -> Link | None:
 
 
 def read_network(link: Link, addresses: Iterable[Address]) -> NetworkRecord | None:
-    """Return the network that a link with these addresses is, None if it is none. Addresses of other links
-    may be among them."""
+    """Return the network that a link is, None if it is none. addresses: the link's; others may be among
+    them."""
     attributes = link.attributes
     altnames = attributes.get("prop_list", {}).get("alt_ifname", ())
     name = name_of(altnames)

@@ -1,4 +1,4 @@
-"""Members: the containers that are connected to a network, found from its bridge's ports."""
+"""Member: a container that is connected to a network, found from the bridge's ports."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Member(Record):
     """A container on a network.
 
-    container: "namespace NAME" (in /run/netns) or "process PID", the lowest in it; empty if neither leads
-    to it. ifname, mac: of its interface, empty if we may not look at it; addresses: those it claims, with
-    prefix lengths; host_ifname: the port; port: its state."""
+    container: "namespace NAME" (in /run/netns) or "process PID", the lowest in it; empty if neither is found.
+    ifname, mac: of its interface, empty if we may not look at it; addresses: those it claims, with prefix
+    lengths; host_ifname: the port; port: its state."""
 
     container: str
     ifname: str
@@ -64,7 +64,7 @@ def _with_length(network: NetworkRecord, text: str) -> str:
 
 
 def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
-    """Return name and MAC of the container's end, asked by the id of its namespace (IFLA_TARGET_NETNSID)."""
+    """Return name and MAC of the container's end, read by the id of its namespace (IFLA_TARGET_NETNSID)."""
     if port.kind != "veth" or port.peer is None or port.peer_nsid is None:
         return "", ""
     asked = {
@@ -76,12 +76,12 @@ def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
     try:
         link = host.socket.get(LINK, RTM_GETLINK, asked, verb=verb)
     except NetlinkError:
-        return "", ""  # it is just going, or we may not look at it
+        return "", ""  # it is being removed, or we may not look at it
     return link["ifname"], format_mac(link["address"])
 
 
 def _labels(host: RTNetlink, wanted: set[int]) -> dict[int, str]:
-    """Return what leads to the namespaces with these ids: a name, or else a process."""
+    """Return the label of each of the namespaces with these ids: a name, or else a process."""
     found: dict[int, str] = {}
     for namespace in discover().values() if wanted else ():
         try:

@@ -1,4 +1,4 @@
-"""Network: the facade: a network of this host with the verbs that can be done to it."""
+"""Network: the facade: a network of this host, with its verbs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Network(NetworkRecord):
 
     bridge, index, mac, mtu: the bridge's; subnets: at most one of each family; internal: nothing passes to or
     from the outside, and containers get no default route; isolate: nothing passes to or from other networks;
-    masquerade: what leaves has the host's address; mcast_snooping: the bridge's; announces: whoever connects
-    announces his addresses, since some had a MAC that is not their own; notes: what create() changed on the
-    host beside the network, and what stands in its way, each in a sentence (else empty)."""
+    masquerade: what leaves has the host's address; mcast_snooping: the bridge's; announces: containers that
+    connect announce their addresses, since some address had a MAC that does not follow from it; notes:
+    sentences of create() on what else it changed on the host and what blocks the network, empty otherwise."""
 
     @classmethod
     def _of(cls, record: NetworkRecord) -> Network:
@@ -49,8 +49,8 @@ class Network(NetworkRecord):
         mcast_snooping: bool = False,
         bridge: str | None = None,
     ) -> Network:
-        """Make a network, whole or not at all. One of that name, identical or not, is an error, as it is for
-        docker.
+        """Make a network, whole or not at all. An existing one of that name, even an identical one, is an
+        error, as it is for docker.
 
         subnets: one IPv4 and one IPv6 subnet at most, "172.30.0.0/16"; none: the first free one of docker's
         pools (172.17.0.0/16 and on, then 192.168.0.0/20 and on). ipv6: if no IPv6 subnet is given, a random
@@ -60,10 +60,10 @@ class Network(NetworkRecord):
         masquerade, mcast_snooping: see Network. bridge: its name (default: the network's own if an interface
         may bear it, else its beginning and a checksum).
 
-        Raise ValueError if a value cannot be, or does not fit the others; NetlinkError: EEXIST the name, or
-        the bridge's, is taken; EADDRINUSE a subnet overlaps another network, an interface's or a route of
-        the host; EBUSY another process is just making it; or what the kernel refuses. Nothing is left then.
-        What a call that was killed left is removed first."""
+        Raise ValueError if a value is invalid or does not fit the others, NetlinkError if the name or the
+        bridge's is taken (EEXIST), a subnet overlaps another network, an interface's or a route of the host
+        (EADDRINUSE), another process is making the network (EBUSY), or the kernel refuses; then nothing is
+        left. What a killed call left is removed first."""
         from .creating import create
         from .spec import NetworkSpec
 
@@ -91,7 +91,7 @@ class Network(NetworkRecord):
 
     @classmethod
     def list(cls) -> builtins.list[Network]:
-        """Return the networks of this host, by name; not those that are just being made or removed."""
+        """Return the networks of this host by name, except those that are being made or removed."""
         with RTNetlink() as host:
             return [cls._of(one) for one in list_networks(host)]
 
@@ -103,8 +103,8 @@ class Network(NetworkRecord):
         return prune()
 
     def remove(self) -> None:
-        """Remove this network. Raise NetlinkError: EBUSY while containers are connected, ENOENT if it is
-        gone."""
+        """Remove this network. Raise NetlinkError if containers are connected (EBUSY) or it is gone
+        (ENOENT)."""
         from .removing import remove
 
         remove(self)
@@ -129,7 +129,7 @@ class Network(NetworkRecord):
 
 
 def default() -> Network:
-    """Return the network `bridge`; make it with an automatic subnet if it is not there yet."""
+    """Return the network `bridge`; make it with an automatic subnet if it does not exist."""
     from .creating import ensure_default
 
     return Network._of(ensure_default())

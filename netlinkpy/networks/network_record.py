@@ -1,4 +1,4 @@
-"""NetworkRecord and Subnet: what is known of a network, without a verb: Network (network.py) adds those."""
+"""NetworkRecord and Subnet: the data of a network; Network (network.py) adds the verbs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Subnet(Record):
 
 
 class NetworkRecord(Record):
-    """The fields of a network; Network tells what they mean."""
+    """The fields of a network, described in Network."""
 
     name: str
     bridge: str

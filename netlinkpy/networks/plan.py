@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .container_state import ContainerState
     from .network_record import NetworkRecord
 
-KERNEL_MTU = 1500  # of a veth, if nothing else is asked for
+KERNEL_MTU = 1500  # of a veth by default
 
 
 class ConnectPlan:
@@ -49,7 +49,7 @@ class ConnectPlan:
             self._try(position, self._add)
 
     def _try(self, position: int, step: Callable[[int], None]) -> None:
-        """Take one step for a connection; keep what is wrong with it."""
+        """Take one step for a connection; note the failure if there is one."""
         try:
             step(position)
         except (ValueError, TypeError, OSError) as error:
@@ -62,7 +62,7 @@ class ConnectPlan:
             self._failures[position] = attach_error(position, connection, number, verb, text=text)
 
     def check(self) -> None:
-        """Raise the first of the failures, which holds all of them."""
+        """Raise the first of the failures, if there are any; it holds all of them."""
         ordered = tuple(self._failures[position] for position in sorted(self._failures))
         if ordered:
             ordered[0].failures = ordered

@@ -1,4 +1,4 @@
-"""remove and prune: networks taken away."""
+"""remove() and prune(): remove networks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def remove(network: NetworkRecord) -> None:
-    """Remove a network that no container is connected to. Raise NetlinkError: EBUSY if one is, ENOENT if the
-    network is gone, or just being removed."""
+    """Remove a network that no container is connected to. Raise NetlinkError if one is (EBUSY), or the
+    network is gone or being removed (ENOENT)."""
     verb = f"remove network {network.name}"
     with RTNetlink() as host:
         if find_network(host, network.name).index != network.index:
@@ -52,9 +52,9 @@ def _in_use(network: NetworkRecord, count: int) -> str:
 
 
 def prune() -> list[str]:
-    """Remove every network that no container is connected to, and what calls that died left half made
-    (networks and attachments), and withdraw what the packet filter holds for networks and containers that are
-    gone. Return the names of the networks."""
+    """Remove every network that no container is connected to, and what dead calls left unfinished (networks
+    and attachments), and withdraw what the packet filter holds for networks and containers that are gone.
+    Return the names of the networks."""
     removed: list[str] = []
     with RTNetlink() as host:
         removed += [name for name in (name_of(link.altnames) for link in clear_dead(host)) if name]

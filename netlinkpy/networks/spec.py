@@ -1,4 +1,4 @@
-"""NetworkSpec: what Network.create() is asked for; CheckedSpec: the same once it was checked."""
+"""NetworkSpec: the arguments of Network.create(); CheckedSpec: the same, checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PUNCTUATION = "_.-"
 
 
 class NetworkSpec(Record):
-    """The arguments of Network.create(), which tells what they mean."""
+    """The arguments of Network.create(), described there."""
 
     name: str
     subnets: str | Iterable[str] = ()
@@ -39,8 +39,8 @@ class NetworkSpec(Record):
 class CheckedSpec:
     """A NetworkSpec that was checked.
 
-    name, bridge: checked names; mtu: None for the kernel's; subnets: those that were asked for, with all that
-    was asked to be in them; pick4, pick6: whether to pick one of that family; spec: as it was given."""
+    name, bridge: checked names; mtu: None for the kernel's; subnets: those given, with what was given to be
+    in them; pick4, pick6: whether to pick one of that family; spec: as it was given."""
 
     __slots__ = ("bridge", "mtu", "name", "pick4", "pick6", "spec", "subnets")
 
@@ -138,7 +138,8 @@ def bridge_name(name: str) -> str:
 
 
 def bridge_mac(subnets: Iterable[Subnet]) -> str:
-    """Return the MAC of a network's bridge: from its IPv4 address, as a container's is; else random."""
+    """Return the MAC of a network's bridge: it follows from its IPv4 address, as a container's does; without
+    one it is random."""
     for subnet in subnets:
         packed = parse_ip(subnet.gateway)
         if len(packed) == 4:

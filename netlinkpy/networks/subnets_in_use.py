@@ -22,7 +22,7 @@ _POOLS = (  # docker's default address pools: (base, prefix length of the pool's
 
 
 class SubnetsInUse:
-    """The nets in use in the caller's namespace, as one look finds them."""
+    """The nets in use in the caller's namespace at one moment."""
 
     def __init__(self, host: RTNetlink) -> None:
         names = {link.index: _holder(link) for link in host.links.list()}
@@ -57,8 +57,8 @@ class SubnetsInUse:
 
 
 def pick6() -> tuple[bytes, int]:
-    """Return a subnet of 64 bits that hardly anybody else has: unique local, with a random global id
-    (RFC 4193, section 3.2.2)."""
+    """Return a /64 that hardly anybody else has: unique local, with a random global id (RFC 4193, section
+    3.2.2)."""
     return b"\xfd" + os.urandom(5) + bytes(10), 64
 
 
