@@ -1,4 +1,4 @@
-"""docs/recipe.md tells the recipe as it is."""
+"""docs/recipe.md describes the recipe as it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_the_page_tells_the_steps_in_their_order() -> None:
     wanted = []
     for place in RECIPE:
         if isinstance(place, Step):
-            many = {INSIDE: "one script each", BRIDGE: "once"}.get(place.where, place.many)
+            many = {INSIDE: "one program each", BRIDGE: "once"}.get(place.where, place.many)
             wanted.append([place.name, place.where, many])
         else:
             wanted.append([f"**{place.name}**", "", ""])
