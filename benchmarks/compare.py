@@ -34,7 +34,8 @@ TIMEOUT = 900
 
 
 def find(wanted: set[str]) -> dict[str, list[str]]:
-    """How the command of each wanted contender begins, as far as they can be had. Says why of the others."""
+    """Return how the command of each wanted contender begins, as far as they can be had. Says why of the
+    others."""
     found = {}
     for contender in CONTENDERS:
         if contender.name not in wanted:
@@ -49,7 +50,7 @@ def find(wanted: set[str]) -> dict[str, list[str]]:
 
 
 def namespaces() -> int | None:
-    """How many network namespaces the kernel holds; None where we may not know."""
+    """Return how many network namespaces the kernel holds; None if we may not know."""
     try:
         with open("/proc/slabinfo") as slabs:
             return next((int(line.split()[1]) for line in slabs if line.startswith("net_namespace ")), None)
@@ -106,7 +107,8 @@ class Progress:
 def sample(
     row: Row, rounds: int, found: dict[str, list[str]], progress: Progress
 ) -> tuple[Samples, dict[Run, str]]:
-    """All runs of a row, in turns; and those that failed, each with its reason, which are not tried again."""
+    """Return all runs of a row, in turns; and those that failed, each with its reason, which are not tried
+    again."""
     samples: Samples = {}
     failed: dict[Run, str] = {}
     runs = [run for run in row.runs if run.contender in found]
@@ -151,7 +153,7 @@ def reference_ratio(row: Row, samples: Samples, run: Run, figure: Figure) -> flo
 
 
 def describe(row: Row, samples: Samples) -> dict[str, Any]:
-    """A row's result as it goes to JSON. Seconds throughout."""
+    """Return a row's result as it goes to JSON. Seconds throughout."""
     lines = []
     for run, results in samples.items():
         figures = {figure.title: figure_of(results, figure) for figure in row.figures}

@@ -29,7 +29,7 @@ def _script(path: str, *words: str) -> list[str]:
 
 
 def ours(backend: str, script: str = "ours.py", tree: Path = provide.HERE.parent) -> list[str]:
-    """The command of netlinkpy by that backend, from that tree."""
+    """Return the command of netlinkpy by that backend, from that tree."""
     environment = {"NETLINKPY_BACKEND": backend, "NETLINKPY_ROOT": str(tree)}
     ask = [PYTHON, "-c", "import netlinkpy; netlinkpy.backend()"]
     answer = subprocess.run(ask, env={**os.environ, **environment}, cwd=tree, capture_output=True, text=True)

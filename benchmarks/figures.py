@@ -103,7 +103,7 @@ PROCESSOR = [Figure("user", each(user), compared=False), Figure("system", each(s
 
 
 def ratio(samples: Samples, run: Run, to: Run, value: Value, to_value: Value | None = None) -> float | None:
-    """The median over the rounds of run's value by to's; None where one of them did not run."""
+    """Return the median over the rounds of run's value by to's; None if one of them did not run."""
     pairs = list(zip(samples.get(run, []), samples.get(to, []), strict=False))
     if not pairs:
         return None

@@ -87,7 +87,7 @@ def open_netlink() -> socket.socket:
 
 
 def converse(sock: socket.socket, kind: int, flags: int, body: bytes) -> list[bytes]:
-    """The bodies of the kernel's answers to one request; OSError when it refuses."""
+    """Return the bodies of the kernel's answers to one request. Raise OSError if it refuses."""
     sock.send(struct.pack("IHHII", 16 + len(body), kind, NLM_F_REQUEST | flags, 1, 0) + body)
     answers: list[bytes] = []
     while True:
@@ -166,7 +166,7 @@ def name_namespace(place: Place) -> None:
 
 
 def prepare(count: int, bridges: int = 1, *, named: bool = False) -> list[Place]:
-    """The namespaces and bridges (172.17.42.1/16 and so on, one net for each), and the places: as in
+    """Return the namespaces and bridges (172.17.42.1/16 and so on, one net for each), and the places: as in
     floor.c."""
     wanted = count + 2048
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -199,7 +199,8 @@ def prepare(count: int, bridges: int = 1, *, named: bool = False) -> list[Place]
 
 
 def ready(places: list[Place]) -> int:
-    """How many containers can send their first packet now: their port forwards, and their own end runs."""
+    """Return how many containers can send their first packet now: their port forwards, and their own end
+    runs."""
     with open_netlink() as sock:
         ports = converse(sock, RTM_GETLINK, NLM_F_DUMP, link_body(family=socket.AF_BRIDGE))
     states = [
@@ -238,7 +239,7 @@ def _echo(number: int) -> bytes:
 
 
 def _answered(place: Place, number: int) -> bool:
-    """One ICMP echo from the container to its gateway, which has 100 ms to answer."""
+    """Return one ICMP echo from the container to its gateway, which has 100 ms to answer."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
         sock.settimeout(0.1)
         sock.sendto(_echo(number), (place.gateway, 0))
@@ -252,7 +253,7 @@ def _answered(place: Place, number: int) -> bool:
 
 
 def answered(places: list[Place]) -> int:
-    """How many containers' gateways answer the first packet. Above 250 containers with permanent
+    """Return how many containers' gateways answer the first packet. Above 250 containers with permanent
     neighbours."""
     permanent = len(places) > 250
     count = 0
@@ -282,7 +283,8 @@ def answered(places: list[Place]) -> int:
 
 
 def peak_kib() -> int:
-    """The most memory this process held so far; ru_maxrss would count the process it was forked from."""
+    """Return the most memory this process held so far; ru_maxrss would count the process it was forked
+    from."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
@@ -329,7 +331,7 @@ def cost(work: Callable[[], object]) -> dict[str, float]:
 
 
 def midmean(values: list[float]) -> float:
-    """The mean of the middle half: for waits that come in steps of a clock tick."""
+    """Return the mean of the middle half: for waits that come in steps of a clock tick."""
     quarter = len(values) // 4
     return statistics.mean(sorted(values)[quarter : len(values) - quarter])
 

@@ -34,7 +34,7 @@ def _stale(target: Path, source: Path) -> bool:
 
 
 def _run(*command: str | Path, cwd: Path = HERE, **environment: str) -> str:
-    """What it prints. MissingError where it fails."""
+    """Return what it prints. Raise MissingError if it fails."""
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, cwd=cwd)
     if done.returncode:
         raise MissingError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['it failed'])[-1]}")
@@ -51,12 +51,12 @@ def _compile(target: Path, sources: list[Path], *options: str) -> Path:
 
 
 def floor() -> Path:
-    """The yardstick: without it nothing can be compared."""
+    """Return the yardstick: without it nothing can be compared."""
     return _compile(FLOOR, [HERE / "floor.c"])
 
 
 def recorder() -> Path:
-    """The library that records and replays what the kernel answers."""
+    """Return the library that records and replays what the kernel answers."""
     return _compile(RECORDER, sorted((HERE / "recorder").iterdir()), "-shared", "-fPIC")
 
 
@@ -99,7 +99,7 @@ def vishvananda() -> Path:
 
 
 def peers_python() -> Path:
-    """The interpreter of the virtualenv that the peers have for themselves."""
+    """Return the interpreter of the virtualenv that the peers have for themselves."""
     ready = BIN / "venv" / "ready"
     if _stale(ready, HERE / "provide.py"):
         try:

@@ -61,7 +61,7 @@ class Recorder:
             self._library.replay_stop()
 
     def play(self, number: int, work: Work) -> None:
-        """Do it again without the kernel. RuntimeError where it asks the kernel for something else."""
+        """Do it again without the kernel. Raise RuntimeError if it asks the kernel for something else."""
         self._library.replay_play(number)
         try:
             work()
@@ -99,7 +99,8 @@ class Recorder:
 
 
 def count_calls(work: Work) -> Counter[str]:
-    """How many calls of Python functions ("call") and of C ones ("c_call"), without the benchmark's own."""
+    """Return how many calls of Python functions ("call") and of C ones ("c_call"), without the benchmark's
+    own."""
     counted: Counter[str] = Counter()
     own = {count_calls.__code__.co_filename, attach.__code__.co_filename}
 
@@ -116,7 +117,7 @@ def count_calls(work: Work) -> Counter[str]:
 
 
 def recorded(task: str, count: int, recorder: Recorder) -> list[Work]:
-    """The work that is on each tape: an attach each, or one of all."""
+    """Return the work that is on each tape: an attach each, or one of all."""
     places = prepare(count + WARM_UP)
     for place in places[:WARM_UP]:
         attach([place])
@@ -135,8 +136,8 @@ def measure(task: str, count: int) -> dict[str, object]:
     each = count // len(works)
 
     def quietest(passes: int, chill: int = 0) -> tuple[float, float]:
-        """The median over the recordings of the least that each took, less the least that was the library's
-        (what else the machine does can only add to either); and what of it is the kernel's."""
+        """Return the median over the recordings of the least that each took, less the least that was the
+        library's (what else the machine does can only add to either); and what of it is the kernel's."""
         plays = [
             [recorder.seconds(tape, work, chill) for tape, work in enumerate(works)] for _ in range(passes)
         ]

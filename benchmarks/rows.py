@@ -35,7 +35,7 @@ PEERS = [GO, IP_ONE_LINE, IP_USUAL, PYROUTE2_ONE_CALL, PYROUTE2_USUAL, *ENGINES]
 
 
 def as_it_was(contender: str) -> str:
-    """The name of the same contender from the tree before-house."""
+    """Return the name of the same contender from the tree before-house."""
     return contender.removesuffix(BEFORE) + BEFORE
 
 
@@ -225,7 +225,7 @@ def routes(count: int) -> Row:
 
 
 def replayed(task: str, count: int) -> Row:
-    """What netlinkpy's own part of an attach costs, by what it cost before (see replayed.py)."""
+    """Return what netlinkpy's own part of an attach costs, by what it cost before (see replayed.py)."""
     runs = [Run(name, task, count) for now in REPLAYED for name in (now, as_it_was(now))]
     one = task == "one"
 

@@ -57,7 +57,8 @@ def detach(places: list[Place]) -> None:
 
 
 def routes(count: int) -> dict[str, object]:
-    """The dump is of ten times as many as were added (by `ip`, untimed): it gets slower with their number."""
+    """Return the dump is of ten times as many as were added (by `ip`, untimed): it gets slower with their
+    number."""
     destinations = list(route_destinations(10 * count))
     with IPRoute() as host:
         bridge = host.link_lookup(ifname="br0")[0]

@@ -1,1 +1,2 @@
-"""rtnl: what rtnetlink keeps (links, addresses, routes ...), one file an object: its record and its verbs."""
+"""rtnl: the objects of rtnetlink (links, addresses, routes ...), one file for each: its record and its
+verbs."""

@@ -1,4 +1,4 @@
-"""Addresses: the IP addresses of links. Record `Address`, and the verbs to add, list and remove them."""
+"""Addresses: the IP addresses of links: the record `Address`, and its verbs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Address(KernelRecord):
-    """What the kernel tells of an address (RTM_NEWADDR).
+    """An address as the kernel reports it (RTM_NEWADDR).
 
     address: without its length; peer: the other end's on a point-to-point link, else empty; scope: 0 global,
     253 link, 254 host; valid and preferred: seconds left, None for ever; body: the message."""
@@ -61,7 +61,7 @@ class Address(KernelRecord):
 
     @property
     def tentative(self) -> bool:
-        """Whether duplicate address detection still runs (RFC 4862): nothing is sent from it yet."""
+        """True if duplicate address detection still runs (RFC 4862): the address is not used yet."""
         return bool(self.flags & IFA_F_TENTATIVE)
 
     @classmethod
@@ -107,8 +107,8 @@ class Addresses:
         return [Address.from_body(reply.body) for reply in replies]
 
     def find(self, address: str, *, dev: str | int | None = None) -> Address | None:
-        """Return an address ("10.0.0.1", or "10.0.0.1/16" where the length matters) of a link, or of any,
-        None if there is none."""
+        """Return an address ("10.0.0.1", or "10.0.0.1/16" if the length matters) of a link, or of any; None
+        if there is none."""
         packed, length = parse_prefix(address)
         stated = "/" in address
         for found in self.list(dev=dev, family=FAMILY_OF_LENGTH[len(packed)]):
@@ -135,9 +135,9 @@ class Addresses:
         """Add an address to a link ("172.17.42.1/16").
 
         broadcast: an address, or "+" for the highest of the net; nodad: IPv6 without duplicate address
-        detection, usable at once (RFC 4862); prefix_route: have the kernel add the route of the net; valid
-        and preferred: lifetimes in seconds, None for ever; metric: of the net's route; replace: change the
-        lifetimes and flags of one that is there, instead of EEXIST."""
+        detection, usable at once (RFC 4862); prefix_route: let the kernel add the route of the net; valid and
+        preferred: lifetimes in seconds, None for ever; metric: of the net's route; replace: change the
+        lifetimes and flags of an existing one, instead of EEXIST."""
         values = self._values(address, dev, peer)
         packed, family = values["local"], values["ifa_family"]
         values["ifa_scope"] = check_number(scope, 0, 255, "scope")
@@ -176,7 +176,7 @@ class Addresses:
         return self._many(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, "add", addresses, **columns)
 
     def replace_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
-        """As add_many(), changing those that are there."""
+        """As add_many(), but change existing ones."""
         return self._many(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, "replace", addresses, **columns)
 
     def delete_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:

@@ -3,7 +3,7 @@ speed.
 
 A column is one value for all rows (an int, a str), or a value for each: any one-dimensional object of the
 buffer protocol (array, memoryview, a numpy array) whose items are numbers, or bytes of packed addresses; or
-an iterable of ints or of strs. A batch is no transaction: rows after a refused one are done all the same."""
+an iterable of ints or of strs. A batch is no transaction: rows after a refused one are still done."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class RowError(Record):
 
 
 class BulkError(NetlinkError):
-    """Some rows were refused; the others are done. `failures` has a RowError for each of them, ascending."""
+    """Some rows were refused; the others are done. failures: a RowError for each refused row, ascending."""
 
     failures: tuple[RowError, ...] = ()
 
 
 class Column:
-    """Values of one width, ready to be stamped: packed bytes and the distance from one row's to the next (0:
-    one for all).
+    """Values of one width, ready to be stamped: packed bytes, and the distance from one row's value to the
+    next (0: one for all).
 
-    swap: they are numbers in the host's order that the wire wants in network order."""
+    swap: the values are numbers in the host's order and go into the message in network order."""
 
     __slots__ = ("data", "name", "rows", "stride", "swap", "width")
 
@@ -63,7 +63,7 @@ class Column:
         self.width = width
         self.data = data
         self.stride = stride
-        self.rows = rows  # None: as many as there are
+        self.rows = rows  # None: any number
         self.swap = swap
 
 
@@ -87,13 +87,15 @@ def numbers(name: str, values: Any, width: int) -> Column:
 
 
 def addresses(name: str, values: Any, width: int) -> Column:
-    """Return a column of IP addresses of `width` bytes: text; or packed in network order (a buffer of bytes);
-    or IPv4 ones as numbers in the host's order (a buffer of four-byte items)."""
+    """Return a column of IP addresses of `width` bytes. values: text; or packed in network order (a buffer of
+    bytes); or IPv4 ones as numbers in the host's order (a buffer of four-byte items). Raise ValueError or
+    TypeError if they do not fit."""
     return _packed(name, values, width, parse_ip, format_ip)
 
 
 def macs(name: str, values: Any) -> Column:
-    """Return a column of hardware addresses: text, or packed (a buffer of bytes)."""
+    """Return a column of hardware addresses. values: text, or packed (a buffer of bytes). Raise ValueError or
+    TypeError if they do not fit."""
     return _packed(name, values, 6, parse_mac, format_mac)
 
 
@@ -152,11 +154,10 @@ def send(
     verb: str,
     on_error: str,
 ) -> list[RowError]:
-    """Send one message for each row: `values` with each column's value in the Slot that bears the column's
-    name.
+    """Send one message for each row: `values` with each column's value in the Slot of the column's name.
 
     Return the refused rows (on_error="continue"), or raise BulkError for them (on_error="raise").
-    Raise OverrunError or DeadlineError if from some row on the outcome is not known."""
+    Raise OverrunError or DeadlineError if the outcome is not known from some row on."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     rows = count_rows(columns)
@@ -190,5 +191,5 @@ def send(
 
 
 def slot(column: Column) -> Slot:
-    """Return the place of a column's values in a message."""
+    """Return the slot of a column's values."""
     return Slot(column.name, column.width)

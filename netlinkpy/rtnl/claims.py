@@ -1,7 +1,7 @@
-"""The names by which a link claims an address: `ip:BRIDGE-IFINDEX:ADDRESS`, an alternative name of its own.
+"""Claims: the alternative names by which a link claims an address, `ip:BRIDGE-IFINDEX:ADDRESS`.
 
-Link names are unique in the kernel, so an address on a bridge is taken exactly when a link bears its name;
-see wiring/recipe.py."""
+Link names are unique in the kernel, so an address on a bridge is taken exactly while a link has its name; see
+wiring/recipe.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .values import format_ip
 
 
 def claim_name(bridge_index: int, packed: bytes) -> str:
-    """Return the name that says that an address (4 or 16 bytes) on a bridge is taken."""
+    """Return the name that claims an address (4 or 16 bytes) on a bridge."""
     return f"ip:{bridge_index}:{format_ip(packed)}"
 
 

@@ -1,4 +1,4 @@
-"""Forwarding entries of bridges: which port a hardware address is behind. Record `ForwardingEntry`, and its
+"""Forwarding entries of bridges: which port a hardware address is behind: `ForwardingEntry`, and its
 verbs."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STATES = {
 
 
 class ForwardingEntry(KernelRecord):
-    """What the kernel tells of a forwarding entry (RTM_NEWNEIGH of family AF_BRIDGE).
+    """A forwarding entry as the kernel reports it (RTM_NEWNEIGH of family AF_BRIDGE).
 
     index: the port; bridge: the bridge's index, None for an entry of the port's own; state: NUD_ bits
     (permanent: an address of the bridge itself); body: the message."""
@@ -107,7 +107,7 @@ class ForwardingEntries:
     def replace_many(
         self, macs: Any, *, dev: Any, state: str = "static", on_error: str = "raise"
     ) -> builtins.list[RowError]:
-        """As add_many(), changing those that are known."""
+        """As add_many(), but change existing ones."""
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, "replace", macs, dev, state, on_error)
 
     def delete_many(self, macs: Any, *, dev: Any, on_error: str = "raise") -> builtins.list[RowError]:

@@ -1,4 +1,4 @@
-"""KernelRecord: the form of all records of what the kernel tells: values as fields, then the message."""
+"""KernelRecord: the form of all records of the kernel's messages: values as fields, then the message."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _last: tuple[bytes, dict[Any, Any]] = (
 
 
 class KernelRecord(Record):
-    """A message of the kernel's. Its last field is `body`, the message without nlmsghdr."""
+    """A message from the kernel. Its last field is `body`, the message without nlmsghdr."""
 
     if TYPE_CHECKING:
         _message: ClassVar[Message]
 
     @property
     def attributes(self) -> dict[Any, Any]:
-        """The whole message by the kernel's names, unknown attributes by number: to be read, not changed."""
+        """The whole message by the kernel's names, unknown attributes by number: to read, not to change."""
         global _last
         body = _body(self)
         known, values = _last

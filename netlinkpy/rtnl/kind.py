@@ -1,4 +1,4 @@
-"""The options of a kind of link, checked and turned into what its message holds (IFLA_INFO_DATA)."""
+"""The options of a kind of link: check them, and turn them into attributes (IFLA_INFO_DATA)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def has_parent(name: str) -> bool:
 
 def read_options(rt: RTNetlink, name: str, given: dict[str, Any]) -> Values:
     """Return the attributes of options by name. Raise TypeError if the kind has no such option, ValueError or
-    TypeError if a value cannot be, NetlinkError (ENODEV) if it names a link that is not there."""
+    TypeError if a value is invalid, NetlinkError (ENODEV) if it names a link that does not exist."""
     kind = find(name)
     if kind is None:
         if given:
@@ -48,9 +48,10 @@ def read_options(rt: RTNetlink, name: str, given: dict[str, Any]) -> Values:
     values: Values = {}
     for word, value in given.items():
         option = kind.option(word)
-        if option is None or option.told or option.name == "peer":
-            why = "is told by the kernel, it cannot be set" if option else "is none of its options"
-            raise TypeError(f"a {name} has no option {word!r}: it {why}")
+        if option is None or option.name == "peer":
+            raise TypeError(f"a {name} has no option {word!r}")
+        if option.told:
+            raise TypeError(f"a {name}'s {word} is told by the kernel, it cannot be set")
         if value is None:
             continue
         if option.bits:

@@ -1,4 +1,4 @@
-"""Link and Peer: the records of network interfaces, and how they are read from the kernel's messages."""
+"""Link and Peer: the records of network interfaces, read from the kernel's messages."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _KIND_ROOM = 32  # no kind of the kernel has a longer name
 
 
 class Link(KernelRecord):
-    """What the kernel tells of an interface (RTM_NEWLINK).
+    """An interface as the kernel reports it (RTM_NEWLINK).
 
     kind: "veth", "bridge" ..., empty for hardware and lo; address, broadcast: hardware addresses; master: the
-    index of its bridge, None without; link: that of the link it belongs to (IFLA_LINK: a vlan's parent, a
-    veth's other end), None without; link_nsid: the id of the namespace that link is in, None where it is this
-    one; mtu and the rest: as `ip -d link` shows; body: the message."""
+    index of its bridge, None if it has none; link: the index of the link it belongs to (IFLA_LINK: a vlan's
+    parent, a veth's peer), None if there is none; link_nsid: the id of the namespace that `link` is in, None
+    if it is this one; mtu and the rest: as `ip -d link` shows; body: the message."""
 
     index: int
     name: str
@@ -59,12 +59,12 @@ class Link(KernelRecord):
 
     @property
     def up(self) -> bool:
-        """Whether it is administratively up (IFF_UP)."""
+        """True if it is administratively up (IFF_UP)."""
         return bool(self.flags & IFF_UP)
 
     @property
     def peer(self) -> int | None:
-        """The index of the other end, of a kind that comes in pairs (veth); else None."""
+        """The index of its peer if its kind comes in pairs (veth), else None."""
         return self.link if _is_paired(self.kind) else None
 
     @property
@@ -79,18 +79,18 @@ class Link(KernelRecord):
 
     @property
     def alias(self) -> str:
-        """What somebody noted of it (`ip link set alias`)."""
+        """Its alias, a free text (`ip link set alias`)."""
         return str(self.attributes.get("ifalias", ""))
 
     @property
     def data(self) -> dict[Any, Any]:
-        """What its kind tells of it, by the kernel's names (a bridge: stp_state, ageing_time ...)."""
+        """The attributes of its kind by the kernel's names (a bridge: stp_state, ageing_time ...)."""
         found: dict[Any, Any] = self.attributes.get("linkinfo", {}).get("data", {})
         return found
 
     @property
     def port(self) -> dict[Any, Any]:
-        """What its master's kind tells of it (a port of a bridge: state, cost ...)."""
+        """The attributes of its master's kind (a port of a bridge: state, cost ...)."""
         found: dict[Any, Any] = self.attributes.get("linkinfo", {}).get("slave_data", {})
         return found
 
@@ -104,8 +104,8 @@ class Link(KernelRecord):
 
 
 class Peer(Record):
-    """The other end of a veth that links.add() is to make: name, the namespace it is born in (None: the
-    same), hardware address, MTU, index.
+    """The peer of a veth that links.add() makes: name, the namespace it is born in (None: the same), hardware
+    address, MTU, index.
 
     It is born down and without a master: the kernel refuses the one and ignores the other. Bring it up in its
     namespace."""
@@ -128,7 +128,7 @@ def columns() -> Plan:
 
 
 def plan() -> Plan:
-    """Return what a Link is read from."""
+    """Return the plan by which read() reads links."""
     if "records" not in _plans:
         lengths = {
             "address_length": Field("address", 2, "H", length=True),

@@ -1,4 +1,4 @@
-"""The verbs of links: `rt.links`."""
+"""Links: the verbs of links, `rt.links`."""
 
 from __future__ import annotations
 
@@ -104,10 +104,11 @@ class Links:
         units (bridge: ageing_time=30000 hundredths of a second, mcast_snooping=False ...); link: the parent
         of a kind that stands on another link, by name or index; peer: a veth's. address: hardware address;
         mtu: bytes; master: a bridge by name or index. Alias and alternative names, which the kernel ignores
-        in a create, are set in messages of their own; when they are refused the link is removed again.
+        in a create, are set in messages of their own; if they are refused the link is removed again.
 
-        NetlinkError: EEXIST the name, the peer's name or the index is taken; EADDRNOTAVAIL a multicast or
-        zero address ..."""
+        Raise TypeError if the kind does not take what is given or lacks what it needs, NetlinkError if the
+        name, the peer's name or the index is taken (EEXIST), for a multicast or zero address (EADDRNOTAVAIL),
+        and whatever else the kernel refuses."""
         values: LinkValues = {
             "ifi_index": 0 if index is None else check_number(index, 1, 0x7FFFFFFF, "index")
         }
@@ -134,7 +135,7 @@ class Links:
             if peer is not None:
                 data["peer"], opened = _peer_data(peer)
                 if data["peer"]["ifi_index"] and index is None:
-                    raise ValueError("the kernel heeds an index of the peer only beside one of its own")
+                    raise ValueError("the kernel honours the peer's index only together with the link's own")
             values["linkinfo"] = {"kind": kind, **({"data": data} if data else {})}
             made = self._create(values, f"add link {name}")
         finally:
@@ -153,8 +154,8 @@ class Links:
         return self.get(made.index)
 
     def _create(self, values: LinkValues, verb: str) -> Link:
-        """The create; the echo (since 6.2) is the link before its master is applied, so that is looked up
-        again."""
+        """Create a link and return it. The echo (since 6.2) shows the link before its master is applied, so
+        with a master it is looked up again."""
         flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO
         try:
             echo = self._socket.request(LINK, RTM_NEWLINK, flags, values, verb=verb)
@@ -167,7 +168,7 @@ class Links:
         return self.get(echo[0]["ifi_index"] if echo else values["ifname"])
 
     def _taken(self, values: LinkValues) -> str:
-        """What EEXIST, which has no text, means: ask who holds the name."""
+        """Return what EEXIST, which has no text, means: ask who holds the name."""
         wanted = [values["ifname"]]
         peer = (values["linkinfo"].get("data") or {}).get("peer", {})
         if "net_ns_fd" not in peer and "ifname" in peer:
@@ -199,7 +200,7 @@ class Links:
     ) -> None:
         """Change a link; what is None stays. master: 0 takes it out of its bridge; netns moves it (about 20
         ms: better create it where it belongs); addrgenmode: IN6_ADDR_GEN_MODE_ of linux/if_link.h; options:
-        those of its kind, as in add(): where kind does not say it, the kernel is asked."""
+        those of its kind, as in add(); kind: None: ask the kernel for it."""
         verb = f"set link {dev}"
         named: LinkValues = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
         values: LinkValues = {**named}
@@ -254,8 +255,8 @@ class Links:
 
 
 def _named(dev: str | int) -> LinkValues:
-    """Return what names a link in a message: its index, its name, or (longer than a name can be) an
-    alternative name."""
+    """Return what selects a link in a message: its index, its name, or, if it is longer than a name may be,
+    its alternative name."""
     if isinstance(dev, int):
         return {"ifi_index": check_number(dev, 1, 0x7FFFFFFF, "an interface index")}
     check_altname(dev)
@@ -276,7 +277,7 @@ def _settings(address: str | None, mtu: int | None, group: int | None, txqueuele
 
 
 def _peer_data(peer: Peer | str) -> tuple[LinkValues, Netns | None]:
-    """Return the message of a veth's other end, and the namespace to be closed once it is sent."""
+    """Return the message of a veth's peer, and the namespace to close after it is sent."""
     peer = Peer(peer) if isinstance(peer, str) else peer
     if not isinstance(peer, Peer):
         raise TypeError(f"a peer is a Peer or a name, not {peer!r}")

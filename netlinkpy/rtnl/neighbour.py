@@ -1,4 +1,4 @@
-"""Neighbours: which hardware address an IP address has (ARP, NDP). Record `Neighbour`, and its verbs."""
+"""Neighbours: which hardware address an IP address has (ARP, NDP): the record `Neighbour`, and its verbs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class Neighbour(KernelRecord):
-    """What the kernel tells of a neighbour (RTM_NEWNEIGH).
+    """A neighbour as the kernel reports it (RTM_NEWNEIGH).
 
-    address: the IP address; mac: empty while it is not known; state: NUD_ bits of linux/neighbour.h; body:
-    the message."""
+    address: the IP address; mac: empty until it is known; state: NUD_ bits of linux/neighbour.h; body: the
+    message."""
 
     index: int
     family: int
@@ -76,7 +76,7 @@ class Neighbours:
         return [Neighbour.from_body(reply.body) for reply in replies]
 
     def find(self, address: str, *, dev: str | int) -> Neighbour | None:
-        """Return what is known of an IP address on a link, None if nothing is (Linux 5.0 and later)."""
+        """Return the neighbour of an IP address on a link, None if it is not known (Linux 5.0 and later)."""
         values = self._values(address, dev)
         try:
             body = self._socket.get_body(NEIGHBOUR, RTM_GETNEIGH, values, verb=f"find neighbour {address}")
@@ -112,7 +112,7 @@ class Neighbours:
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, "add", addresses, **columns)
 
     def replace_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
-        """As add_many(), changing those that are known."""
+        """As add_many(), but change existing ones."""
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, "replace", addresses, **columns)
 
     def delete_many(self, addresses: Any, *, dev: Any, **columns: Any) -> builtins.list[RowError]:

@@ -1,4 +1,4 @@
-"""RTNetlink: one rtnetlink socket in one namespace, and the objects that can be reached through it."""
+"""RTNetlink: an rtnetlink socket in one namespace, and the objects that it reaches."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ class RTNetlink(Closing):
     netns: None is the caller's; a str a name in /run/netns, or a path; an int a process id; or a Netns. The
     calling thread never leaves its own namespace. timeout: seconds for each request.
 
-    Every verb raises NetlinkError (an OSError) where the kernel refuses, ValueError or TypeError for an
-    argument that cannot be (then nothing was sent), DeadlineError when no answer came. Close it, or use
-    `with`."""
+    Every verb raises NetlinkError (an OSError) if the kernel refuses, ValueError or TypeError for an invalid
+    argument (then nothing was sent), DeadlineError if no answer came in time. Close it, or use `with`."""
 
     links: Links
     addresses: Addresses

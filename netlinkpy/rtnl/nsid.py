@@ -1,5 +1,5 @@
-"""Namespace ids: the numbers by which one network namespace speaks of another (the peer of a veth is in
-namespace n)."""
+"""Namespace ids: the numbers by which one network namespace refers to another (a veth's peer is in namespace
+n)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Route and Nexthop: the records of routes, and how they are read from the kernel's messages."""
+"""Route and Nexthop: the records of routes, read from the kernel's messages."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TYPES = (
 
 
 class Nexthop(Record):
-    """One way of a multipath route: gateway and/or interface; weight from 1 to 256; onlink: the gateway is
-    taken to be on the link though no address there covers it."""
+    """One way of a multipath route: gateway and/or interface; weight from 1 to 256; onlink: treat the gateway
+    as on the link although no address there covers it."""
 
     gateway: str | None = None
     dev: str | int | None = None
@@ -44,10 +44,10 @@ class Nexthop(Record):
 
 
 class Route(KernelRecord):
-    """What the kernel tells of a route (RTM_NEWROUTE).
+    """A route as the kernel reports it (RTM_NEWROUTE).
 
-    destination: "10.0.0.0/8" or "default"; gateway and source: empty without; index: of the interface it
-    leaves by, None for blackholes and multipath routes; type: as `ip route` names it; scope, protocol:
+    destination: "10.0.0.0/8" or "default"; gateway and source: empty if it has none; index: of the interface
+    it leaves by, None for blackholes and multipath routes; type: as `ip route` names it; scope, protocol:
     RT_SCOPE_ and RTPROT_ numbers; body: the message."""
 
     family: int
@@ -109,7 +109,7 @@ _OIF, _GATEWAY, _SOURCE, _VIA = (1 << bit for bit in (6, 9, 10, 12))
 
 
 def plan(family: int) -> Plan:
-    """Return what the routes of one family are read from."""
+    """Return the plan by which read() reads the routes of one family."""
     known = _record_plans.get(family)
     if known is None:
         width = packed_width(family)

@@ -1,4 +1,4 @@
-"""The verbs of routes, one at a time and in bulk: `rt.routes`."""
+"""Routes: the verbs of routes, one at a time and in bulk, `rt.routes`."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Routes:
         return routes if table is None else [route for route in routes if route.table == _table(table)]
 
     def find(self, destination: str, *, table: str | int = "main", family: int = 0) -> Route | None:
-        """Return the route to a destination ("10.0.0.0/8", "default": IPv4's unless family says so), that of
-        the lowest metric, None if there is none. It reads the whole table."""
+        """Return the route to a destination ("10.0.0.0/8"; "default": IPv4's unless family says otherwise)
+        with the lowest metric, None if there is none. It reads the whole table."""
         if destination == "default":
             family = family or AF_INET
         else:
@@ -92,12 +92,13 @@ class Routes:
         """Add a route: destination "10.0.0.0/8" or "default" (the family is then the gateway's or source's,
         else IPv4).
 
-        gateway: an address, of the other family too where the kernel knows RTA_VIA; dev: interface; metric:
-        the smaller wins; scope: RT_SCOPE_ number, by default as `ip route` chooses; protocol: RTPROT_ number;
+        gateway: an address, also of the other family if the kernel knows RTA_VIA; dev: interface; metric: the
+        smallest wins; scope: RT_SCOPE_ number, by default as `ip route` chooses; protocol: RTPROT_ number;
         source: preferred source address; onlink: see Nexthop; mtu: bytes; nexthops: several ways instead of
-        gateway and dev; replace: instead of EEXIST.
+        gateway and dev; replace: replace an existing route, instead of EEXIST.
 
-        NetlinkError: EEXIST it is there; ENETUNREACH no address covers the gateway ..."""
+        Raise NetlinkError if it exists (EEXIST), no address covers the gateway (ENETUNREACH), or the kernel
+        refuses for another reason."""
         values = self._values(destination, gateway, dev, metric, table, type, scope, source)
         values["rtm_protocol"] = check_number(protocol, 0, 255, "protocol")
         if onlink:
@@ -125,7 +126,7 @@ class Routes:
         table: str | int = "main",
         type: str = "unicast",
     ) -> None:
-        """Remove the route to a destination; what is given besides must match. Raise NetlinkError (ESRCH) if
+        """Remove the route to a destination; what else is given must match. Raise NetlinkError (ESRCH) if
         there is none."""
         values = self._values(destination, gateway, dev, metric, table, type, RT_SCOPE_NOWHERE, None)
         self._socket.request(ROUTE, RTM_DELROUTE, 0, values, verb=f"delete route {destination}")
@@ -135,19 +136,19 @@ class Routes:
 
         destinations; prefix_length (default: whole addresses); gateway; dev (an index for each row, or one
         name or index for all); metric. One value for all: table, type, scope, protocol, family (AF_INET),
-        on_error. What they mean: add().
+        on_error. See add() for their meaning.
 
-        on_error="raise": BulkError, whose `failures` are the refused rows, once all rows were sent;
-        "continue": the refused rows are returned. A batch is no transaction: the other rows are in either
-        way."""
+        on_error="raise": after all rows were sent, raise BulkError, whose `failures` are the refused rows;
+        "continue": return the refused rows. A batch is no transaction: the other rows are added in either
+        case."""
         return self._many(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "add", destinations, **columns)
 
     def replace_many(self, destinations: Any, **columns: Any) -> builtins.list[RowError]:
-        """As add_many(), replacing routes that are there."""
+        """As add_many(), but replace existing ones."""
         return self._many(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "replace", destinations, **columns)
 
     def delete_many(self, destinations: Any, **columns: Any) -> builtins.list[RowError]:
-        """Remove many routes; columns as in add_many(): what is given besides the destination must match."""
+        """Remove many routes; columns as in add_many(). What is given besides the destination must match."""
         return self._many(RTM_DELROUTE, 0, "delete", destinations, **columns)
 
     def _many(
@@ -218,7 +219,7 @@ class Routes:
         try:
             self._socket.gather(ROUTE, RTM_GETROUTE, values, gathered, verb="list routes")
         except NetlinkError as error:
-            if error.errno != errno.ENOENT:  # the kernel makes a table with its first route: it has none
+            if error.errno != errno.ENOENT:  # a table exists from its first route on
                 raise
         return gathered
 
@@ -281,8 +282,8 @@ class Routes:
 
 
 def _via(gateway: bytes, family: int) -> RouteValues:
-    """A gateway of the route's own family is RTA_GATEWAY, one of another is RTA_VIA (struct rtvia: u16
-    family, address)."""
+    """Return the attribute of a gateway: RTA_GATEWAY if it is of the route's family, else RTA_VIA (struct
+    rtvia: u16 family, address)."""
     other = FAMILY_OF_LENGTH[len(gateway)]
     if other == family:
         return {"gateway": gateway}
@@ -296,7 +297,7 @@ def _type(name: str) -> int:
 
 
 def _scope(kind: int, gateway: bytes | None) -> int:
-    """Return the scope that `ip route` chooses where none is given."""
+    """Return the scope that `ip route` chooses if none is given."""
     if kind == RTN_LOCAL:
         return RT_SCOPE_HOST
     if kind == RTN_UNICAST and gateway is None:

@@ -1,4 +1,4 @@
-"""Addresses, prefixes and names as people write them, turned into what messages hold and back."""
+"""Values: addresses, prefixes and names as people write them, to the bytes of messages and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BITS = {AF_INET: 32, AF_INET6: 128}
 
 
 def packed_width(family: int) -> int:
-    """Return how many bytes an address of a family has. Raise ValueError if it has no IP addresses."""
+    """Return the size of a family's addresses in bytes. Raise ValueError if it has no IP addresses."""
     if family not in BITS:
         raise ValueError(f"{family!r} is no family of IP addresses: AF_INET or AF_INET6")
     return BITS[family] // 8
@@ -32,8 +32,8 @@ def parse_ip(text: str) -> bytes:
 
 
 def parse_prefix(text: str) -> tuple[bytes, int]:
-    """Return the address bytes and the prefix length of "172.17.0.0/16"; without a slash the whole length.
-    Raise ValueError if it is none."""
+    """Return the address bytes and the prefix length of "172.17.0.0/16"; without a slash the length of an
+    address. Raise ValueError if the text is no prefix."""
     if not isinstance(text, str):
         _check_text(text, "an IP address")
     address, slash, length = text.partition("/")
@@ -53,7 +53,7 @@ def format_ip(packed: bytes) -> str:
 
 
 def network(packed: bytes, length: int) -> bytes:
-    """Return the address with all bits behind the prefix cleared."""
+    """Return the address with all bits beyond the prefix cleared."""
     spare = len(packed) * 8 - length
     return (int.from_bytes(packed, "big") >> spare << spare).to_bytes(len(packed), "big")
 
@@ -67,7 +67,7 @@ def parse_mac(text: str) -> bytes:
 
 
 def parse_lladdr(text: str) -> bytes:
-    """As parse_mac(), of whatever length a kind of hardware has."""
+    """As parse_mac(), for an address of any length."""
     _check_text(text, "a hardware address")
     if len(text) == 17 and text[2::3] == ":::::":  # as nearly all are
         digits = text.replace(":", "")
@@ -85,20 +85,21 @@ def format_mac(packed: bytes) -> str:
 
 
 def check_ifname(name: str) -> str:
-    """Return the name if a link may bear it (dev_valid_name() of the kernel). Raise ValueError, which says
-    what is wrong with it."""
+    """Return the name if a link may have it (dev_valid_name() of the kernel). Raise ValueError, which says
+    what is wrong, if not."""
     if type(name) is str and name.isalnum() and name.isascii() and len(name) < IFNAMSIZ:
         return name  # as nearly all are
     return _check_name(name, IFNAMSIZ)
 
 
 def check_altname(name: str) -> str:
-    """As check_ifname(), for an alternative name: up to 127 bytes, colons too."""
+    """As check_ifname(), for an alternative name: up to 127 bytes, colons allowed."""
     return _check_name(name, ALTIFNAMSIZ, colon=True)
 
 
 def fits_name(packed: bytes, size: int) -> bool:
-    """Return whether bytes can be a name: so many with a NUL behind, and none that no name may have."""
+    """Return whether bytes can be a name: at most `size` with the NUL that ends it, and none that a name may
+    not have."""
     return 0 < len(packed) < size and _NOT_IN_NAMES.isdisjoint(packed)
 
 
@@ -125,8 +126,8 @@ def _check_text(value: str, what: str) -> None:
 
 
 def check_lifetimes(valid: int, preferred: int) -> dict[str, int]:
-    """Return the lifetimes of an address (seconds) as its message holds them. Raise ValueError where they
-    cannot be."""
+    """Return the lifetimes of an address (seconds) as its message holds them. Raise ValueError if they are
+    invalid."""
     if not valid:
         raise ValueError("valid_lft is zero")
     if preferred > valid:
@@ -135,8 +136,8 @@ def check_lifetimes(valid: int, preferred: int) -> dict[str, int]:
 
 
 def check_number(value: int, low: int, high: int, what: str) -> int:
-    """Return the number if it is whole and within bounds. Raise ValueError or TypeError, which says which
-    number is meant."""
+    """Return the number if it is whole and within bounds. Raise ValueError or TypeError, which names `what`,
+    if not."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} is a number, not {value!r}")
     if not low <= value <= high:

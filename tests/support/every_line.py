@@ -91,7 +91,7 @@ def is_bare_try(file: str, number: int) -> bool:
 
 
 def possessions() -> set[str]:
-    """The descriptors and the threads of this process."""
+    """Return the descriptors and the threads of this process."""
     found = {f"thread {number}" for number in os.listdir("/proc/self/task")}
     for number in os.listdir("/proc/self/fd"):
         try:
@@ -102,7 +102,7 @@ def possessions() -> set[str]:
 
 
 def settled() -> set[str]:
-    """The same, once no thread is ending any more."""
+    """Return the same, once no thread is ending any more."""
     gc.collect()
     gc.freeze()  # what is there now need not be looked at each time
     before, now = set[str](), possessions()
@@ -113,8 +113,8 @@ def settled() -> set[str]:
 
 
 def state(places: list[Namespace]) -> dict[str, Any]:
-    """The named namespaces, the packet filter's tables, and the links, addresses, routes ... of the caller's
-    namespace and of these."""
+    """Return the named namespaces, the packet filter's tables, and the links, addresses, routes ... of the
+    caller's namespace and of these."""
     with open("/proc/self/mountinfo") as file:
         mounts = sorted(line.split()[4] for line in file if "/run/netns/" in line)
     names = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
@@ -126,7 +126,7 @@ def state(places: list[Namespace]) -> dict[str, Any]:
 
 
 def _filter() -> list[str]:
-    """The tables of the packet filter, without the numbers that the kernel gives anew."""
+    """Return the tables of the packet filter, without the numbers that the kernel gives anew."""
     told: list[str] = []
     with Nftables() as nft:
         for table in nft.tables():
@@ -140,7 +140,7 @@ def _filter() -> list[str]:
 
 
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """What is another, in words."""
+    """Return what is another, in words."""
     told = []
     for name, was in before.items():
         if now[name] != was:
@@ -151,7 +151,7 @@ def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def eventually_same(before: Any, look: Callable[[], Any]) -> Any:
-    """What there is, as soon as it is the same as before, or in the end."""
+    """Return what there is, as soon as it is the same as before, or in the end."""
     deadline = time.monotonic() + PATIENCE
     while (now := look()) != before and time.monotonic() < deadline:
         time.sleep(0.01)

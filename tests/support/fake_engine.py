@@ -57,13 +57,14 @@ def _target(connection: socket.socket) -> str:
 
 
 def plain(status: int, document: Any) -> bytes:
-    """A whole answer with the length of its body told."""
+    """Return a whole answer with the length of its body told."""
     body = json.dumps(document).encode()
     return b"HTTP/1.1 %d Told\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
 
 
 def chunked(status: int, document: Any, size: int) -> bytes:
-    """A whole answer in chunks of so many bytes, with an extension and a trailer, which may be there."""
+    """Return a whole answer in chunks of so many bytes, with an extension and a trailer, which may be
+    there."""
     body = json.dumps(document).encode()
     parts = [body[start : start + size] for start in range(0, len(body), size)]
     chunks = b"".join(b"%X;a=b\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -71,7 +72,7 @@ def chunked(status: int, document: Any, size: int) -> bytes:
 
 
 def to_the_end(status: int, document: Any) -> bytes:
-    """A whole answer that ends with the connection."""
+    """Return a whole answer that ends with the connection."""
     return b"HTTP/1.0 %d Told\r\nServer: old\r\n\r\n%s" % (status, json.dumps(document).encode())
 
 

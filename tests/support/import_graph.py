@@ -88,7 +88,7 @@ class _Reader:
         return name in ("__import__", "import_module") and self.name != FETCHES_PLACES
 
     def _by_text(self, call: ast.Call) -> Iterator[str]:
-        """Every module that `__import__(f"{__package__}.{name}")` may mean."""
+        """Yield every module that `__import__(f"{__package__}.{name}")` may mean."""
         text = ""
         assert isinstance(call.args[0], ast.JoinedStr), (
             f"{self.path}:{call.lineno}: cannot tell what is imported"
@@ -112,8 +112,8 @@ class _Reader:
         )
 
     def _places(self, tree: ast.Module) -> Iterator[Import]:
-        """What a module's _PLACES lead to: names, each with its module in the package ("": is one itself),
-        or with (module, class)."""
+        """Yield what a module's _PLACES lead to: names, each with its module in the package ("": is one
+        itself), or with (module, class)."""
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if not any(isinstance(target, ast.Name) and target.id == "_PLACES" for target in targets):

@@ -70,7 +70,7 @@ def isolate() -> str:
     """Move this process, while it has one thread, away from the machine's network and mounts; return how.
 
     As root directly; as an ordinary user, or a root without capabilities, by a user namespace. Raises OSError
-    where neither works.
+    if neither works.
     """
     uid, gid = os.geteuid(), os.getegid()
     how = "as root"
@@ -226,7 +226,7 @@ def entered(namespace: Namespace) -> Iterator[None]:
 
 
 def inside(namespace: Namespace, function: Callable[[], T], seconds: float = 30.0) -> T:
-    """What function() returns (it must pickle) when a forked child runs it inside the namespace.
+    """Return what function() returns (it must pickle) when a forked child runs it inside the namespace.
 
     Its exception is raised here, with the child's traceback as a note. TimeoutError after that many seconds;
     the child is dead then.
@@ -286,7 +286,7 @@ TIMESPEC = struct.Struct("@ll")
 
 
 def checksum(data: bytes) -> int:
-    """The internet checksum (RFC 1071) of an even number of bytes."""
+    """Return the internet checksum (RFC 1071) of an even number of bytes."""
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -294,12 +294,14 @@ def checksum(data: bytes) -> int:
 
 
 def ping(namespace: Namespace, target: str, deadline_ms: float = 100.0) -> float | None:
-    """One ICMP echo (v4 or v6) from inside the namespace: the round trip in ms, None without an answer."""
+    """Return one ICMP echo (v4 or v6) from inside the namespace: the round trip in ms, None without an
+    answer."""
     return ping_all([(namespace, target)], deadline_ms)[0]
 
 
 def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0) -> list[float | None]:
-    """One ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the pairs' order.
+    """Return one ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the pairs'
+    order.
 
     None stands for no answer within the deadline, counted for each from its own sending to its arrival by the
     kernel's clock, so that a machine under load does not spoil it; and for a kernel that would not send (no
@@ -335,7 +337,7 @@ def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0)
 
 
 def _identity(row: int) -> tuple[int, int]:
-    """The identifier and the sequence number of a row's echo."""
+    """Return the identifier and the sequence number of a row's echo."""
     return os.getpid() & 0xFFFF, row & 0xFFFF
 
 

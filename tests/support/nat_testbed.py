@@ -54,7 +54,7 @@ class Testbed:
             self.host.addresses.add(gateway, dev=name, nodad=":" in gateway)
 
     def container(self, bridge: str, *addresses: str) -> Container:
-        """A container that is connected to a bridge."""
+        """Return a container that is connected to a bridge."""
         (made,) = self._make(1)
         nl.attach(nl.Endpoint(netns=made.pid, bridge=bridge, addresses=addresses))
         return made
@@ -67,7 +67,7 @@ class Testbed:
 
 
 def listen(where: Namespace, kind: int, address: str, port: int) -> socket.socket:
-    """A TCP or UDP socket of a namespace that waits at an address ("" any) and port."""
+    """Return a TCP or UDP socket of a namespace that waits at an address ("" any) and port."""
     with entered(where):
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
     sock.settimeout(PATIENCE)
@@ -82,8 +82,8 @@ def listen(where: Namespace, kind: int, address: str, port: int) -> socket.socke
 def source_seen(
     where: Namespace, target: tuple[str, int], listener: socket.socket, *, source: str = ""
 ) -> str | None:
-    """The source address that a listener sees of somebody in a namespace who talks to a target and gets his
-    answer; None where one of them hears nothing. Both are sockets of ours, so nobody else need run."""
+    """Return the source address that a listener sees of somebody in a namespace who talks to a target and
+    gets his answer; None if one of them hears nothing. Both are sockets of ours, so nobody else need run."""
     kind = listener.type
     with entered(where):
         sock = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET, kind)
@@ -119,7 +119,7 @@ def passes(where: Namespace, target: tuple[str, int], listener: socket.socket) -
 def connect_time(
     where: Namespace, target: tuple[str, int], listener: socket.socket, count: int = 300
 ) -> float:
-    """The median time that a TCP connection takes to be made, in microseconds; each is a new flow."""
+    """Return the median time that a TCP connection takes to be made, in microseconds; each is a new flow."""
     with entered(where):
         socks = [socket.socket(listener.family, TCP) for _ in range(count)]
     times = []

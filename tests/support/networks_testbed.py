@@ -68,7 +68,7 @@ def outcome_at(at: int, work: Callable[[], object]) -> str:
 
 
 def leftovers(host: nl.RTNetlink) -> list[str]:
-    """The links that are not finished."""
+    """Return the links that are not finished."""
     return [link.name for link in host.links.list() if is_staging(link.group)]
 
 

@@ -71,7 +71,7 @@ def run(*words: str, **options: Any) -> Finished:
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    """A command line of ours that goes on."""
+    """Return a command line of ours that goes on."""
     return subprocess.Popen(
         [sys.executable, "-c", MAIN, *words],
         text=True,
@@ -82,7 +82,7 @@ def started(*words: str) -> subprocess.Popen[str]:
 
 
 def probe(*options: str, command: Sequence[str] = PROBING) -> dict[str, Any]:
-    """What a command sees that is run with these options."""
+    """Return what a command sees that is run with these options."""
     finished = run(*options, "--", *command)
     assert finished.returncode == 0, finished.stderr
     seen: dict[str, Any] = json.loads(finished.stdout)
@@ -90,19 +90,19 @@ def probe(*options: str, command: Sequence[str] = PROBING) -> dict[str, Any]:
 
 
 def on_bridge(address: str = "172.17.42.99/16") -> tuple[str, ...]:
-    """The options that wire it to the test's bridge."""
+    """Return the options that wire it to the test's bridge."""
     return ("--bridge", BRIDGE, "--ip", address)
 
 
 def detached(*options: str, name: str = "one", command: Sequence[str] = ("sleep", "1000")) -> Running:
-    """A container in the background."""
+    """Return a container in the background."""
     finished = run("-d", "--name", name, *options, "--", *command)
     assert (finished.returncode, finished.stdout) == (0, f"{name}\n"), finished.stderr
     return found(name)
 
 
 def found(name: str) -> Running:
-    """The running container of that name."""
+    """Return the running container of that name."""
     return next(one for one in listing() if one.name == name)
 
 
@@ -116,7 +116,7 @@ def exists(pid: int) -> bool:
 
 
 def inside(pid: int) -> list[int]:
-    """The processes in the PID namespace of process `pid`, as we see them."""
+    """Return the processes in the PID namespace of process `pid`, as we see them."""
     namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
     members = []
     for name in os.listdir("/proc"):
@@ -129,6 +129,6 @@ def inside(pid: int) -> list[int]:
 
 
 def veths() -> list[str]:
-    """The veth ends in the test's own namespace."""
+    """Return the veth ends in the test's own namespace."""
     with nl.RTNetlink() as rt:
         return [link.name for link in rt.links.list(kind="veth")]

@@ -50,7 +50,7 @@ def host() -> Host:
 
 
 def crowd(count: int) -> Host:
-    """A network with so many containers."""
+    """Return a network with so many containers."""
     ports = []
     for number in range(count):
         address = f"10.0.{number // 250}.{number % 250 + 2}"
@@ -68,7 +68,7 @@ def crowd(count: int) -> Host:
 
 
 def hostile(text: str) -> Host:
-    """A host where everything that others may choose is this text."""
+    """Return a host where everything that others may choose is this text."""
     container = HostContainer(text, "process", 1, names=(text,), pid=7, command=text)
     port = HostPort(interface(4, text), ends=(End(container, interface(2, text)),))
     named = HostNetwork(

@@ -59,7 +59,7 @@ NDA_LLADDR = 2
 
 
 def snapshot(namespace: Namespace = None) -> dict[str, object]:
-    """The state of the namespace: {"links": [...], "addresses": [...], ...}, each row a dict."""
+    """Return the state of the namespace: {"links": [...], "addresses": [...], ...}, each row a dict."""
     with entered(namespace):
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     with sock:
@@ -81,7 +81,7 @@ def _rows(table: str, sock: socket.socket) -> list[dict[int | str, object]]:
 
 
 def _dump(sock: socket.socket, kind: int, body: bytes) -> list[bytes] | None:
-    """The bodies of the messages of one dump; None if the kernel says that it was interrupted."""
+    """Return the bodies of the messages of one dump; None if the kernel says that it was interrupted."""
     sock.send(struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body)
     bodies: list[bytes] = []
     interrupted = False
@@ -105,7 +105,8 @@ def _is_configured(table: str, body: bytes) -> bool:
 
 
 def _is_multicast(neighbour: bytes) -> bool:
-    """The groups that the kernel has an interface join and leave, in its own time, as it gets addresses."""
+    """Return the groups that the kernel has an interface join and leave, in its own time, as it gets
+    addresses."""
     hardware = _attributes(neighbour[12:], {}).get(NDA_LLADDR)
     return isinstance(hardware, bytes) and len(hardware) == 6 and bool(hardware[0] & 1)
 

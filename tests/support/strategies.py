@@ -28,24 +28,24 @@ ESCAPED = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b"").decod
 
 
 def number(form: str) -> st.SearchStrategy[int]:
-    """A number that fits the struct format: its bounds too."""
+    """Return a number that fits the struct format: its bounds too."""
     bits = struct.calcsize(form) * 8
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if form[-1].islower() else (0, (1 << bits) - 1)
     return st.integers(low, high) | st.sampled_from([low, high])
 
 
 def letters(form: str) -> list[str]:
-    """The formats of a struct's members, its padding left out."""
+    """Return the formats of a struct's members, its padding left out."""
     return [form[0] + letter for letter in form[1:] if letter != "x"]
 
 
 def struct_values(form: str, names: tuple[str, ...]) -> st.SearchStrategy[dict[str, int]]:
-    """All members of a C struct."""
+    """Return all members of a C struct."""
     return st.fixed_dictionaries({name: number(one) for name, one in zip(names, letters(form), strict=True)})
 
 
 def of(codec: Codec, depth: int, around: Mapping[Any, Any]) -> st.SearchStrategy[Any]:
-    """Values of a codec, beside the values `around`."""
+    """Return values of a codec, beside the values `around`."""
     if isinstance(codec, Integer):
         return number(codec._struct.format)
     if isinstance(codec, String):
@@ -75,7 +75,7 @@ def of(codec: Codec, depth: int, around: Mapping[Any, Any]) -> st.SearchStrategy
 
 
 def cases(codec: Codec) -> dict[Any, Codec]:
-    """What a Select knows: the values of its key, with their codecs. Nothing for other codecs."""
+    """Return what a Select knows: the values of its key, with their codecs. Nothing for other codecs."""
     if not isinstance(codec, Select):
         return {}
     known = getattr(codec.find, "__self__", None)  # of a dict's get
@@ -85,7 +85,7 @@ def cases(codec: Codec) -> dict[Any, Codec]:
 
 @st.composite
 def attributes(draw: st.DrawFn, table: Attributes, depth: int, around: Values) -> Values:
-    """Some attributes of a level, in any order, unknown ones too; a Select's key comes before it."""
+    """Return some attributes of a level, in any order, unknown ones too; a Select's key comes before it."""
     values: Values = {}
     names = (
         draw(st.lists(st.sampled_from(sorted(table._by_name)), max_size=MOST, unique=True))
@@ -112,7 +112,7 @@ def attributes(draw: st.DrawFn, table: Attributes, depth: int, around: Values) -
 
 @st.composite
 def message(draw: st.DrawFn, description: Message, depth: int = 0) -> Values:
-    """All the header's members, and some attributes."""
+    """Return all the header's members, and some attributes."""
     header = description.header
     values: Values = draw(struct_values(header.struct.format, header.names))
     if "ifi_family" in values:
@@ -122,6 +122,6 @@ def message(draw: st.DrawFn, description: Message, depth: int = 0) -> Values:
 
 @st.composite
 def nexthops(draw: st.DrawFn, depth: int) -> Values:
-    """One nexthop of a multipath route."""
+    """Return one nexthop of a multipath route."""
     values: Values = draw(struct_values("=BBi", ("rtnh_flags", "rtnh_hops", "rtnh_ifindex")))
     return {**values, **draw(attributes(ROUTE.attributes, depth, values))}

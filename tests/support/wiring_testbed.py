@@ -22,8 +22,8 @@ refused = functools.partial(refusals.refused, nl.AttachError)
 
 
 def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, **options: Any) -> nl.Link:
-    """A bridge with these addresses, and without a link-local one, which the kernel would make and announce
-    in its own time."""
+    """Return a bridge with these addresses, and without a link-local one, which the kernel would make and
+    announce in its own time."""
     bridge = rt.links.add(name, kind="bridge", **options)
     rt.links.set(bridge.index, up=up, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
     for address in addresses:
@@ -35,7 +35,7 @@ def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, *
 
 
 def endpoint(where: Target, address: str | tuple[str, ...] = f"{ADDRESS}/16", **more: Any) -> nl.Endpoint:
-    """An Endpoint of that container on docker0."""
+    """Return an Endpoint of that container on docker0."""
     if isinstance(where, Container):
         where = where.pid
     elif isinstance(where, BareNamespace):
@@ -44,12 +44,12 @@ def endpoint(where: Target, address: str | tuple[str, ...] = f"{ADDRESS}/16", **
 
 
 def endpoints(places: Sequence[Target], **more: Any) -> list[nl.Endpoint]:
-    """An Endpoint on docker0 for each container, each with an address of its own."""
+    """Return an Endpoint on docker0 for each container, each with an address of its own."""
     return [endpoint(place, address_of(number), **more) for number, place in enumerate(places)]
 
 
 def address_of(number: int) -> str:
-    """The address of container `number`, one of some 30 000, in the net of docker0."""
+    """Return the address of container `number`, one of some 30 000, in the net of docker0."""
     return f"172.17.{100 + number // 250}.{number % 250 + 1}/16"
 
 

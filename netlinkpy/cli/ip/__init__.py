@@ -1,4 +1,4 @@
-"""ip: iproute2's options, objects and commands, and what becomes of their errors."""
+"""ip: iproute2's options, objects and commands, and its sentences and exit codes for errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from ...wire.errors import NetlinkError
 
-    #: (command, module, function); the first that a word abbreviates is meant. No module: not built yet.
+    #: (command, (module, function)); a word selects the first command that it abbreviates. No module: not
+    #: built yet.
     Commands: TypeAlias = Sequence[tuple[str, tuple[str, str]]]
 
 _LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW = (
@@ -128,7 +129,7 @@ SHOWS = (_LINK_SHOW, _ADDRESS_SHOW, _ROUTE_SHOW, _NEIGH_SHOW, _RULE_SHOW, ("rout
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `ip ARGUMENTS`; the exit code."""
+    """Run `ip ARGUMENTS`; return the exit code."""
     from .global_options import read_options
 
     words = Words(arguments)
@@ -162,7 +163,7 @@ def knows(word: str) -> bool:
 
 
 def run(session: Session, arguments: Sequence[str]) -> int:
-    """Run one command, OBJECT COMMAND ...; its exit code. A CommandError that is final is raised."""
+    """Run one command, OBJECT COMMAND ...; return its exit code. Raise a CommandError that is final."""
     from ...wire.errors import NetlinkError
 
     topic = "ip"
@@ -213,7 +214,7 @@ def _command(session: Session, topic: str, words: Words) -> Callable[[Session, W
 
 
 def _refuse_options(options: GlobalOptions, command: tuple[str, str]) -> None:
-    """What would show more than is shown so far is refused, never left out in silence."""
+    """Refuse options that would show more than is built yet, rather than leave something out in silence."""
     if options.brief and command in (_LINK_SHOW, _ADDRESS_SHOW):
         return
     if options.details and command not in (_LINK_SHOW, _ADDRESS_SHOW):
@@ -225,7 +226,7 @@ def _refuse_options(options: GlobalOptions, command: tuple[str, str]) -> None:
 
 
 def report(error: CommandError, topic: str) -> int:
-    """Say what is wrong; the exit code."""
+    """Print what is wrong; return the exit code."""
     if isinstance(error, HelpError):
         from .usage import usage
 
@@ -236,7 +237,7 @@ def report(error: CommandError, topic: str) -> int:
 
 
 def kernel_message(error: NetlinkError) -> str:
-    """Return a refusal of the kernel as iproute2 says it, with a second line where that says too little."""
+    """Return a refusal of the kernel in iproute2's words, with a second line if those say too little."""
     from errno import EEXIST
     from os import strerror
 

@@ -1,4 +1,4 @@
-"""`ip address add`, `change`, `replace`, `delete` and `flush`: words turned into address messages."""
+"""`ip address add`, `change`, `replace`, `delete` and `flush`: words into address messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add(session: Session, words: Words) -> None:
 
 
 def change(session: Session, words: Words) -> None:
-    """`ip address change`: the lifetimes and flags of an address that is there."""
+    """`ip address change`: the lifetimes and flags of an existing address."""
     _modify(session, words, RTM_NEWADDR, NLM_F_REPLACE)
 
 

@@ -63,8 +63,8 @@ def addresses(session: Session, family: int, index: int) -> list[Values]:
 
 
 def _is_asked_for(wanted: Filter, link: Values, found: list[Values]) -> bool:
-    """Return whether a link is shown at all: it has an address that is asked for, or no address and no family
-    was asked for."""
+    """Return whether a link is shown at all: it has an address that is asked for, or it has none and no
+    family is asked for."""
     name = link.get("ifname", "")
     if any(wanted.takes_address(values, name) for values in found):
         return True
@@ -85,7 +85,8 @@ def _addresses_field(session: Session, wanted: Filter, link: Values, found: list
 
 
 def address_fields(session: Session, values: Values, device: str, *, headed: bool = False) -> Iterator[Field]:
-    """One address; headed: with the link in front, as in a list that has no lines of links."""
+    """Yield the fields of one address. headed: with the link in front, as in a list without lines for
+    links."""
     options = session.options
     family = FAMILIES.get(values["ifa_family"], f"family {values['ifa_family']}")
     if not options.brief:

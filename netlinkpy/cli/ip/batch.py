@@ -1,4 +1,4 @@
-"""Batch: commands from a file, one a line; a failure names file and line."""
+"""Batch: commands from a file, one on each line; a failure names file and line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run_file(session: Session, path: str) -> int:
-    """Run the commands of a file ("-": standard input); 1 where one failed. With -force it goes on after a
+    """Run the commands of a file ("-": standard input); return 1 if one failed. With -force go on after a
     failure."""
     code = 0
     for line, words in _commands(path):
@@ -45,8 +45,8 @@ def _commands(path: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read(descriptor: int) -> Iterator[tuple[int, list[str]]]:
-    """(number of its last line, words) of each command: `#` begins a comment, a backslash at the end goes
-    on."""
+    """Yield (number of its last line, words) of each command: `#` begins a comment, a backslash at the end of
+    a line continues it."""
     with open(descriptor, errors="surrogateescape", closefd=False) as file:
         number, held = 0, ""
         for line in file:

@@ -1,5 +1,5 @@
-"""Filter: which links and addresses are meant; `ip link show`, `ip address show` and `ip address flush` read
-the same words."""
+"""Filter: the words that select links and addresses for `ip link show`, `ip address show` and `ip address
+flush`."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Filter:
     # --------------------------------------------------------------------------------------------------------
 
     def request(self) -> LinkValues:
-        """Return what the kernel can filter by."""
+        """Return the attributes by which the kernel filters."""
         values: LinkValues = {}
         if self.master:
             values["master"] = self.master

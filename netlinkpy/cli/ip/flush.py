@@ -1,4 +1,4 @@
-"""Flush: delete what is found, and look again, until nothing is found."""
+"""Flush: delete what is found and look again, until nothing is found."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def flush(
     show: Callable[[Values], str],
     gone: tuple[int, ...],
 ) -> None:
-    """Delete all that `find` gives; -s tells of each round, -s -s of each entry too. gone: what a refusal
-    says of an entry that went meanwhile, as a secondary address goes with its primary."""
+    """Delete all that `find` returns. -s reports each round, -s -s each entry too. gone: the refusal for an
+    entry that is gone meanwhile, as a secondary address goes with its primary."""
     statistics, rounds = session.options.statistics, session.options.loops
     out = session.output()
     done = 0

@@ -22,8 +22,8 @@ IGNORED = ("-human-readable", "-iec", "-timestamp", "-tshort")  # they change on
 
 
 def read_options(words: Words) -> tuple[GlobalOptions | None, str | None]:
-    """Return the options and the namespace of -n; no options: there was nothing to do but to say the
-    version."""
+    """Return the options and the namespace of -n. No options: the version was printed, and nothing else is to
+    be done."""
     options = GlobalOptions()
     namespace: str | None = None
     while words.peek().startswith("-"):

@@ -1,5 +1,4 @@
-"""The grammar of `ip`: a cursor over words, abbreviations, numbers, and the sentences for what makes no
-sense."""
+"""The grammar of `ip`: a cursor over words, abbreviations, numbers, and the sentences for wrong words."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ U32 = 0xFFFFFFFF
 
 
 class Words:
-    """The words of a command, read from left to right. True while there are some left."""
+    """The words of a command, read from left to right. True while some are left."""
 
     __slots__ = ("_at", "_words")
 
@@ -39,18 +38,18 @@ class Words:
         return self._words[self._at - 1]
 
     def peek(self) -> str:
-        """Return the next word, which stays; empty if there is none."""
+        """Return the next word without reading it; empty if there is none."""
         return self._words[self._at] if self else ""
 
     def take(self, word: str) -> bool:
-        """Return whether the next word is this one, which is then read."""
+        """Return whether the next word is this one; if so, read it."""
         if self.peek() != word:
             return False
         self._at += 1
         return True
 
     def rest(self) -> list[str]:
-        """Return all that is left."""
+        """Read and return all words that are left."""
         rest = self._words[self._at :]
         self._at = len(self._words)
         return rest
@@ -62,7 +61,7 @@ def matches(word: str, name: str) -> bool:
 
 
 def choose(word: str, table: Sequence[tuple[str, T]]) -> T | None:
-    """Return the first entry that a word abbreviates: the order of the table says who gets `a`."""
+    """Return the first entry that a word abbreviates: the order of the table decides which one `a` is."""
     for name, entry in table:
         if matches(word, name):
             return entry
@@ -70,22 +69,22 @@ def choose(word: str, table: Sequence[tuple[str, T]]) -> T | None:
 
 
 def wrong(value: str, why: str) -> CommandError:
-    """An argument that cannot be."""
+    """Return the error for an invalid argument."""
     return CommandError(f'Error: argument "{value}" is wrong: {why}', 255, final=True)
 
 
 def duplicate(key: str, value: str) -> CommandError:
-    """A key that came twice."""
+    """Return the error for a key that is given twice."""
     return CommandError(f'Error: duplicate "{key}": "{value}" is the second value.', 255, final=True)
 
 
 def garbage(key: str, value: str) -> CommandError:
-    """A word that is not known, or a second one where only one may be."""
+    """Return the error for an unknown word, or a second one where only one may be."""
     return CommandError(f'Error: either "{key}" is duplicate, or "{value}" is a garbage.', 255, final=True)
 
 
 def no_device(name: str) -> CommandError:
-    """A device to be changed that is not there."""
+    """Return the error for a device that is to be changed and does not exist."""
     return CommandError(f'Cannot find device "{name}"')
 
 
@@ -95,8 +94,8 @@ def not_built(what: str) -> CommandError:
 
 
 def number(text: str, why: str, high: int = U32, *, low: int = 0, base: int = 0) -> int:
-    """Return a number as C reads it (0x hexadecimal, leading 0 octal) within bounds; `why` is said where it
-    is none."""
+    """Return a number as C reads it (0x hexadecimal, leading 0 octal) within bounds. Raise CommandError,
+    which says `why`, if the text is none."""
     value = c_number(text, base)
     if value is None or not low <= value <= high:
         raise wrong(text, why)
@@ -104,7 +103,7 @@ def number(text: str, why: str, high: int = U32, *, low: int = 0, base: int = 0)
 
 
 def c_number(text: str, base: int = 0) -> int | None:
-    """strtol(): a number in C's notation, None if the text is none."""
+    """Return a number in C's notation (strtol()), None if the text is none."""
     digits = text.strip().removeprefix("+").lower()
     sign = -1 if digits.startswith("-") else 1
     digits = digits.removeprefix("-")
@@ -127,7 +126,7 @@ def on_off(words: Words, key: str) -> bool:
 
 
 def on_off_of(words: Words, key: str, code: int) -> bool:
-    """As on_off(), for the words whose sentence and exit code are newer in iproute2."""
+    """As on_off(), for words that have iproute2's newer sentence and exit code."""
     value = words.next()
     if value in ("on", "off"):
         return value == "on"
@@ -136,14 +135,14 @@ def on_off_of(words: Words, key: str, code: int) -> bool:
 
 
 def check_ifname(name: str, key: str) -> str:
-    """Return the name if a link may bear it; `key` is the word that it follows."""
+    """Return the name if a link may have it; key: the word that it follows."""
     if not fits_name(os.fsencode(name), IFNAMSIZ):
         raise wrong(name, f'"{key}" not a valid ifname')
     return name
 
 
 def check_altname(name: str, key: str) -> str:
-    """As check_ifname(), for what may also be an alternative name (up to 127 bytes)."""
+    """As check_ifname(), for a name that may also be an alternative one (up to 127 bytes)."""
     if not fits_name(os.fsencode(name), ALTIFNAMSIZ):
         raise wrong(name, f'"{key}" not a valid ifname')
     return name

@@ -36,7 +36,7 @@ class Prefix:
 
 
 def ipv4(text: str) -> bytes | None:
-    """Read one to four numbers; what is missing on the right is zero."""
+    """Read one to four numbers; those missing on the right are zero."""
     parts = [c_number(part) if part[:1].isdigit() else None for part in text.split(".")]
     if len(parts) > 4:
         return None
@@ -71,7 +71,7 @@ def address(text: str, family: int = 0) -> bytes:
 
 
 def prefix(text: str, family: int = 0) -> Prefix:
-    """ADDRESS, ADDRESS/LENGTH, ADDRESS/NETMASK, or default."""
+    """Read ADDRESS, ADDRESS/LENGTH, ADDRESS/NETMASK, or default."""
     if family not in (0, AF_INET, AF_INET6):
         why = f'Error: "{text}" may be inet prefix, but it is not allowed in this context.'
         raise CommandError(why, final=True)
@@ -98,7 +98,7 @@ def _length(text: str, size: int) -> int | None:
 
 
 def lladdr(text: str) -> bytes:
-    """Return a hardware address of whatever length, or (for tunnels) an IPv4 address."""
+    """Return a hardware address of any length, or (for tunnels) an IPv4 address."""
     try:
         packed = ipv4(text) if "." in text and ":" not in text else parse_lladdr(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""The options of a kind of link: the words after `type KIND`, and what `ip -d link` shows of them.
+"""The options of a kind of link: the words after `type KIND`, and how `ip -d link` shows them.
 
-Both come from the kind's rows (wire/rtnetlink/kinds/). What is irregular stands in a file of the kind's name
-in kinds/: WORDS, functions that read a word's value into the attributes; SHOWN, functions that show an
-attribute in place of its row; complete(), which sees the attributes once all words are read."""
+Both come from the kind's rows (wire/rtnetlink/kinds/). What is irregular is in a file of the kind's name in
+kinds/: WORDS, functions that read a word's value into the attributes; SHOWN, functions that show an attribute
+in place of its row; complete(), which gets the attributes after all words are read."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from .link_words import LinkWords
     from .session import Session
 
-    #: May return what is to be closed once the message is sent.
+    #: May return what to close after the message is sent.
     Reader: TypeAlias = Callable[[Session, Words, Values], LinkWords | None]
     Shower: TypeAlias = Callable[[Session, Option, Values], Iterator[Field]]
 
 
 def find_kind(name: str) -> Kind | None:
-    """Return the kind of a name as `ip` has them: a port of a bridge is of kind "bridge_slave"."""
+    """Return the kind of a name in `ip`'s words: a port of a bridge is of kind "bridge_slave"."""
     return find_port(name.removesuffix("_slave")) if name.endswith("_slave") else find(name)
 
 
 def read_kind(
     session: Session, name: str, words: Words, *, creating: bool = False
 ) -> tuple[Values, list[LinkWords]]:
-    """IFLA_LINKINFO of a kind and its options, and what is to be closed once it is sent."""
+    """Return IFLA_LINKINFO of a kind and its options, and what to close after it is sent."""
     port = name.endswith("_slave")
     info: Values = {"slave_kind": name.removesuffix("_slave")} if port else {"kind": name}
     if not words:
@@ -120,7 +120,7 @@ def _value(session: Session, option: Option, name: str, words: Words) -> Any:
 
 
 def read_named(text: str, names: Mapping[str, int], name: str) -> int:
-    """Return the number of a name, upper and lower case alike."""
+    """Return the number of a name, in upper or lower case."""
     for one, value in names.items():
         if one.lower() == text.lower():
             return value
@@ -141,7 +141,7 @@ def read_pairs(words: Words, name: str) -> dict[int, int]:
 
 
 def kind_fields(session: Session, info: Values) -> Iterator[Field]:
-    """What IFLA_LINKINFO tells: the kind with its options, and what the link is told as a port."""
+    """Yield the fields of IFLA_LINKINFO: the kind with its options, and those of the link as a port."""
     told: dict[str, Any] = {}
     text = ""
     for prefix, name in (("", info.get("kind")), ("slave_", info.get("slave_kind"))):
@@ -210,8 +210,7 @@ def _set_bits(kind: Kind, option: Option, value: Mapping[str, int]) -> Field:
 
 
 def _own_file(name: str) -> ModuleType | None:
-    """Return the file of a kind whose words or showing are irregular; the name is one that find_kind()
-    knew."""
+    """Return the file of a kind whose words or showing are irregular; name: one that find_kind() knows."""
     try:
         return __import__(f"{__package__}.kinds.{name}", fromlist=["WORDS"])
     except ModuleNotFoundError as error:

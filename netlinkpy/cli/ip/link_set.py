@@ -1,4 +1,4 @@
-"""`ip link add`, `set`, `change`, `replace`, `delete` and `property`: words turned into link messages."""
+"""`ip link add`, `set`, `change`, `replace`, `delete` and `property`: words into link messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(session: Session, words: Words) -> None:
 
 
 def replace(session: Session, words: Words) -> None:
-    """`ip link replace`: change it, or make it where it is missing."""
+    """`ip link replace`: change it, or make it if it does not exist."""
     _modify(session, words, NLM_F_CREATE | NLM_F_REPLACE)
 
 
@@ -53,7 +53,7 @@ def _modify(session: Session, words: Words, flags: int, type: int = RTM_NEWLINK)
 
 
 def _holder(session: Session, values: Values) -> str:
-    """What "File exists", to which the kernel adds nothing, means: ask who bears the names."""
+    """Return what "File exists", to which the kernel adds nothing, means: ask who bears the names."""
     peer = values.get("linkinfo", {}).get("data", {}).get("peer", {})
     session.forget()
     for name in (values.get("ifname"), None if "net_ns_fd" in peer else peer.get("ifname")):

@@ -30,7 +30,7 @@ def show(session: Session, words: Words) -> None:
     links = fetch(session, wanted, AF_PACKET)
     out = session.output()
     for link in links:
-        if wanted.shows_link(link) and not wanted.label:  # labels are of addresses: no link has one
+        if wanted.shows_link(link) and not wanted.label:  # only addresses have labels
             out.record(link_fields(session, link, alone=True))
         elif out.json:
             out.record(())  # iproute2 opens the object before it looks
@@ -38,7 +38,7 @@ def show(session: Session, words: Words) -> None:
 
 
 def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
-    """Return the links that a filter is about: one, or a dump in which the kernel has filtered."""
+    """Return the links that a filter selects: one, or a dump that the kernel has filtered."""
     if wanted.device is not None:
         found = get(session, wanted.device, family)
         if found is None:
@@ -49,7 +49,7 @@ def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
     filtered = family in (0, AF_PACKET)
     if filtered:
         values.update(wanted.request())
-    if family != AF_INET6:  # the IPv6 part of the kernel dumps links in its own way, and takes no attributes
+    if family != AF_INET6:  # the IPv6 part of the kernel dumps links by itself, and takes no attributes
         values["ext_mask"] = RTEXT_FILTER_SKIP_STATS
     links = session.socket.dump(LINK, RTM_GETLINK, values, verb="list links")
     if family != AF_INET6:
@@ -58,7 +58,7 @@ def fetch(session: Session, wanted: Filter, family: int) -> list[Values]:
 
 
 def get(session: Session, device: str, family: int) -> Values | None:
-    """Return one link with what the kernel tells of it for a family, None if there is none."""
+    """Return one link with what the kernel reports for a family, None if there is none."""
     link = session.find(device)
     if link is None or family in (0, AF_PACKET):
         return link
@@ -68,8 +68,8 @@ def get(session: Session, device: str, family: int) -> Values | None:
 
 
 def link_fields(session: Session, link: Values, *, alone: bool, family: int = 0) -> Iterator[Field]:
-    """One link. alone: it is not the head of its addresses (`ip link`); family: with IPv4 or IPv6 no hardware
-    address."""
+    """Yield the fields of one link. alone: its addresses do not follow (`ip link`); family: with IPv4 or IPv6
+    no hardware address is shown."""
     if session.options.brief:
         yield from _brief_fields(session, link, alone=alone or family == AF_PACKET)
         return
@@ -101,7 +101,7 @@ def link_fields(session: Session, link: Values, *, alone: bool, family: int = 0)
         yield "group", group, f"group {group} "
     length = get("txqlen") if "txqlen" in link else (session.link(link["ifi_index"]) or {}).get("txqlen")
     if length:
-        length -= (length & 0x80000000) << 1  # iproute2 takes it for a signed number
+        length -= (length & 0x80000000) << 1  # iproute2 reads it as a signed number
         yield "txqlen", length, f"qlen {length}"
     details = session.options.details > 0
     if family in (0, AF_PACKET) or details:
@@ -228,7 +228,7 @@ DETAILS = (  # attribute, key, word; what follows the kind
 
 
 def _detail_fields(session: Session, link: Values, *, alone: bool) -> Iterator[Field]:
-    """What -d adds."""
+    """Yield the fields that -d adds."""
     for name, text in (
         ("promiscuity", " promiscuity {} "),
         ("allmulti", " allmulti {} "),

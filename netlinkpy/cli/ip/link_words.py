@@ -68,10 +68,10 @@ NOT_BUILT = {
 
 
 class LinkWords:
-    """One link as words tell of it; `values` is its message. Close it when that is sent: it may hold a
-    namespace open.
+    """One link as the words describe it; values: its message. Close this object after that is sent: it may
+    hold a namespace open.
 
-    creating, deleting: what the words come after; peer: they describe the other end of a veth."""
+    creating, deleting: whether the words follow add or delete; peer: they describe a veth's peer."""
 
     def __init__(
         self, session: Session, words: Words, *, creating: bool, deleting: bool = False, peer: bool = False
@@ -106,7 +106,7 @@ class LinkWords:
 
     @property
     def verb(self) -> str:
-        """What is being done, for errors."""
+        """The verb for errors."""
         return f"{'add' if self._creating else 'change'} link {self._device or self._name or ''}".rstrip()
 
     def close(self) -> None:
@@ -269,7 +269,7 @@ class LinkWords:
     # ----------------------------------------------------------------------------------------------------
 
     def _complete(self, *, creating: bool, deleting: bool) -> None:
-        """What is needed besides the words, and what may not be missing."""
+        """Add what is needed besides the words; raise CommandError if something is missing."""
         if self._group is not None:
             self._attributes["group"] = self._group
         if self._peer:
@@ -326,7 +326,7 @@ class LinkWords:
 
 
 def _signed(word: str, name: str) -> int:
-    """Return a number that may be negative, as the kernel will see it."""
+    """Return a number that may be negative as the unsigned one of the message."""
     return number(word, f'Invalid "{name}" value\n', 0x7FFFFFFF, low=-0x80000000) & U32
 
 

@@ -189,7 +189,7 @@ def add(session: Session, words: Words) -> None:
 
 
 def change(session: Session, words: Words) -> None:
-    """`ip neigh change`: one that is there."""
+    """`ip neigh change`: change an existing one."""
     _modify(session, words, RTM_NEWNEIGH, NLM_F_REPLACE)
 
 

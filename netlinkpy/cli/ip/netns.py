@@ -29,7 +29,7 @@ def names() -> list[str]:
 
 
 def check(name: str) -> str:
-    """Return the name if a namespace may bear it."""
+    """Return the name if a namespace may have it."""
     if not name or "/" in name or name in (".", "..") or len(os.fsencode(name)) > 255:
         raise CommandError(f'Invalid netns name "{name}"', 255, final=True)
     return name
@@ -215,7 +215,7 @@ def identify(session: Session, words: Words) -> None:
     except OSError as error:
         raise CommandError(f"Cannot open network namespace: {os.strerror(error.errno or 0)}") from None
     found = [name for name in names() if _identity_or_none(f"{RUN_DIRECTORY}/{name}") == wanted]
-    name = found[-1] if found else ""  # of several names iproute2 tells the last
+    name = found[-1] if found else ""  # of several names iproute2 prints the last
     out = session.output()
     out.text(f"{name}\n")
     out.flush()
@@ -242,7 +242,7 @@ def pids(session: Session, words: Words) -> None:
 def _identity(path: str) -> tuple[int, int]:
     descriptor = os.open(
         path, os.O_RDONLY | os.O_CLOEXEC
-    )  # opened, not only looked at: that is what may be refused
+    )  # opened, not only looked at: opening may be refused
     try:
         status = os.fstat(descriptor)
     finally:
@@ -263,7 +263,7 @@ def monitor(session: Session, words: Words) -> None:
 
 
 def prune(session: Session, words: Words) -> None:
-    """`netlinkpy netns prune`: remove what dangles in /run/netns, and say what."""
+    """`netlinkpy netns prune`: remove dangling names from /run/netns, and print them."""
     if words:
         raise CommandError("netns prune takes no arguments")
     from ...netns.named import prune as remove_dangling

@@ -1,5 +1,4 @@
-"""`ip netns exec`: become a program inside a namespace, with /sys and /etc as that namespace is to see
-them."""
+"""`ip netns exec`: execute a program inside a namespace, with its /sys and its files in /etc."""
 
 from __future__ import annotations
 
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
     from .grammar import Words
     from .session import Session
 
-ETC = "/etc/netns"  # files in a directory of the namespace's name here stand in for those in /etc
+ETC = "/etc/netns"  # files in the namespace's directory here replace those in /etc
 
 
 def execute(session: Session, words: Words) -> None:
-    """`ip [-all] netns exec [NAME] COMMAND ...`; comes back only from a batch or -all, or when it fails."""
+    """`ip [-all] netns exec [NAME] COMMAND ...`; return only from a batch or -all, or if it fails."""
     if session.options.all:
         _execute_in_all(words.rest())
         return
@@ -47,7 +46,7 @@ def _execute_in_all(command: list[str]) -> None:
 
 
 def _run(name: str, command: list[str]) -> int:
-    """Run a command in a child, which alone enters the namespace; its exit code."""
+    """Run a command in a child, which alone enters the namespace; return its exit code."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -79,7 +78,7 @@ def enter(name: str) -> None:
     except OSError as error:
         raise CommandError(f"unshare failed: {os.strerror(error.errno or 0)}", 255) from None
     try:
-        backend.mount("", "/", "none", MS_SLAVE | MS_REC)  # nothing of this is to be seen outside
+        backend.mount("", "/", "none", MS_SLAVE | MS_REC)  # none of these mounts may be seen outside
     except OSError as error:
         raise CommandError(f'"mount --make-rslave /" failed: {os.strerror(error.errno or 0)}', 255) from None
     _mount_sys(name)
@@ -122,7 +121,7 @@ def _bind_etc(name: str) -> None:
 
 
 def become(command: list[str]) -> None:
-    """execvp(), with the signals that Python ignores set back to what programs expect."""
+    """execvp(), after resetting the signals that Python ignores to their defaults."""
     import _signal  # type: ignore[import-not-found]  # the C half of `signal`, which imports enum
 
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):

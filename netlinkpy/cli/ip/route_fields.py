@@ -1,4 +1,4 @@
-"""One route as iproute2 shows it: the fields of a route message."""
+"""The fields of a route message, as iproute2 shows them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ ENCAPSULATIONS = {
 
 
 def route_fields(session: Session, route: Values, hidden: frozenset[str] = frozenset()) -> Iterator[Field]:
-    """One route. hidden: what was asked for and is therefore not repeated ("dev", "table", "via" ...)."""
+    """Yield the fields of one route. hidden: those asked for, which are not repeated ("dev", "table", "via"
+    ...)."""
     get = route.get
     numeric = session.options.numeric
     family: int = route["rtm_family"]
@@ -133,7 +134,7 @@ def type_name(number: int, numeric: bool) -> str:
 
 
 def _prefix(packed: bytes | None, length: int, family: int) -> str:
-    """Return a destination or source; empty for the one that holds everything."""
+    """Return a destination or source; empty if it covers everything."""
     if packed is not None:
         text = format_ip(packed)
         return text if length == BITS.get(family, len(packed) * 8) else f"{text}/{length}"

@@ -76,7 +76,7 @@ def _request(session: Session, words: Words) -> Values:
     if "src" in values:
         values["rtm_src_len"] = len(values["src"]) * 8
     values["rtm_family"] = values["rtm_family"] or AF_INET
-    if values["rtm_family"] == AF_INET:  # IPv6 tells the table anyhow, and refuses the flag
+    if values["rtm_family"] == AF_INET:  # IPv6 reports the table anyway, and refuses the flag
         values["rtm_flags"] |= RTM_F_LOOKUP_TABLE
     return values
 

@@ -19,17 +19,17 @@ def add(session: Session, words: Words) -> None:
 
 
 def append(session: Session, words: Words) -> None:
-    """`ip route append ROUTE`: behind those that there are."""
+    """`ip route append ROUTE`: after the existing ones."""
     _modify(session, words, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND)
 
 
 def prepend(session: Session, words: Words) -> None:
-    """`ip route prepend ROUTE`: before those that there are."""
+    """`ip route prepend ROUTE`: before the existing ones."""
     _modify(session, words, RTM_NEWROUTE, NLM_F_CREATE)
 
 
 def change(session: Session, words: Words) -> None:
-    """`ip route change ROUTE`: one that is there."""
+    """`ip route change ROUTE`: change an existing one."""
     _modify(session, words, RTM_NEWROUTE, NLM_F_REPLACE)
 
 
@@ -39,12 +39,12 @@ def replace(session: Session, words: Words) -> None:
 
 
 def test(session: Session, words: Words) -> None:
-    """`ip route test ROUTE`: asks whether it could be added."""
+    """`ip route test ROUTE`: ask whether it could be added."""
     _modify(session, words, RTM_NEWROUTE, NLM_F_EXCL)
 
 
 def delete(session: Session, words: Words) -> None:
-    """`ip route delete ROUTE`: what is not said matches anything."""
+    """`ip route delete ROUTE`: what is not given matches anything."""
     _modify(session, words, RTM_DELROUTE, 0)
 
 

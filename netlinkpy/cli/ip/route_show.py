@@ -1,4 +1,4 @@
-"""`ip route show`, `flush` and `get`: routes found by what the words ask for."""
+"""`ip route show` and `flush`: the routes that the words select."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class RouteFilter:
         self._equal(name, value, hide)
 
     def _read_prefixes(self, words: Words, word: str) -> tuple[Prefix | None, Prefix | None]:
-        """(root, match): a bare prefix is both; "all" is no limit."""
+        """Return (root, match): a bare prefix is both; "all" is no limit."""
         which = next((name for name in ("root", "match", "exact") if matches(word, name)), "")
         if which:
             word = words.next()
@@ -164,7 +164,7 @@ class RouteFilter:
             return False
         if not _within(self.source_root, self.source_match, family, get("src", zero), route["rtm_src_len"]):
             return False
-        # what a route has not is all zeros to iproute2: `via 0.0.0.0` finds the routes without a gateway
+        # a missing attribute is all zeros to iproute2: `via 0.0.0.0` finds the routes without a gateway
         if self.via is not None and not self.via.covers(get("gateway", zero)):
             return False
         return self.preferred is None or self.preferred.covers(get("prefsrc", zero))
@@ -250,7 +250,7 @@ def flush(session: Session, words: Words) -> None:
 
 
 def _flush_cache(session: Session) -> None:
-    """IPv4 has no cache to be dumped; this makes the kernel forget exceptions (learned MTUs, redirects)."""
+    """Make the kernel forget exceptions (learned MTUs, redirects). IPv4 has no cache to dump."""
 
     def forget() -> None:
         with open("/proc/sys/net/ipv4/route/flush", "w") as file:

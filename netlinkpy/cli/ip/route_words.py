@@ -1,4 +1,4 @@
-"""The words of a route (`10.0.0.0/8 via 172.17.42.1 dev eth0 metric 5 ...`), turned into a route message."""
+"""The words of a route (`10.0.0.0/8 via 172.17.42.1 dev eth0 metric 5 ...`), into a route message."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def read_dsfield(word: str, why: str) -> int:
 
 
 def read_realms(word: str) -> int:
-    """REALM or FROM/TO, packed as the kernel wants it; or that number itself."""
+    """Return REALM or FROM/TO packed for the kernel, or that number itself."""
     whole = c_number(word)
     if whole is not None and 0 <= whole <= U32:
         return whole
@@ -109,7 +109,7 @@ def _realm(word: str) -> int:
 
 
 def _milliseconds(text: str) -> tuple[int, bool] | None:
-    """Return a time, 1.5s or 200ms or a bare number; and whether it had a unit; None if it is none."""
+    """Return a time (1.5s, 200ms or a bare number) and whether it had a unit, None if the text is none."""
     unit = next(
         (unit for unit in ("msecs", "msec", "ms", "secs", "sec", "s") if text.lower().endswith(unit)), ""
     )
@@ -126,7 +126,7 @@ def _milliseconds(text: str) -> tuple[int, bool] | None:
 
 
 class RouteWords:
-    """What the words say of one route; `values(deleting)` is the message."""
+    """One route as the words describe it; values(): its message."""
 
     def __init__(self, session: Session, words: Words) -> None:
         self._session = session
@@ -323,7 +323,7 @@ class RouteWords:
         return hop
 
     def values(self, *, deleting: bool) -> Values:
-        """Return the message. deleting: what is not said then matches anything."""
+        """Return the message. deleting: what is not given matches anything."""
         target = self.target
         table = self.table
         type = self.type if self.type is not None else RTN_UNSPEC if deleting else RTN_UNICAST

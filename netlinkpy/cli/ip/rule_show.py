@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 UNSET = 0xFFFFFFFF  # suppress_prefixlength and suppress_ifgroup that do nothing
-OWN_PROTOCOLS = (0, 2, 3)  # RTPROT_ unspec, kernel, boot: not worth a word
+OWN_PROTOCOLS = (0, 2, 3)  # RTPROT_ unspec, kernel, boot: not shown
 
 
 def show(session: Session, words: Words) -> None:

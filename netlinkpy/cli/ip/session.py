@@ -1,4 +1,4 @@
-"""Session: one run of `ip`: its options, its socket, and the links that it has met."""
+"""Session: one run of `ip`: its options, its socket, and the links known so far."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLOURS = {
 
 
 class GlobalOptions:
-    """What stands before the object: `ip OPTIONS link ...`."""
+    """The options before the object: `ip OPTIONS link ...`."""
 
     def __init__(self) -> None:
         self.family = 0
@@ -41,7 +41,7 @@ class GlobalOptions:
 
 
 class Session:
-    """Shared by all the commands of a run."""
+    """The state that all commands of a run share."""
 
     def __init__(self, options: GlobalOptions) -> None:
         self.options = options
@@ -57,7 +57,7 @@ class Session:
 
     @property
     def socket(self) -> Socket:
-        """The rtnetlink socket, opened in the namespace of -n when first asked for."""
+        """The rtnetlink socket, opened in the namespace of -n when first used."""
         if self._socket is None:
             from ...transport.socket import Socket
 
@@ -65,7 +65,7 @@ class Session:
         return self._socket
 
     def forget(self) -> None:
-        """Forget the links met so far: the next command of a batch asks anew."""
+        """Forget the links known so far: the next command of a batch asks the kernel again."""
         self._links.clear()
         self._namespace_names = None
 
@@ -77,7 +77,7 @@ class Session:
             self.netns.close()
 
     def remember(self, links: list[Values]) -> None:
-        """Keep what a dump told, so that names of masters and peers need no further question."""
+        """Keep the links of a dump, so that names of masters and peers need no further request."""
         for link in links:
             self._links.setdefault(link["ifi_index"], link)
 
@@ -153,8 +153,8 @@ class Session:
         return "\\" if self.options.oneline else "\n"
 
     def paint(self, what: str, text: str) -> str:
-        """Return text in the colour of what it is ("ifname", "mac", "inet", "inet6", "up", "down"), where
-        colours are wanted."""
+        """Return text in the colour of its kind ("ifname", "mac", "inet", "inet6", "up", "down"), if colours
+        are on."""
         if not self._paint or what not in _COLOURS:
             return text
         return f"\033[{'1;' if self._dark else ''}{_COLOURS[what]}m{text}\033[0m"

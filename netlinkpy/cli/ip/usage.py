@@ -1,4 +1,4 @@
-"""What `ip help` and `ip OBJECT help` say."""
+"""The texts of `ip help` and `ip OBJECT help`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bridge: ids, timers and masks are shown in ways of their own."""
+"""bridge: ids, timers and masks are shown in special forms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _Seconds(float):
-    """A time in JSON, which shows both digits."""
+    """A time, of which JSON shows both decimals."""
 
     def __str__(self) -> str:
         return f"{float(self):.2f}"
@@ -30,19 +30,19 @@ def hexadecimal(number: int) -> str:
 
 
 def show_id(session: Session, option: Option, data: Values) -> Iterator[Field]:
-    """An attribute that is a bridge's id."""
+    """Yield the field of an attribute that is a bridge's id."""
     text = id_text(data[option.name])
     yield option.key, text, f"{option.word} {text} "
 
 
 def show_hexadecimal(session: Session, option: Option, data: Values) -> Iterator[Field]:
-    """An attribute that is a mask."""
+    """Yield the field of an attribute that is a mask."""
     text = hexadecimal(data[option.name])
     yield option.key, text, f"{option.word} {text} "
 
 
 def show_timer(session: Session, option: Option, data: Values) -> Iterator[Field]:
-    """An attribute that counts hundredths of a second, as seconds."""
+    """Yield the field of an attribute that counts hundredths of a second, in seconds."""
     whole, rest = divmod(data[option.name], 100)
     yield option.key, _Seconds(data[option.name] / 100), f"{option.word} {whole:4}.{rest:02} "
 

@@ -1,4 +1,5 @@
-"""bridge_slave, a port of a bridge: it loses its backup by a word; some attributes are shown in own ways."""
+"""bridge_slave, a port of a bridge: a word removes its backup port; some attributes are shown in special
+forms."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def _state(session: Session, option: Option, data: Values) -> Iterator[Field]:
 
 def _router(session: Session, option: Option, data: Values) -> Iterator[Field]:
     yield "multicast_router", data["multicast_router"], f"mcast_router {data['multicast_router']} "
-    if "fast_leave" in data:  # once more, by its newer word
+    if "fast_leave" in data:  # again, by its newer word
         yield None, None, f"mcast_fast_leave {'on' if data['fast_leave'] else 'off'} "
 
 

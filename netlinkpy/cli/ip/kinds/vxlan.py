@@ -1,4 +1,4 @@
-"""vxlan: addresses of two families, words in place of numbers, much that is shown only where it is set."""
+"""vxlan: addresses of two families, words in place of numbers, much that is shown only if it is set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..kind import Reader
     from ..session import Session
 
-GPE_PORT = 4790  # where none is given; IANA's for VXLAN-GPE
+GPE_PORT = 4790  # the default; IANA's for VXLAN-GPE
 
 
 def _read_address(name: str, word: str, *, multicast: bool) -> Reader:
@@ -81,7 +81,7 @@ WORDS = {
 
 
 def complete(data: Values, creating: bool) -> None:
-    """What must, and must not, stand together, and what iproute2 sends unasked."""
+    """Check what must or must not be given together, and add what iproute2 sends by default."""
     external = data.get("collect_metadata", 0)
     if external and "id" in data:
         raise CommandError("vxlan: both 'external' and vni cannot be specified")
@@ -139,7 +139,7 @@ def _show_learning(session: Session, option: Option, data: Values) -> Iterator[F
 
 
 def _show_set(session: Session, option: Option, data: Values) -> Iterator[Field]:
-    """A switch, only where it is on."""
+    """Yield the field of a switch, only if it is on."""
     if data[option.name]:
         yield option.key, True, f"{option.word} "
 
