@@ -1,4 +1,5 @@
-"""The report of compare.py (JSON on standard input) as a chart: chart.py FILE.svg. One panel a figure."""
+"""The report of compare.py (JSON on standard input) as a chart, one panel for each figure: chart.py
+FILE.svg."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 import matplotlib  # type: ignore[import-not-found]
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "netlinkpy"  # the same figures give the same file
+matplotlib.rcParams["svg.hashsalt"] = "netlinkpy"  # the same figures make the same file
 from matplotlib import pyplot  # noqa: E402
 
 SCALES = {"ms": 1e3, "us": 1e6}
@@ -17,7 +18,7 @@ FLOOR_COLOUR, OUR_COLOUR, PEER_COLOUR = "#8a8f98", "#2563a8", "#d9a05b"
 
 
 def panels(report: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, float]]]]:
-    """(title, unit, [(contender, figure)]) for each figure for which a rival has something to compare."""
+    """Return (title, unit, [(contender, figure)]) for each figure that a rival has too."""
     found = []
     for row in report["rows"]:
         for figure, unit in row["units"].items():

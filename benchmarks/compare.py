@@ -1,11 +1,10 @@
-"""Everything side by side in one run: the floor in C, netlinkpy by each backend, and its rivals.
+"""Compare everything in one run: the floor in C, netlinkpy with each backend, and its rivals.
 
     python benchmarks/compare.py [--quick] [--only ROW,...] [--with NAME,...] [--json FILE] [--chart FILE.svg]
 
 Each contender runs in network and mount namespaces of its own, all of a row in turns (A B C A B C ...), so
-that a machine that is noisy or slow is so for all; what counts is the median of the ratios to the floor in
-the same round. Nothing outside of those namespaces is touched. Ends with 1 where a target was missed or a
-run failed.
+that a noisy or slow machine is so for all; what counts is the median of the ratios to the floor in the same
+round. Nothing outside those namespaces is touched. The exit code is 1 if a target was missed or a run failed.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ TIMEOUT = 900
 
 
 def find(wanted: set[str]) -> dict[str, list[str]]:
-    """Return how the command of each wanted contender begins, as far as they can be had. Says why of the
-    others."""
+    """Return the beginning of the command of each wanted contender that is available. Print why the others
+    are not."""
     found = {}
     for contender in CONTENDERS:
         if contender.name not in wanted:
@@ -50,7 +49,7 @@ def find(wanted: set[str]) -> dict[str, list[str]]:
 
 
 def namespaces() -> int | None:
-    """Return how many network namespaces the kernel holds; None if we may not know."""
+    """Return the number of network namespaces that the kernel holds, None if we may not know."""
     try:
         with open("/proc/slabinfo") as slabs:
             return next((int(line.split()[1]) for line in slabs if line.startswith("net_namespace ")), None)
@@ -59,8 +58,8 @@ def namespaces() -> int | None:
 
 
 def settle(before: int | None, made: int) -> None:
-    """The kernel frees the namespaces of a run by and by, holding the lock that the next run needs: wait
-    until they are gone."""
+    """Wait until the namespaces of a run are gone: the kernel frees them gradually, holding the lock that the
+    next run needs."""
     deadline = time.monotonic() + 2 + made * 0.02
     while before is not None and time.monotonic() < deadline:
         now = namespaces()
@@ -70,7 +69,7 @@ def settle(before: int | None, made: int) -> None:
 
 
 class Failed(Exception):  # noqa: N818 - a result, not an error of ours
-    """A run that gave no figures, and why."""
+    """A run without figures, and why."""
 
 
 def measure(command: list[str], run: Run) -> Result:
@@ -91,7 +90,7 @@ def measure(command: list[str], run: Run) -> Result:
 
 
 class Progress:
-    """One line on standard error, where that is a terminal."""
+    """One line on standard error, if that is a terminal."""
 
     def __init__(self) -> None:
         self.shown = sys.stderr.isatty()
@@ -107,8 +106,8 @@ class Progress:
 def sample(
     row: Row, rounds: int, found: dict[str, list[str]], progress: Progress
 ) -> tuple[Samples, dict[Run, str]]:
-    """Return all runs of a row, in turns; and those that failed, each with its reason, which are not tried
-    again."""
+    """Run all contenders of a row, in turns. Return their results, and the runs that failed, each with its
+    reason; these are not tried again."""
     samples: Samples = {}
     failed: dict[Run, str] = {}
     runs = [run for run in row.runs if run.contender in found]
@@ -142,7 +141,8 @@ def figure_of(results: list[Result], figure: Figure) -> float | None:
 
 
 def reference_ratio(row: Row, samples: Samples, run: Run, figure: Figure) -> float | None:
-    """By the reference's run of the same task and size; for routes, any size (the figures are for one)."""
+    """Return a figure by that of the reference's run of the same task and size; for routes, of any size (the
+    figures are for one route)."""
     reference = row.reference(run.contender)
     same = [to for to in samples if to.contender == reference and to.task == run.task]
     same.sort(key=lambda to: (to.count != run.count, to.bridges != run.bridges))
@@ -153,7 +153,7 @@ def reference_ratio(row: Row, samples: Samples, run: Run, figure: Figure) -> flo
 
 
 def describe(row: Row, samples: Samples) -> dict[str, Any]:
-    """Return a row's result as it goes to JSON. Seconds throughout."""
+    """Return a row's result for JSON, in seconds throughout."""
     lines = []
     for run, results in samples.items():
         figures = {figure.title: figure_of(results, figure) for figure in row.figures}
@@ -292,7 +292,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def draw(report: dict[str, Any], target: Path) -> None:
-    """The chart is drawn by chart.py under the peers' interpreter, which has matplotlib."""
+    """Draw the chart: by chart.py under the peers' interpreter, which has matplotlib."""
     try:
         command = [str(provide.peers_python()), str(provide.HERE / "chart.py"), str(target)]
     except provide.MissingError as missing:

@@ -1,4 +1,4 @@
-"""The contenders: a name, how its command begins, and what it needs. compare.py adds a task, runs it, and
+"""The contenders: a name, the beginning of a command, and what it needs. compare.py adds a task, runs it, and
 reads its JSON."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BACKENDS = ("cffi", "native", "python")
 
 @dataclass(frozen=True)
 class Contender:
-    """`command()` returns the beginning of its command line, or raises provide.MissingError."""
+    """command(): return the beginning of its command line, or raise provide.MissingError."""
 
     name: str
     command: Callable[[], list[str]]
@@ -29,7 +29,7 @@ def _script(path: str, *words: str) -> list[str]:
 
 
 def ours(backend: str, script: str = "ours.py", tree: Path = provide.HERE.parent) -> list[str]:
-    """Return the command of netlinkpy by that backend, from that tree."""
+    """Return the command of netlinkpy with a backend, from a tree."""
     environment = {"NETLINKPY_BACKEND": backend, "NETLINKPY_ROOT": str(tree)}
     ask = [PYTHON, "-c", "import netlinkpy; netlinkpy.backend()"]
     answer = subprocess.run(ask, env={**os.environ, **environment}, cwd=tree, capture_output=True, text=True)
@@ -41,7 +41,7 @@ def ours(backend: str, script: str = "ours.py", tree: Path = provide.HERE.parent
 
 
 def _of_both_trees(name: str, script: str, backend: str) -> list[Contender]:
-    """netlinkpy as it is, and as it was."""
+    """Return netlinkpy as it is, and as it was."""
     return [
         Contender(f"{name} {backend}", lambda: ours(backend, script)),
         Contender(f"{name} {backend}{BEFORE}", lambda: ours(backend, script, provide.before())),
@@ -68,7 +68,7 @@ def _engine(program: str, package: str, variant: str) -> list[str]:
 
 
 FLOOR = "floor"
-BEFORE = f", {provide.BEFORE}"  # how the name of a contender ends that is this project as it was
+BEFORE = f", {provide.BEFORE}"  # the end of the name of a contender that is this project as it was
 OURS = [f"netlinkpy {backend}" for backend in BACKENDS]
 REPLAYED = [f"replayed {backend}" for backend in BACKENDS]
 CONTENDERS = [

@@ -1,4 +1,4 @@
-"""What a row of the comparison is made of: runs and their results, figures, checks."""
+"""The parts of a row of the comparison: runs and their results, figures, checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value: TypeAlias = Callable[[Result], float]
 
 @dataclass(frozen=True)
 class Run:
-    """One contender at one task: the words of its command, and what the table calls it."""
+    """One contender at one task: the words of its command, and its name in the table."""
 
     contender: str
     task: str
@@ -47,8 +47,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Figure:
-    """One column of figures in a row: how it is read from a result, its unit (seconds are given for each
-    item), and whether its ratio to the reference's is told."""
+    """One column of figures in a row: how it is read from a result, its unit (seconds are for one item), and
+    whether its ratio to the reference's is shown."""
 
     title: str
     value: Value
@@ -58,9 +58,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One table: what is run, what is told of it, and what must be reached. reference: whose figures those of
-    a contender are compared with, and `by` what that is called. asks_kernel: what the kernel has left to do
-    after a run is waited for before the next."""
+    """One table: what is run, what is shown, and what must be reached. reference: the run that contenders are
+    compared with; by: its name; asks_kernel: after each run wait for what the kernel has left to do."""
 
     key: str
     title: str
@@ -74,7 +73,7 @@ class Row:
 
 
 def each(value: Value) -> Value:
-    """Seconds for one item."""
+    """Return the seconds for one item."""
     return lambda result: value(result) / float(result["n"])
 
 
@@ -103,7 +102,7 @@ PROCESSOR = [Figure("user", each(user), compared=False), Figure("system", each(s
 
 
 def ratio(samples: Samples, run: Run, to: Run, value: Value, to_value: Value | None = None) -> float | None:
-    """Return the median over the rounds of run's value by to's; None if one of them did not run."""
+    """Return the median over the rounds of run's value divided by to's; None if one of them did not run."""
     pairs = list(zip(samples.get(run, []), samples.get(to, []), strict=False))
     if not pairs:
         return None

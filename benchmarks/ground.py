@@ -1,9 +1,9 @@
-"""The ground that the contenders written in Python stand on: namespaces, bridges, who goes where, and what is
-ready afterwards.
+"""The common ground of the contenders in Python: namespaces, bridges, the place of each container, and the
+proof that all is ready.
 
 A contender is a program that compare.py starts in network and mount namespaces of its own. It prepares
 outside of the timed part, does one task, and prints one line of JSON as floor.c does. Nothing here uses
-netlinkpy, so that all stand on the same ground.
+netlinkpy, so that the ground is the same for all.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def on_a_throwaway_thread(work: Callable[[], None]) -> None:
-    """Do work() on a thread that may change its namespace, as it ends afterwards."""
+    """Do work() on a throw-away thread, which may change its namespace."""
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -127,7 +127,7 @@ def make_bridge(sock: socket.socket, name: str, address: str) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """One container to be: its namespace by descriptor and by name in /run/netns, and what it is to get."""
+    """A container to wire: its namespace by descriptor and by name in /run/netns, and what it gets."""
 
     netns: int
     name: str
@@ -155,7 +155,7 @@ def make_namespaces(count: int) -> list[int]:
 
 
 def own_run() -> None:
-    """A /run of our own (we are in a mount namespace), with /run/netns in it."""
+    """Mount a /run of our own (we are in a mount namespace), with /run/netns in it."""
     _call("mount", b"run", b"/run", b"tmpfs", 0, None)
     os.mkdir("/run/netns")
 
@@ -166,8 +166,8 @@ def name_namespace(place: Place) -> None:
 
 
 def prepare(count: int, bridges: int = 1, *, named: bool = False) -> list[Place]:
-    """Return the namespaces and bridges (172.17.42.1/16 and so on, one net for each), and the places: as in
-    floor.c."""
+    """Make the namespaces and bridges (172.17.42.1/16 and so on, one net for each), and return the places, as
+    in floor.c."""
     wanted = count + 2048
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
@@ -226,7 +226,8 @@ def ready(places: list[Place]) -> int:
 
 
 def _stay_neighbour(sock: socket.socket, device: str, address: str, mac: bytes) -> None:
-    """A permanent entry: the kernel's neighbour table takes 1 024 others, of all namespaces together."""
+    """Add a permanent entry: of others the kernel's neighbour table takes 1 024, for all namespaces
+    together."""
     body = struct.pack("BxxxiHBB", socket.AF_INET, socket.if_nametoindex(device), NUD_PERMANENT, 0, 0)
     body += attribute(NDA_DST, socket.inet_aton(address)) + attribute(NDA_LLADDR, mac)
     converse(sock, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE_EXCL, body)
@@ -239,7 +240,7 @@ def _echo(number: int) -> bytes:
 
 
 def _answered(place: Place, number: int) -> bool:
-    """Return one ICMP echo from the container to its gateway, which has 100 ms to answer."""
+    """Send one ICMP echo from the container to its gateway; return whether it answered within 100 ms."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
         sock.settimeout(0.1)
         sock.sendto(_echo(number), (place.gateway, 0))
@@ -253,7 +254,7 @@ def _answered(place: Place, number: int) -> bool:
 
 
 def answered(places: list[Place]) -> int:
-    """Return how many containers' gateways answer the first packet. Above 250 containers with permanent
+    """Return how many containers' gateways answer the first packet. Above 250 containers add permanent
     neighbours."""
     permanent = len(places) > 250
     count = 0
@@ -283,7 +284,7 @@ def answered(places: list[Place]) -> int:
 
 
 def peak_kib() -> int:
-    """Return the most memory this process held so far; ru_maxrss would count the process it was forked
+    """Return the peak memory of this process; ru_maxrss would include that of the process it was forked
     from."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
@@ -300,8 +301,8 @@ Bulk: TypeAlias = Callable[[int], dict[str, object]]
 
 @dataclass(frozen=True)
 class Contender:
-    """How one rival does the tasks: attach and detach take all containers of the task; routes and links a
-    number, and give what is to be printed. named: it wants its namespaces in /run/netns."""
+    """How one rival does the tasks: attach and detach take all containers of the task; routes and links take
+    a number and return what to print. named: it needs its namespaces in /run/netns."""
 
     attach: Wiring
     detach: Wiring
@@ -317,8 +318,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def cost(work: Callable[[], object]) -> dict[str, float]:
-    """Seconds of it: by the wall clock, and of the processor in user and system mode, children's as well. A
-    kernel may sample the latter at its clock's ticks (CONFIG_TICK_CPU_ACCOUNTING): for sums, not for one."""
+    """Do work(); return its seconds by the wall clock, and of the processor in user and system mode,
+    children's included. A kernel may sample the latter at clock ticks (CONFIG_TICK_CPU_ACCOUNTING): use them
+    in sums only."""
 
     def processor() -> tuple[float, float]:
         every = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -364,7 +366,7 @@ def _wire(contender: Contender, task: str, places: list[Place]) -> dict[str, obj
 
 
 def run(contender: Contender, arguments: list[str]) -> None:
-    """TASK N [BRIDGES]: do it, and print what came out as one line of JSON."""
+    """TASK N [BRIDGES]: do it, and print the results as one line of JSON."""
     task, count = arguments[0], int(arguments[1])
     bridges = int(arguments[2]) if len(arguments) > 2 else 1
     result: dict[str, object]
@@ -387,5 +389,5 @@ def run(contender: Contender, arguments: list[str]) -> None:
 
 
 def route_destinations(count: int) -> Iterator[str]:
-    """10.0.0.0/8 in single addresses, as in floor.c."""
+    """Yield single addresses of 10.0.0.0/8, as in floor.c."""
     return (f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}" for i in range(count))

@@ -1,5 +1,5 @@
-"""netlinkpy as a contender: by the backend that NETLINKPY_BACKEND names, of the tree that NETLINKPY_ROOT
-names (this one)."""
+"""netlinkpy as a contender: with the backend NETLINKPY_BACKEND, from the tree NETLINKPY_ROOT (default: this
+one)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def links(count: int) -> dict[str, object]:
         return {"seconds": seconds(lambda: rt.links.list())}
 
 
-# Run by an interpreter of its own, so that its memory is that of the dump alone. No route leads to lo.
+# Run in an interpreter of its own, so that its memory is that of the dump alone. No route leads to lo.
 DUMP = f"""
 import sys, time
 sys.path.insert(0, {ROOT!r})
@@ -75,7 +75,7 @@ with open("/proc/self/status") as status:
 
 
 def apart(code: str, *words: str) -> tuple[float, int]:
-    """Seconds and peak memory (KiB) of code in an interpreter of its own."""
+    """Return the seconds and the peak memory (KiB) of code in an interpreter of its own."""
     command = [sys.executable, "-I", "-c", code + SAY, *words]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -103,8 +103,8 @@ CONTENDER = Contender(attach, detach, routes, links)
 
 
 def warm_up() -> None:
-    """One attach and detach in a namespace of its own: what is imported at first use is start-up, which has a
-    row of its own."""
+    """Attach and detach once in another namespace: what is imported at first use belongs to start-up, which
+    has a row of its own."""
 
     def wire_one() -> None:
         enter(make_namespaces(1)[0])
@@ -122,7 +122,7 @@ COMMAND = f"import sys; sys.path.insert(0, {ROOT!r}); from netlinkpy.cli import 
 
 
 def process_seconds(code: str, *words: str) -> float:
-    """From spawn to exit."""
+    """Return the seconds from spawn to exit."""
 
     def spawn_and_wait() -> None:
         process = os.posix_spawn(sys.executable, [sys.executable, "-I", "-c", code, *words], os.environ)
@@ -133,7 +133,7 @@ def process_seconds(code: str, *words: str) -> float:
 
 
 def import_seconds() -> float:
-    """Of `import netlinkpy` alone, in an interpreter that has done nothing else."""
+    """Return the seconds of `import netlinkpy` alone, in a fresh interpreter."""
     code = f"import sys, time; sys.path.insert(0, {ROOT!r}); start = time.perf_counter(); import netlinkpy"
     code += "; print(time.perf_counter() - start)"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
@@ -141,7 +141,7 @@ def import_seconds() -> float:
 
 
 def whole_process(count: int) -> None:
-    """One container a process. In turns with the bare interpreter, and with the import alone."""
+    """Attach one container in each process, in turns with the bare interpreter and the import alone."""
     bare, imported, attached = [], [], []
     for place in prepare(count, named=True):
         bare.append(process_seconds("pass"))

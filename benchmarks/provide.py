@@ -1,8 +1,8 @@
-"""What the benchmarks are built of, in benchmarks/bin: the floor, the recorder of replays, this project as it
-was at a tag, the Go peer, a virtualenv with pyroute2 and matplotlib.
+"""What the benchmarks build in benchmarks/bin: the floor, the recorder of replays, this project as it was at
+a tag, the Go peer, a virtualenv with pyroute2 and matplotlib.
 
-Each is made once, and again when its source is newer. Missing tools are no error: the contender is then left
-out, and why is said.
+Each is made once, and again if its source is newer. A missing tool is no error: its contender is left out,
+and the reason printed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GO_LIBRARIES = Path("/usr/share/gocode")
 
 
 class MissingError(Exception):
-    """What cannot be had, and why, in one line."""
+    """What is not available, and why, in one line."""
 
 
 def _stale(target: Path, source: Path) -> bool:
@@ -34,7 +34,7 @@ def _stale(target: Path, source: Path) -> bool:
 
 
 def _run(*command: str | Path, cwd: Path = HERE, **environment: str) -> str:
-    """Return what it prints. Raise MissingError if it fails."""
+    """Run a command; return its output. Raise MissingError if it fails."""
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, cwd=cwd)
     if done.returncode:
         raise MissingError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['it failed'])[-1]}")
@@ -51,7 +51,7 @@ def _compile(target: Path, sources: list[Path], *options: str) -> Path:
 
 
 def floor() -> Path:
-    """Return the yardstick: without it nothing can be compared."""
+    """Return the floor, without which nothing can be compared."""
     return _compile(FLOOR, [HERE / "floor.c"])
 
 
@@ -61,7 +61,7 @@ def recorder() -> Path:
 
 
 def before() -> Path:
-    """This project's tree at the tag `before-house`, with its shim built."""
+    """Return this project's tree at the tag `before-house`, with its shim built."""
     tree, built = BIN / BEFORE, BIN / BEFORE / "built"
     commit = _run("git", "rev-parse", f"{BEFORE}^{{commit}}")
     if not built.exists() or built.read_text() != commit:
@@ -99,7 +99,7 @@ def vishvananda() -> Path:
 
 
 def peers_python() -> Path:
-    """Return the interpreter of the virtualenv that the peers have for themselves."""
+    """Return the interpreter of the peers' virtualenv."""
     ready = BIN / "venv" / "ready"
     if _stale(ready, HERE / "provide.py"):
         try:

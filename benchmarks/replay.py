@@ -1,4 +1,4 @@
-"""netlinkpy's own part of an attach, the kernel replayed, and its calls; in seconds. replayed.py says what is
+"""netlinkpy's own time in an attach, with the kernel replayed, and its calls. replayed.py says what is
 measured, and what is not.
 
     python benchmarks/replay.py [--backend NAME,...] [--many] [--before] [--tree DIR] [--profile]

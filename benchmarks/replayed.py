@@ -1,18 +1,18 @@
-"""netlinkpy's own part of an attach: the kernel's answers are recorded once and played back (recorder/).
+"""netlinkpy's own time in an attach: the kernel's answers are recorded once and played back (recorder/).
 
     LD_PRELOAD=recorder.so python replayed.py [profile-]one|many N
                                             (in network and mount namespaces of its own: replay.py starts it)
 
 The figure is CPU time of the whole process, which the kernel counts exactly (its user part alone it samples
-at 250 Hz), less the time spent in the recorder. So it holds the interpreter, the shim, and the system calls
-that are not netlink: a namespace opened, looked at and closed (`kernel` is their part). It does not hold what
-the kernel does for netlink, nor the thread that enters a namespace to open a socket; but for the backend
-python, whose thread is the interpreter's own and stays.
+at 250 Hz), less the time spent in the recorder. So it includes the interpreter, the shim, and the system
+calls that are not netlink: a namespace opened, looked at and closed (`kernel` is their part). It does not
+include what the kernel does for netlink, nor the thread that enters a namespace to open a socket, except with
+the backend python, whose thread is one of the interpreter's.
 
-It is the least of several plays, with warm caches: what else the machine does can only add. In real life the
-kernel's work in between leaves the caches cold, and the same calls take two to three times as long; `cold` is
-the figure after 16 MiB of memory were written, and moves with the machine. Compare it with another tree's of
-the same run, not with another machine's.
+It is the least of several plays, with warm caches: what else the machine does can only add to it. In real use
+the kernel's work in between leaves the caches cold, and the same calls take two to three times as long;
+`cold` is the figure after 16 MiB of memory were written, and varies with the machine. Compare it with that of
+another tree in the same run, not with another machine's.
 
 Calls are those that sys.setprofile sees on the calling thread: of functions in Python, and of ones in C.
 """
@@ -39,7 +39,7 @@ from ours import ROOT, attach
 WARM_UP = 5  # attaches, before any is recorded
 PASSES = {"one": 20, "many": 30}  # how often a recording is played
 COLD_PASSES = 5
-CACHES = 16 << 20  # bytes that are written to chill them
+CACHES = 16 << 20  # bytes that are written to cool them
 
 Work = Callable[[], object]
 
@@ -61,7 +61,8 @@ class Recorder:
             self._library.replay_stop()
 
     def play(self, number: int, work: Work) -> None:
-        """Do it again without the kernel. Raise RuntimeError if it asks the kernel for something else."""
+        """Do work() again without the kernel. Raise RuntimeError if it makes other requests than were
+        recorded."""
         self._library.replay_play(number)
         try:
             work()
@@ -73,8 +74,8 @@ class Recorder:
             raise RuntimeError(self.trouble())
 
     def seconds(self, number: int, work: Work, chill: int = 0) -> tuple[float, float, float]:
-        """Seconds of CPU that playing it takes; and by the clock those of the library in it, and of the calls
-        that reach the kernel. chill: how many bytes of the caches are taken away first."""
+        """Play a tape. Return its seconds of CPU, and by the wall clock those of the library, and of the
+        calls that reach the kernel. chill: bytes of memory to write first, to cool the caches."""
         taken = 0
 
         def timed() -> None:
@@ -94,13 +95,13 @@ class Recorder:
 
     @property
     def datagrams(self) -> tuple[int, int]:
-        """How many were sent and received when it was last played."""
+        """The numbers of datagrams sent and received in the last play."""
         return self._library.replay_sends(), self._library.replay_receives()
 
 
 def count_calls(work: Work) -> Counter[str]:
-    """Return how many calls of Python functions ("call") and of C ones ("c_call"), without the benchmark's
-    own."""
+    """Return the numbers of calls of Python functions ("call") and of C ones ("c_call"), without the
+    benchmark's own."""
     counted: Counter[str] = Counter()
     own = {count_calls.__code__.co_filename, attach.__code__.co_filename}
 
@@ -117,7 +118,7 @@ def count_calls(work: Work) -> Counter[str]:
 
 
 def recorded(task: str, count: int, recorder: Recorder) -> list[Work]:
-    """Return the work that is on each tape: an attach each, or one of all."""
+    """Record; return the work on each tape: one attach for each, or one of all."""
     places = prepare(count + WARM_UP)
     for place in places[:WARM_UP]:
         attach([place])
@@ -136,8 +137,8 @@ def measure(task: str, count: int) -> dict[str, object]:
     each = count // len(works)
 
     def quietest(passes: int, chill: int = 0) -> tuple[float, float]:
-        """Return the median over the recordings of the least that each took, less the least that was the
-        library's (what else the machine does can only add to either); and what of it is the kernel's."""
+        """Return the median over the recordings of the least time that each took, less the least of the
+        library (what else the machine does can only add to either); and the kernel's part of it."""
         plays = [
             [recorder.seconds(tape, work, chill) for tape, work in enumerate(works)] for _ in range(passes)
         ]
@@ -165,8 +166,8 @@ def measure(task: str, count: int) -> dict[str, object]:
 
 
 def profile(task: str, count: int) -> None:
-    """Print the functions of an attach, by their own time: how often each is called, and its microseconds (a
-    profiler's: what calls much appears slower than it is)."""
+    """Print the functions of an attach by their own time: calls and microseconds (by a profiler, which makes
+    functions with many calls appear slower than they are)."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as others who print tables, into `head` say
     recorder = Recorder()
     works = recorded(task, count, recorder)

@@ -1,5 +1,5 @@
-"""The rows of the comparison: what is run with which contenders, and what must be reached (medians of ratios
-in the same round)."""
+"""The rows of the comparison: what is run with which contenders, and the targets (medians of ratios in the
+same round)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GO, IP_ONE_LINE, IP_USUAL = "vishvananda (Go)", "ip -batch, one-line", "ip -batc
 PYROUTE2_ONE_CALL, PYROUTE2_USUAL = "pyroute2, one-call", "pyroute2, usual"
 CNI, NETAVARK = "CNI bridge", "netavark"
 ENGINES = [CNI, NETAVARK]
-ONE_BY_ONE = 50  # containers, of which the median counts
+ONE_BY_ONE = 50  # containers; the median counts
 PEERS = [GO, IP_ONE_LINE, IP_USUAL, PYROUTE2_ONE_CALL, PYROUTE2_USUAL, *ENGINES]
 
 
@@ -42,7 +42,7 @@ def as_it_was(contender: str) -> str:
 def _limits(
     samples: Samples, what: str, runs: dict[str, float], task: Callable[[str], Run], value: Value
 ) -> list[Check]:
-    """At most so many times the floor, for each contender in `runs`."""
+    """Return a check for each contender in `runs` that it takes at most a multiple of the floor."""
     checks = []
     for name, bound in runs.items():
         measured = ratio(samples, task(name), task(FLOOR), value)
@@ -54,7 +54,7 @@ def _limits(
 def _faster(
     samples: Samples, subject: Run, rivals: dict[Run, float], value: Value, subject_value: Value | None = None
 ) -> list[Check]:
-    """At least so many times faster than each rival."""
+    """Return a check for each rival that the subject is a multiple faster."""
     checks = []
     for rival, bound in rivals.items():
         measured = ratio(samples, rival, subject, value, subject_value)
@@ -225,7 +225,7 @@ def routes(count: int) -> Row:
 
 
 def replayed(task: str, count: int) -> Row:
-    """Return what netlinkpy's own part of an attach costs, by what it cost before (see replayed.py)."""
+    """Return the row of netlinkpy's own time in an attach, by what it was before (see replayed.py)."""
     runs = [Run(name, task, count) for now in REPLAYED for name in (now, as_it_was(now))]
     one = task == "one"
 
@@ -305,7 +305,7 @@ def process() -> Row:
                 Check(f"{name}: one attach, whole process, beyond a bare interpreter", took, 15, unit="ms")
             )
             measured = ratio(samples, run, Run(as_it_was(name), run.task, run.count), beyond)
-            if measured is not None:  # no worse, and processes differ by some percent
+            if measured is not None:  # not worse; processes vary by some percent
                 found.append(Check(f"{name}: the same, by {provide.BEFORE}", measured, 1.05))
             took = statistics.median(map(imported, samples[run])) * 1e3
             found.append(Check(f"{name}: import netlinkpy", took, 1, unit="ms"))

@@ -1,6 +1,6 @@
 """The inner loops, by pytest-benchmark: what is done for every container or route, by backend; the import.
 
-No kernel is asked.
+No kernel is involved.
 
     pytest benchmarks/test_inner_loops.py
 """
@@ -54,7 +54,7 @@ def route_template() -> Template:
 
 
 def stamped(backend: Backend) -> bytearray:
-    """ROWS messages that add a route, as the stamp writes them."""
+    """Return ROWS messages that add a route, as the stamp writes them."""
     template = route_template()
     out = bytearray(ROWS * len(template.data))
     destinations = array("I", range(ROWS))
@@ -106,7 +106,7 @@ def test_make_a_template(benchmark: Benchmark) -> None:
 
 @pytest.mark.parametrize("code", ["pass", "import netlinkpy", "from netlinkpy import attach_many"])
 def test_import(benchmark: Benchmark, code: str) -> None:
-    """A whole interpreter: what it costs beyond `pass`."""
+    """Start an interpreter for an import; compare with that of `pass`."""
     benchmark.pedantic(  # type: ignore[attr-defined]
         subprocess.run, ([sys.executable, "-c", code],), {"check": True}, rounds=10
     )

@@ -1,5 +1,5 @@
-"""The recorder of replays (recorder/): what it plays is what was recorded, put right, and nothing reaches the
-kernel.
+"""The recorder of replays (recorder/): it plays what was recorded, with the numbers adapted, and nothing
+reaches the kernel.
 
     pytest benchmarks/test_replay.py
 """

@@ -1,4 +1,5 @@
-"""pytest on the real kernel, never on the machine's own network: what a test gets, and may not leave behind.
+"""pytest on the real kernel, never on the machine's own network: what a test gets, and what it may not leave
+behind.
 
 - Every test runs in a fresh network namespace with an empty /run (so /run/netns is missing); lo is up only if
   the test asks for the fixture `loopback`.
@@ -27,8 +28,8 @@ from tests.support import namespaces
 from tests.support.namespaces import BareNamespace, Container
 from tests.support.snapshot import snapshot as take_snapshot
 
-PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH on Debian lacks them
-LEAVING_TIME = 3.0  # seconds in which a thread that is ending, or what a machine under load holds up, may go
+PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not in an ordinary user's PATH on Debian
+LEAVING_TIME = 3.0  # seconds for a thread that is ending, or what is late on a machine under load
 
 _failed = pytest.StashKey[bool]()
 _isolated = pytest.StashKey[str]()
@@ -108,7 +109,7 @@ def _children() -> set[str]:
 
 
 def _described(leaving: str) -> str:
-    """With what a thread waits for, since it cannot be asked later."""
+    """Describe a thread with what it waits for, since that is not known later."""
     kind, _, number = leaving.rpartition(" ")
     if kind != "thread":
         return leaving
@@ -125,12 +126,12 @@ def _possessions() -> set[str]:
 
 @pytest.fixture(autouse=True)
 def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A network namespace and a /run for this test alone, and the account of what it leaves behind."""
+    """Give the test a network namespace and a /run of its own, and check what it leaves behind."""
     namespaces.renew()
     before = _possessions()
     tracing = sys.gettrace()
     yield
-    sys.settrace(tracing)  # coverage goes on behind a test that traced lines itself
+    sys.settrace(tracing)  # coverage goes on after a test that traced lines itself
     if request.node.stash.get(_failed, False):
         return  # its traceback keeps its variables alive: one report is enough
     deadline = time.monotonic() + LEAVING_TIME

@@ -1,8 +1,8 @@
-"""What container engines run for each container, as contenders: the CNI bridge plugin with host-local, and
+"""The network programs of container engines as contenders: the CNI bridge plugin with host-local, and
 netavark.
 
-One process or more for each container, as the engines do it. Masquerading is off for CNI; netavark always
-writes firewall rules.
+They run one or more processes for each container, as under an engine. Masquerading is off for CNI; netavark
+always writes firewall rules.
 """
 
 from __future__ import annotations

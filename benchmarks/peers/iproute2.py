@@ -1,8 +1,8 @@
 """iproute2 as a contender: `ip -batch` by the usual steps, and by the one-line veth whose peer is born in the
 container.
 
-The kindest way for it: all of the host's lines in one process, then one `ip -n NAME -batch` for each
-container (a batch cannot change namespace).
+In its fastest way: all lines of the host in one process, then one `ip -n NAME -batch` for each container (a
+batch cannot change namespace).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def batch(lines: list[str], *options: str) -> None:
 
 
 def inside(place: Place, lines: list[str]) -> None:
-    """One `ip` in the container's namespace; spawned, not forked, which is the quickest that Python has."""
+    """Run one `ip` in the container's namespace; spawned, not forked, the fastest way in Python."""
     reader, writer = os.pipe()
     os.write(writer, "\n".join(lines).encode())
     os.close(writer)

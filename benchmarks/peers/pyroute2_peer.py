@@ -1,4 +1,4 @@
-"""pyroute2 as a contender: the usual steps, and the veth in one call whose peer is born in the container."""
+"""pyroute2 as a contender: the usual steps, and a veth in one call whose peer is born in the container."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def detach(places: list[Place]) -> None:
 
 
 def routes(count: int) -> dict[str, object]:
-    """Return the dump is of ten times as many as were added (by `ip`, untimed): it gets slower with their
-    number."""
+    """Add routes and dump them. The dump has ten times as many as were added (by `ip`, untimed), since it
+    gets slower with their number."""
     destinations = list(route_destinations(10 * count))
     with IPRoute() as host:
         bridge = host.link_lookup(ifname="br0")[0]

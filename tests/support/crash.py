@@ -1,7 +1,7 @@
 """A process that attaches, and is stopped or killed at a chosen conversation with the kernel.
 
-A program for one container is run step by step meanwhile, so that each step is a conversation: in earnest it
-is one call of the shim, in whose midst only SIGKILL can stop it."""
+A program for one container is run step by step here, so that each step is a conversation: really it is one
+call of the shim, in the middle of which only SIGKILL can stop it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Attacher:
             _be_an_attacher(endpoints, at, number)
 
     def wait(self) -> str:
-        """Wait for it: return "stopped", "killed", "done" (all attached) or "refused" (by an AttachError)."""
+        """Wait for it. Return "stopped", "killed", "done" (all attached) or "refused" (by an AttachError)."""
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             return "stopped"
@@ -43,12 +43,12 @@ class Attacher:
         return {0: "done", 1: "refused"}[os.waitstatus_to_exitcode(status)]
 
     def go_on(self) -> str:
-        """Wake a stopped one, and wait for it."""
+        """Continue a stopped one, and wait for it."""
         os.kill(self.pid, signal.SIGCONT)
         return self.wait()
 
     def end(self) -> None:
-        """Kill it, whatever it does."""
+        """Kill it, whatever it is doing."""
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -69,8 +69,8 @@ def _be_an_attacher(endpoints: Sequence[nl.Endpoint], at: int, number: int) -> N
 
 @contextlib.contextmanager
 def interrupted(at: int, number: int) -> Iterator[Callable[[], int]]:
-    """Meanwhile the process sends itself a signal just before its conversation `at` with the kernel. Gives a
-    function that says how many there were."""
+    """Within the block, the process sends itself a signal just before its conversation `at` with the kernel.
+    Yield a function that returns how many there were."""
     count = 0
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,8 +102,8 @@ def visit_step_by_step(
     results: bytearray,
     fails: Mapping[str, int] = {},
 ) -> None:
-    """visit(), for one row with a visit for each step. fails: the errnos of steps that are not run, by
-    name."""
+    """Return a visit() that runs one row by a visit for each step. fails: the errnos of steps that are not
+    run, by name."""
     if len(netns_fds) != 4:
         visit(program, datagrams, netns_fds, timeout, sockets=sockets, beside=beside, results=results)
         return
@@ -144,6 +144,6 @@ def visit_step_by_step(
 
 
 def replace_visit(monkeypatch: pytest.MonkeyPatch, replacement: Callable[..., None]) -> None:
-    """Have netlinkpy call this in place of visit()."""
+    """Make netlinkpy call this in place of visit()."""
     for module in VISITORS:
         monkeypatch.setattr(module, "visit", replacement)

@@ -1,4 +1,5 @@
-"""A fake engine: listens on a unix socket, and answers each request as a test wants, also as none would."""
+"""A fake engine: it listens on a unix socket, and answers each request as a test wants, also as no engine
+would."""
 
 from __future__ import annotations
 
@@ -16,8 +17,7 @@ Answer = Callable[[str, socket.socket], None]
 
 @contextlib.contextmanager
 def listening(path: Path, answer: Answer) -> Iterator[list[str]]:
-    """The engine for the length of the with statement; gives the targets that it was asked for, as they
-    come."""
+    """Run the engine within the block; yield the list of the targets requested so far."""
     asked: list[str] = []
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -29,7 +29,7 @@ def listening(path: Path, answer: Answer) -> Iterator[list[str]]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                with connection, contextlib.suppress(OSError):  # whoever asked may have had enough
+                with connection, contextlib.suppress(OSError):  # the client may have closed
                     connection.settimeout(5)
                     target = _target(connection)
                     asked.append(target)
@@ -57,14 +57,13 @@ def _target(connection: socket.socket) -> str:
 
 
 def plain(status: int, document: Any) -> bytes:
-    """Return a whole answer with the length of its body told."""
+    """Return a whole answer with a Content-Length."""
     body = json.dumps(document).encode()
     return b"HTTP/1.1 %d Told\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
 
 
 def chunked(status: int, document: Any, size: int) -> bytes:
-    """Return a whole answer in chunks of so many bytes, with an extension and a trailer, which may be
-    there."""
+    """Return a whole answer in chunks of `size` bytes, with an extension and a trailer, which are allowed."""
     body = json.dumps(document).encode()
     parts = [body[start : start + size] for start in range(0, len(body), size)]
     chunks = b"".join(b"%X;a=b\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -77,5 +76,5 @@ def to_the_end(status: int, document: Any) -> bytes:
 
 
 def saying(data: bytes) -> Answer:
-    """Answers everything with these bytes."""
+    """Return an engine that answers everything with these bytes."""
     return lambda _, connection: connection.sendall(data)

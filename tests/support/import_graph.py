@@ -1,8 +1,8 @@
-"""The imports between the modules of netlinkpy, as their source says them: also those made by text.
+"""The imports between the modules of netlinkpy, read from their source, also those made by text.
 
-An import by text is one whose module is only known as it runs: `_PLACES`, a table of names that `_lazy.fetch`
-looks for when they are asked for, or `__import__(f"{__package__}.{name}")`, which may mean any module of that
-package."""
+An import by text is one whose module is known only at run time: `_PLACES`, a table of names that
+`_lazy.fetch` imports when they are used, or `__import__(f"{__package__}.{name}")`, which may mean any module
+of that package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "netlinkpy"
-FETCHES_PLACES = f"{PACKAGE}._lazy"  # imports what the tables _PLACES of others say
+FETCHES_PLACES = f"{PACKAGE}._lazy"  # imports what other modules' _PLACES say
 
 
 class Import(NamedTuple):
@@ -112,8 +112,8 @@ class _Reader:
         )
 
     def _places(self, tree: ast.Module) -> Iterator[Import]:
-        """Yield what a module's _PLACES lead to: names, each with its module in the package ("": is one
-        itself), or with (module, class)."""
+        """Yield the modules that a module's _PLACES lead to: names, each with its module in the package ("":
+        it is one itself), or with (module, class)."""
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if not any(isinstance(target, ast.Name) and target.id == "_PLACES" for target in targets):
@@ -131,7 +131,8 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def circles(edges: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Return the strongly connected groups of modules (Tarjan's algorithm), and what imports itself."""
+    """Return the strongly connected groups of modules (Tarjan's algorithm), and modules that import
+    themselves."""
     graph: dict[str, set[str]] = defaultdict(set)
     for importer, imported in edges:
         graph[importer].add(imported)

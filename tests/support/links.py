@@ -1,4 +1,4 @@
-"""Links, addresses and routes: made so that the kernel adds nothing to them later, and looked at."""
+"""Links, addresses and routes: make them so that the kernel adds nothing later, and look at them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.support.waiting import eventually
 
 
 def add_quiet(rt: nl.RTNetlink, name: str, **more: Any) -> nl.Link:
-    """Add a link that is up (or a bridge without its carrier) and has no link-local address: the kernel would
-    make that in its own time."""
+    """Add a link that is up (or a bridge without its carrier) and has no link-local address, which the kernel
+    would add later."""
     link = rt.links.add(name, **more)
     rt.links.set(link.index, up=True, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
     return rt.links.get(link.index)
@@ -28,7 +28,7 @@ def add_ipv6(rt: nl.RTNetlink, *addresses: str, dev: str) -> None:
 
 
 def await_route(rt: nl.RTNetlink, destination: str, table: str = "main") -> nl.Route:
-    """Return the IPv6 route there, which the kernel adds a little after it acked the address."""
+    """Return the IPv6 route, which the kernel adds a little after it acknowledged the address."""
     found: list[nl.Route] = []
 
     def there() -> bool:

@@ -57,7 +57,7 @@ def unmount(target: str) -> None:
 
 
 def map_root(uid: int, gid: int) -> None:
-    """Make us root of the user namespace just unshared; uid and gid are who we were outside."""
+    """Make us root of the user namespace just unshared; uid and gid: ours outside."""
     for name, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
@@ -139,7 +139,7 @@ class Container:
         return self.pid != 0
 
     def kill(self) -> None:
-        """Ends the process and waits for it. The kernel then takes the namespace down in its own time."""
+        """End the process and wait for it. The kernel then removes the namespace in its own time."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -186,7 +186,7 @@ class BareNamespace:
         return f"/proc/{os.getpid()}/fd/{self.fd}"
 
     def close(self) -> None:
-        """Lets go of it; harmless the second time."""
+        """Release it; a second time does nothing."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -211,7 +211,7 @@ def _returning() -> Iterator[None]:
 
 @contextlib.contextmanager
 def entered(namespace: Namespace) -> Iterator[None]:
-    """The calling thread is inside the namespace for the length of the with statement."""
+    """Move the calling thread into the namespace within the block."""
     if namespace is None:
         yield
         return
@@ -228,8 +228,8 @@ def entered(namespace: Namespace) -> Iterator[None]:
 def inside(namespace: Namespace, function: Callable[[], T], seconds: float = 30.0) -> T:
     """Return what function() returns (it must pickle) when a forked child runs it inside the namespace.
 
-    Its exception is raised here, with the child's traceback as a note. TimeoutError after that many seconds;
-    the child is dead then.
+    Its exception is raised here, with the child's traceback as a note. Raise TimeoutError after `timeout`
+    seconds; the child is dead then.
     """
     read_end, write_end = os.pipe()
     pid = os.fork()
@@ -294,13 +294,13 @@ def checksum(data: bytes) -> int:
 
 
 def ping(namespace: Namespace, target: str, deadline_ms: float = 100.0) -> float | None:
-    """Return one ICMP echo (v4 or v6) from inside the namespace: the round trip in ms, None without an
+    """Send one ICMP echo (v4 or v6) from inside the namespace; return the round trip in ms, None without an
     answer."""
     return ping_all([(namespace, target)], deadline_ms)[0]
 
 
 def ping_all(pairs: Sequence[tuple[Namespace, str]], deadline_ms: float = 100.0) -> list[float | None]:
-    """Return one ICMP echo for each (namespace, target), all sent at once: round trips in ms, in the pairs'
+    """Send one ICMP echo for each (namespace, target), all at once; return round trips in ms, in the pairs'
     order.
 
     None stands for no answer within the deadline, counted for each from its own sending to its arrival by the
@@ -354,7 +354,7 @@ def _echo_socket(pair: tuple[Namespace, str]) -> tuple[socket.socket, Any]:
 
 
 def _reply_arrival(sock: socket.socket, row: int) -> float | None:
-    """When the packet at hand came in, in seconds since the epoch, if it is the answer to the row's echo."""
+    """Return when a packet arrived, in seconds since the epoch, if it is the answer to the row's echo."""
     try:
         packet, control, _, _ = sock.recvmsg(2048, socket.CMSG_SPACE(TIMESPEC.size))
     except OSError:  # an ICMP error met the socket

@@ -1,5 +1,4 @@
-"""A host with networks, containers on them, and an `internet` behind it; and packets between any two of
-them."""
+"""A host with networks and containers, an `internet` behind it, and packets between any two of them."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 class Testbed:
     """The test's own namespace as the host: lo and an uplink `up0` are up."""
 
-    __test__ = False  # not a class of tests, whatever its name begins with
+    __test__ = False  # not a class of tests, despite its name
 
     def __init__(self, host: nl.RTNetlink, nat: Nat, make: Callable[..., list[Container]]) -> None:
         self.host = host
@@ -54,20 +53,20 @@ class Testbed:
             self.host.addresses.add(gateway, dev=name, nodad=":" in gateway)
 
     def container(self, bridge: str, *addresses: str) -> Container:
-        """Return a container that is connected to a bridge."""
+        """Make and return a container that is connected to a bridge."""
         (made,) = self._make(1)
         nl.attach(nl.Endpoint(netns=made.pid, bridge=bridge, addresses=addresses))
         return made
 
     def route_back(self, *subnets: str) -> None:
-        """Have the internet know the way to subnets behind the host, as a neighbour could."""
+        """Add routes of the internet to subnets behind the host, as a neighbour could."""
         with nl.RTNetlink(self.internet.pid) as there:
             for subnet in subnets:
                 there.routes.add(subnet, gateway=UPLINK[":" in subnet])
 
 
 def listen(where: Namespace, kind: int, address: str, port: int) -> socket.socket:
-    """Return a TCP or UDP socket of a namespace that waits at an address ("" any) and port."""
+    """Return a TCP or UDP socket of a namespace that listens at an address ("": any) and port."""
     with entered(where):
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
     sock.settimeout(PATIENCE)
@@ -82,8 +81,8 @@ def listen(where: Namespace, kind: int, address: str, port: int) -> socket.socke
 def source_seen(
     where: Namespace, target: tuple[str, int], listener: socket.socket, *, source: str = ""
 ) -> str | None:
-    """Return the source address that a listener sees of somebody in a namespace who talks to a target and
-    gets his answer; None if one of them hears nothing. Both are sockets of ours, so nobody else need run."""
+    """Return the source address that a listener sees when a socket in a namespace sends to a target and gets
+    the answer; None if one of them receives nothing. Both sockets are ours, so no other process is needed."""
     kind = listener.type
     with entered(where):
         sock = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET, kind)
@@ -112,14 +111,14 @@ def source_seen(
 
 
 def passes(where: Namespace, target: tuple[str, int], listener: socket.socket) -> bool:
-    """Return whether question and answer pass."""
+    """Return whether request and answer pass."""
     return source_seen(where, target, listener) is not None
 
 
 def connect_time(
     where: Namespace, target: tuple[str, int], listener: socket.socket, count: int = 300
 ) -> float:
-    """Return the median time that a TCP connection takes to be made, in microseconds; each is a new flow."""
+    """Return the median time to make a TCP connection, in microseconds; each is a new flow."""
     with entered(where):
         socks = [socket.socket(listener.family, TCP) for _ in range(count)]
     times = []

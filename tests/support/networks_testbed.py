@@ -1,4 +1,4 @@
-"""What network tests use: subnets, the check that all is as before, and children that die on the way."""
+"""What tests of networks share: subnets, the check that nothing changed, and children that die halfway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUBNET6, GATEWAY6 = "fd00:30::/64", "fd00:30::1"
 
 
 def settle(*places: Namespace) -> None:
-    """Wait until what the kernel does by itself (groups joined, duplicate addresses looked for) is over."""
+    """Wait until what the kernel does by itself (joining groups, duplicate address detection) is over."""
     deadline = time.monotonic() + 5
     now = [snapshot(place) for place in (None, *places)]
     while time.monotonic() < deadline:
@@ -31,8 +31,8 @@ def settle(*places: Namespace) -> None:
 
 
 def check_restored(before: Sequence[dict[str, object]], *places: Namespace) -> None:
-    """The state of the host and these namespaces is as it was, as soon as the kernel has done what it does in
-    its own time (routes follow the carrier)."""
+    """Check that the state of the host and these namespaces becomes what it was, once the kernel has done
+    what it does in its own time (routes follow the carrier)."""
     deadline = time.monotonic() + 3
     for place, was in zip((None, *places), before, strict=True):
         while (now := snapshot(place)) != was and time.monotonic() < deadline:
@@ -47,8 +47,8 @@ def _rows(state: dict[str, Any], table: str) -> set[str]:
 
 
 def outcome_at(at: int, work: Callable[[], object]) -> str:
-    """Have a child do some work, killed by SIGKILL just before its conversation `at` with the kernel (0:
-    never); return "killed", "done", or what was raised."""
+    """Let a child do some work, killed by SIGKILL just before its conversation `at` with the kernel (0:
+    never). Return "killed", "done", or what was raised."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:

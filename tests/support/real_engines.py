@@ -80,7 +80,7 @@ def _engine(
 
 
 def _wait(scheme: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the engine answers."""
+    """Wait until the engine answers."""
     deadline = time.monotonic() + 30
     while True:
         assert process.poll() is None, f"{scheme} ended:\n{log.read_text()[-2000:]}"
@@ -93,7 +93,7 @@ def _wait(scheme: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _image(path: Path) -> None:
-    """A root file system of one static program under its names."""
+    """Make a root file system of one static program under its names."""
     with tarfile.open(path, "w") as tar:
         for directory in ("bin", "dev", "etc", "proc", "sys", "tmp"):
             entry = tarfile.TarInfo(directory)

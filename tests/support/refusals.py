@@ -1,4 +1,4 @@
-"""What is refused is one clear sentence, and has changed nothing."""
+"""Refusals: the error is one clear sentence, and nothing has changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.snapshot import snapshot
 
 @contextlib.contextmanager
 def unchanged(*places: Namespace) -> Iterator[None]:
-    """Check that nothing changes meanwhile in the caller's namespace and in these."""
+    """Check that nothing changes within the block in the caller's namespace and in these."""
     where: tuple[Namespace, ...] = (None, *places)
     before = [snapshot(place) for place in where]
     yield
@@ -27,8 +27,8 @@ def unchanged(*places: Namespace) -> Iterator[None]:
 def refused(
     kind: type[Exception], number: int, *words: str, among: Sequence[Namespace] = ()
 ) -> Iterator[None]:
-    """Check that what is done meanwhile raises an error of this kind and errno (0: none), with these words in
-    one clear sentence, and that nothing changes here and in these namespaces."""
+    """Check that the block raises an error of this kind and errno (0: none), with these words in one clear
+    sentence, and that nothing changes here and in these namespaces."""
     with unchanged(*among), pytest.raises(kind) as caught:
         yield
     check(caught.value, kind, number, *words)
@@ -36,8 +36,8 @@ def refused(
 
 @contextlib.contextmanager
 def impossible(kind: type[Exception], *words: str) -> Iterator[None]:
-    """Check that what is done meanwhile is refused by netlinkpy itself, by exactly this kind of error, with
-    these words in one line."""
+    """Check that netlinkpy itself refuses the block, by exactly this kind of error, with these words in one
+    line."""
     with unchanged(), pytest.raises(kind) as caught:
         yield
     text = str(caught.value)

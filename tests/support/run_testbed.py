@@ -1,4 +1,4 @@
-"""What the tests of `netlinkpy run` share: the command line, a probe that tells what it sees, and what is
+"""What the tests of `netlinkpy run` share: the command line, a probe that prints what it sees, and what is
 left afterwards."""
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Finished = subprocess.CompletedProcess[str]
 
 
 def netlinkpy(*words: str, input: str | None = None, seconds: float = 30) -> Finished:
-    """Run a command line of ours to its end."""
+    """Run our command to its end."""
     stdin = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
     options: dict[str, Any] = {"text": True, "capture_output": True, "timeout": seconds, **stdin}
     return subprocess.run([sys.executable, "-c", MAIN, *words], **options)
@@ -71,7 +71,7 @@ def run(*words: str, **options: Any) -> Finished:
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    """Return a command line of ours that goes on."""
+    """Start our command and return it."""
     return subprocess.Popen(
         [sys.executable, "-c", MAIN, *words],
         text=True,
@@ -82,7 +82,7 @@ def started(*words: str) -> subprocess.Popen[str]:
 
 
 def probe(*options: str, command: Sequence[str] = PROBING) -> dict[str, Any]:
-    """Return what a command sees that is run with these options."""
+    """Return what a command sees if it is run with these options."""
     finished = run(*options, "--", *command)
     assert finished.returncode == 0, finished.stderr
     seen: dict[str, Any] = json.loads(finished.stdout)
@@ -95,7 +95,7 @@ def on_bridge(address: str = "172.17.42.99/16") -> tuple[str, ...]:
 
 
 def detached(*options: str, name: str = "one", command: Sequence[str] = ("sleep", "1000")) -> Running:
-    """Return a container in the background."""
+    """Start and return a container in the background."""
     finished = run("-d", "--name", name, *options, "--", *command)
     assert (finished.returncode, finished.stdout) == (0, f"{name}\n"), finished.stderr
     return found(name)
@@ -107,7 +107,7 @@ def found(name: str) -> Running:
 
 
 def exists(pid: int) -> bool:
-    """Return whether a process is there that is not just waiting to be reaped."""
+    """Return whether a process exists and is no zombie."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0] not in "ZX"

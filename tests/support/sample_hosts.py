@@ -1,4 +1,4 @@
-"""Hosts to draw: made up of records, without a kernel."""
+"""Hosts to draw, made of records, without a kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def interface(index: int, name: str, kind: str = "veth", *addresses: str, **more
 
 
 def host() -> Host:
-    """Something of everything."""
+    """Return a host with something of everything."""
     bridge = interface(3, "docker0", "bridge", "172.17.42.1/16")
     web = End(
         WEB,
@@ -50,7 +50,7 @@ def host() -> Host:
 
 
 def crowd(count: int) -> Host:
-    """Return a network with so many containers."""
+    """Return a network with `count` containers."""
     ports = []
     for number in range(count):
         address = f"10.0.{number // 250}.{number % 250 + 2}"
@@ -68,7 +68,7 @@ def crowd(count: int) -> Host:
 
 
 def hostile(text: str) -> Host:
-    """Return a host where everything that others may choose is this text."""
+    """Return a host in which everything that others may name is this text."""
     container = HostContainer(text, "process", 1, names=(text,), pid=7, command=text)
     port = HostPort(interface(4, text), ends=(End(container, interface(2, text)),))
     named = HostNetwork(

@@ -1,6 +1,6 @@
 """The configured state of a network namespace as plain values, to compare before and after.
 
-Raw rtnetlink dumps, read here, without netlinkpy or iproute2: so it sees the same everywhere, also attributes
+It reads raw rtnetlink dumps, without netlinkpy or iproute2: so it sees the same everywhere, also attributes
 that no program prints. What changes by itself (counters, timers, carrier, learned neighbours) is left out.
 """
 
@@ -99,13 +99,13 @@ def _dump(sock: socket.socket, kind: int, body: bytes) -> list[bytes] | None:
 
 
 def _is_configured(table: str, body: bytes) -> bool:
-    if table in ("neighbours", "fdb"):  # the learned ones come and go
+    if table in ("neighbours", "fdb"):  # learned ones come and go
         return bool(struct.unpack_from("=H", body, 8)[0] & NUD_PERMANENT) and not _is_multicast(body)
     return not (table == "routes" and struct.unpack_from("=I", body, 8)[0] & RTM_F_CLONED)
 
 
 def _is_multicast(neighbour: bytes) -> bool:
-    """Return the groups that the kernel has an interface join and leave, in its own time, as it gets
+    """Return the groups that the kernel makes an interface join and leave, in its own time, as it gets
     addresses."""
     hardware = _attributes(neighbour[12:], {}).get(NDA_LLADDR)
     return isinstance(hardware, bytes) and len(hardware) == 6 and bool(hardware[0] & 1)

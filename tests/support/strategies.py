@@ -1,4 +1,4 @@
-"""hypothesis strategies of values, made from the descriptions themselves: whatever a table names is tried."""
+"""hypothesis strategies of values, derived from the descriptions: everything that a table names is tried."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ESCAPED = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b"").decod
 
 
 def number(form: str) -> st.SearchStrategy[int]:
-    """Return a number that fits the struct format: its bounds too."""
+    """Return numbers that fit the struct format, including its bounds."""
     bits = struct.calcsize(form) * 8
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if form[-1].islower() else (0, (1 << bits) - 1)
     return st.integers(low, high) | st.sampled_from([low, high])
@@ -75,7 +75,7 @@ def of(codec: Codec, depth: int, around: Mapping[Any, Any]) -> st.SearchStrategy
 
 
 def cases(codec: Codec) -> dict[Any, Codec]:
-    """Return what a Select knows: the values of its key, with their codecs. Nothing for other codecs."""
+    """Return the values of a Select's key with their codecs; nothing for other codecs."""
     if not isinstance(codec, Select):
         return {}
     known = getattr(codec.find, "__self__", None)  # of a dict's get

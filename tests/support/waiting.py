@@ -1,4 +1,4 @@
-"""Waiting for what the kernel, or another process, does in its own time."""
+"""Wait for what the kernel, or another process, does in its own time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
-    """Return whether it becomes true in time."""
+    """Return whether a condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:

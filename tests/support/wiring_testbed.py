@@ -1,4 +1,4 @@
-"""What all wiring tests use: a bridge, endpoints on it, and the checks that they are there or refused."""
+"""What tests of wiring share: a bridge, endpoints on it, and the checks that they are attached or refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ refused = functools.partial(refusals.refused, nl.AttachError)
 
 
 def make_bridge(rt: nl.RTNetlink, name: str, *addresses: str, up: bool = True, **options: Any) -> nl.Link:
-    """Return a bridge with these addresses, and without a link-local one, which the kernel would make and
+    """Make a bridge with these addresses, and without a link-local one, which the kernel would add and
     announce in its own time."""
     bridge = rt.links.add(name, kind="bridge", **options)
     rt.links.set(bridge.index, up=up, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
@@ -59,8 +59,8 @@ def check(error: object, number: int, *words: str) -> None:
 
 
 def check_complete(host: nl.RTNetlink, wanted: Sequence[nl.Endpoint]) -> None:
-    """All these endpoints are attached, wholly and rightly, and nothing else is: no veth, no group, no
-    claim more."""
+    """Check that all these endpoints are attached, completely and correctly, and nothing else is there: no
+    veth, no group, no claim."""
     outers = {link.index: link for link in host.links.list(kind="veth")}
     assert len(outers) == len(wanted)
     bridges = {bridge.name: bridge.index for bridge in host.links.list(kind="bridge")}
