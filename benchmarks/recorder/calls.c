@@ -1,13 +1,13 @@
-/* The recorder: the kernel's part of a netlink conversation, recorded once and played back, so that what is left of the time
- * is that of the program. To be preloaded (LD_PRELOAD) into any program that talks netlink through the C library's
- * calls, whatever it is made of; driven by the replay_ functions of tape.c, which benchmarks/replayed.py calls.
+/* The recorder: the kernel's part of a netlink conversation, recorded once and played back, so that the time left is that
+ * of the program. It is preloaded (LD_PRELOAD) into any program that uses netlink through the C library's calls, in
+ * whatever language, and driven by the replay_ functions of tape.c, which benchmarks/replayed.py calls.
  *
- * Recording, everything passes through, and of each datagram sent is noted what it was and what was received on its
- * socket until the next. Playing, no netlink call reaches the kernel: sockets are numbers that no descriptor has, what is
- * sent is compared with what was sent then (number, types and lengths of its messages) and swallowed, and what
- * was received then is received again, its sequence numbers and port ids put right. A program that sends something else is
- * told so by ECONNABORTED, and replay_trouble() says what. Nobody enters a namespace, and a thread that a library of the
- * program's own begins (to enter one) is a plain call. Random numbers are the same each time in both modes, so that
+ * While recording, every call goes through, and for each datagram sent it notes the datagram and what was received on its
+ * socket until the next. While playing, no netlink call reaches the kernel: sockets are numbers that no descriptor has; what
+ * is sent is compared with what was recorded (number, types and lengths of its messages) and dropped; and what was
+ * received then is received again, with its sequence numbers and port ids adapted. A program that sends something else
+ * gets ECONNABORTED, and replay_trouble() says what differed. No namespace is entered, and a thread that one of the
+ * program's libraries starts (to enter one) is a plain call. Random numbers are the same each time in both modes, so that
  * names and groups are.
  *
  * Build: gcc -O2 -Wall -Wextra -Werror -pthread -shared -fPIC -o recorder.so calls.c tape.c
@@ -239,7 +239,7 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     return got;
 }
 
-/* What programs built with _FORTIFY_SOURCE call. */
+/* The calls of programs built with _FORTIFY_SOURCE. */
 ssize_t __recv_chk(int fd, void *room, size_t length, size_t size, int flags);
 ssize_t __recv_chk(int fd, void *room, size_t length, size_t size, int flags)
 {
@@ -330,7 +330,7 @@ int fcntl64(int fd, int command, ...)
 
 /* ---- What is not netlink's, and is only timed -------------------------------------------------------------------- */
 
-/* open, open64: the mode is there where a file may be made. */
+/* open, open64: the mode is given if a file may be made. */
 #define OPEN(name) \
     int name(const char *path, int flags, ...) \
     { \

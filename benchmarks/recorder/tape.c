@@ -1,4 +1,4 @@
-/* The tapes: recording and playing them, and what drives it. */
+/* The tapes: record them, play them, and the functions that drive this. */
 #define _GNU_SOURCE
 #include "tape.h"
 
@@ -325,7 +325,7 @@ void replay_play(unsigned number)
     begin(number, PLAY);
 }
 
-/* Neither any more. */
+/* Stop recording or playing. */
 void replay_stop(void)
 {
     if (mode == PLAY && next_sent)
@@ -333,25 +333,25 @@ void replay_stop(void)
     mode = OFF;
 }
 
-/* The nanoseconds that were ours, of what was last played. */
+/* Return the nanoseconds of this library in the last play. */
 uint64_t replay_spent(void)
 {
     return spent;
 }
 
-/* The nanoseconds of calls that reached the kernel (files opened, looked at and closed; threads made). */
+/* Return those of calls that reached the kernel (files opened, looked at and closed; threads made). */
 uint64_t replay_in_kernel(void)
 {
     return in_kernel;
 }
 
-/* What was not as it was recorded, or "". */
+/* Return what was not as it was recorded, or "". */
 const char *replay_trouble(void)
 {
     return trouble;
 }
 
-/* How many datagrams were sent (the first) and received, since play began. */
+/* Return how many datagrams were sent (the first) and received since play began. */
 unsigned replay_sends(void)
 {
     return sends;
@@ -362,7 +362,7 @@ unsigned replay_receives(void)
     return receives;
 }
 
-/* Take the caches away, as the kernel does while it wires. */
+/* Cool the caches, as the kernel does while it wires. */
 void replay_chill(size_t length)
 {
     static volatile uint8_t room[64 << 20];

@@ -1,5 +1,4 @@
-/* What is on a tape: every datagram that was sent in one recording, each with what was received then; and the sockets
- * that it went through. */
+/* A tape: every datagram that was sent in one recording, each with what was received then; and the sockets used. */
 #ifndef RECORDER_TAPE_H
 #define RECORDER_TAPE_H
 
@@ -22,13 +21,13 @@ struct line {
 
 extern enum mode mode;
 
-/* The socket of a descriptor, real or not; NULL where it is none of netlink's. */
+/* Return the socket of a descriptor, real or not; NULL if it is no netlink socket. */
 struct line *line_of(int fd);
 bool is_unreal(int fd);
-/* Whether a call on this descriptor is ours to answer. */
+/* Return whether we answer a call on this descriptor. */
 bool is_played(int fd);
 
-/* A socket that the kernel does not know: its number, or -1 where there are too many. */
+/* Make a socket that the kernel does not know; return its number, or -1 if there are too many. */
 int open_unreal(int protocol, bool nonblocking);
 void close_unreal(int fd);
 void note_opened(int fd, int protocol, bool nonblocking);
@@ -40,16 +39,16 @@ void note_received(struct line *line, const void *data, size_t length);
 /* As send(2) and recv(2). */
 ssize_t play_send(struct line *line, const uint8_t *data, size_t length);
 ssize_t play_receive(struct line *line, uint8_t *room, size_t length, int flags);
-/* Whether there is something to be received; nobody waits for what will not come (ECONNABORTED). */
+/* Return whether there is something to receive; waiting for what will not come fails with ECONNABORTED. */
 bool play_wait(const struct line *line);
-/* The same numbers after each begin. */
+/* Fill the room with random bytes, the same after each begin. */
 void play_random(uint8_t *room, size_t length);
 
-/* Around every call that is played: one at a time, and timed, as that time is ours and not the program's. */
+/* Around every call that is played: one at a time, and timed, since that time is not the program's. */
 uint64_t enter(void);
 void leave(uint64_t start);
 
-/* Around a call that reaches the kernel while others are played: its time is told apart. */
+/* Around a call that reaches the kernel while others are played: its time is counted apart. */
 uint64_t enter_kernel(void);
 void leave_kernel(uint64_t start);
 
