@@ -1,5 +1,4 @@
-"""netlinkpy bench: the main job, shown: N containers wired, proved by packets, torn down, in namespaces of
-its own."""
+"""netlinkpy bench: wire N containers, prove it with packets, tear down, in namespaces of its own."""
 
 from __future__ import annotations
 

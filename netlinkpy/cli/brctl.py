@@ -24,7 +24,7 @@ YES, NO = ("on", "yes", "1"), ("off", "no", "0")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `brctl ARGUMENTS`; the exit code."""
+    """Run `brctl ARGUMENTS`; return the exit code."""
     if not arguments:
         write(usage())
         return 1

@@ -1,4 +1,4 @@
-"""CommandError: how a command says what is wrong, and the exit code it ends with."""
+"""CommandError: what a command says is wrong, and its exit code."""
 
 from __future__ import annotations
 

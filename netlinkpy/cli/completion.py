@@ -1,4 +1,4 @@
-"""`netlinkpy completion bash`: prints the completion that stands beside this file."""
+"""`netlinkpy completion bash`: print the completion, which is a file beside this one."""
 
 from __future__ import annotations
 

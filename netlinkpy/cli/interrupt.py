@@ -1,4 +1,4 @@
-"""SIGTERM taken as an interrupt, so that what a command has begun is rolled back before it ends."""
+"""SIGTERM as an interrupt, so that a command rolls back before it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def interrupt_on_terminate() -> None:
-    """Have SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread from now on, as SIGINT does."""
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread from now on, as SIGINT does."""
     for number in (_signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(number, _interrupt)
 

@@ -1,4 +1,4 @@
-"""netlinkpy kill: containers get a signal."""
+"""netlinkpy kill: send a signal to containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""netlinkpy network: networks made, shown, removed; containers connected to them; in docker's words."""
+"""netlinkpy network: make, show and remove networks, connect containers to them, in docker's words."""
 
 from __future__ import annotations
 

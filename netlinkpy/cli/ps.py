@@ -1,4 +1,4 @@
-"""netlinkpy ps: what runs, as the supervisors tell it."""
+"""netlinkpy ps: list the running containers, as their supervisors report them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""netlinkpy stop: containers are asked to end, and made to."""
+"""netlinkpy stop: ask containers to end, and after a while kill them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which process an engine's container is: `docker:web` asked of the engine itself."""
+"""The process of an engine's container: ask the engine for `docker:web`."""
 
 from __future__ import annotations
 

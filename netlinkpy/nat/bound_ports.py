@@ -1,4 +1,4 @@
-"""Ports that a process of the host has bound, and that publishing would take from it unseen."""
+"""Ports that a process of the host has bound, and that publishing would silently take from it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 _TCP_LISTEN = "0A"  # net/tcp_states.h
 _KINDS = {"tcp": SOCK_STREAM, "udp": SOCK_DGRAM}
-_MANY = 256  # from so many ports on the kernel's list of sockets is read first: it saves most of the binding
+_MANY = 256  # from this many ports on read the kernel's list of sockets first: it saves most binding
 
 
 def check_free(ports: Sequence[Port]) -> None:
     """Bind every port for a moment, in the namespace of the calling thread. Raise OSError for the first that
-    cannot be bound: EADDRINUSE a process has it, EADDRNOTAVAIL the host has no such address. SCTP is passed
-    over (many kernels lack it)."""
+    cannot be bound: EADDRINUSE if a process has it, EADDRNOTAVAIL if the host has no such address. SCTP is
+    skipped (many kernels lack it)."""
     seen: set[str] = set()
     used = _in_use() if len(ports) >= _MANY else None
     for port in ports:
@@ -36,8 +36,8 @@ def check_free(ports: Sequence[Port]) -> None:
 
 
 def _in_use() -> set[tuple[str, int]]:
-    """Return the ports that some socket listens at, at whatever address (/proc/net/tcp: local address and
-    port in hexadecimal, the other end's, the state)."""
+    """Return the ports at which some socket listens, at any address (/proc/net/tcp: local address and port in
+    hexadecimal, the other end's, the state)."""
     found: set[tuple[str, int]] = set()
     for protocol in _KINDS:
         for name in (protocol, f"{protocol}6"):
@@ -52,7 +52,7 @@ def _in_use() -> set[tuple[str, int]]:
 
 
 def _bind(port: Port) -> int:
-    """Return the errno of binding it; 0 if it can be bound, or this cannot be told."""
+    """Return the errno of binding a port; 0 if it can be bound, or this cannot be found out."""
     family = AF_INET6 if ":" in port.address else AF_INET
     any_address = "::" if family == AF_INET6 else "0.0.0.0"
     try:
@@ -62,7 +62,7 @@ def _bind(port: Port) -> int:
     try:
         if family == AF_INET6:
             socket.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
-        if port.protocol == "tcp":  # what lingers in TIME_WAIT has nobody behind it
+        if port.protocol == "tcp":  # no process is behind a socket in TIME_WAIT
             socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         socket.bind((port.host or any_address, port.port))
     except OSError as error:

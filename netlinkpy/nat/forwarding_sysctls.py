@@ -1,4 +1,4 @@
-"""The settings under /proc/sys/net that networks need: changed only if they are not so already, and told.
+"""The settings under /proc/sys/net that networks need: changed only if necessary, and reported.
 
 All of it acts on the network namespace of the calling thread: what /proc/sys/net shows depends on who opens
 it. Source: Documentation/networking/ip-sysctl.rst of the kernel."""
@@ -18,7 +18,7 @@ _ROOT = "/proc/sys/"
 
 
 class Setting(Record):
-    """A setting that was changed: its name as sysctl(8) has it ("net.ipv4.ip_forward"), the value before and
+    """A setting that was changed: its name in sysctl(8)'s form ("net.ipv4.ip_forward"), the value before and
     after."""
 
     name: str
@@ -30,11 +30,11 @@ class Setting(Record):
 
 
 def forward(bridge: str, *, ipv4: bool, ipv6: bool) -> list[Setting]:
-    """Have the host forward packets, as routers do, and from a bridge.
+    """Make the host forward packets, as routers do, and from a bridge.
 
     When IPv6 forwarding is turned on, the kernel forgets the default routes learned from router
-    advertisements and learns no more (accept_ra 1); so interfaces that live by them are told to go on
-    (accept_ra 2) before. Raise OSError if a setting cannot be written; then none is changed."""
+    advertisements and learns no more (accept_ra 1); so interfaces that depend on them are set to keep
+    accepting (accept_ra 2) before. Raise OSError if a setting cannot be written; then none is changed."""
     wanted = []
     if ipv4:
         wanted.append(("net/ipv4/ip_forward", "1"))
@@ -49,9 +49,9 @@ def forward(bridge: str, *, ipv4: bool, ipv6: bool) -> list[Setting]:
 
 
 def route_localnet(bridges: Iterable[str], on: bool) -> list[Setting]:
-    """Let 127.0.0.0/8 pass between lo and bridges, or no more (a bridge that is gone is passed over). Use it
-    only together with the rules that drop what pretends to come from there: the chain `loopback` of the
-    table."""
+    """Let 127.0.0.0/8 pass between lo and bridges, or no longer (a bridge that is gone is skipped). Use it
+    only together with the rules that drop packets with forged addresses of that net: the chain `loopback` of
+    the table."""
     names = [f"net/ipv4/conf/{bridge}/route_localnet" for bridge in bridges]
     if on and _read("net/ipv4/conf/all/route_localnet") == "1":
         return []

@@ -1,9 +1,9 @@
 """Hairpin mode: for a container that reaches itself by its own published port, on hosts where br_netfilter
 shows bridged packets to the packet filter.
 
-There the destination is changed while the packet is still inside the bridge, which then passes it straight to
-the port it came from (br_nf_pre_routing_finish() of the kernel); a port sends nothing back unless it is in
-hairpin mode. Without br_netfilter the packet goes up to the host and is routed back, and the mode is not
+There the destination is changed while the packet is still inside the bridge, which then forwards it directly
+to the port it came from (br_nf_pre_routing_finish() of the kernel); a port sends nothing back unless it is in
+hairpin mode. Without br_netfilter the packet goes to the host and is routed back, and the mode is not
 needed."""
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _SETTINGS = {4: "iptables", 16: "ip6tables"}  # by length of the address
 
 
 def filtered() -> set[int]:
-    """Return of which IP versions (lengths of addresses) the packet filter sees bridged packets, on all
-    bridges of the calling thread's namespace."""
+    """Return the IP versions (as lengths of addresses) of which the packet filter sees bridged packets, on
+    all bridges of the calling thread's namespace."""
     found = set()
     for length, name in _SETTINGS.items():
         try:
@@ -61,5 +61,5 @@ def _set_hairpin(rt: RTNetlink, index: int) -> None:
     try:
         rt.socket.request(LINK, RTM_NEWLINK, 0, {"ifi_index": index, **mode}, verb="set hairpin mode")
     except NetlinkError as error:
-        if error.errno not in (errno.ENODEV, errno.EINVAL):  # the container, or its port, went meanwhile
+        if error.errno not in (errno.ENODEV, errno.EINVAL):  # the container, or its port, is gone meanwhile
             raise

@@ -39,11 +39,10 @@ class Nat(Closing):
     transaction, done whole or not at all, however many processes change the table at once (one that depends
     on what it read is tried again, until time is up, if another came in between). Other tables are never
     touched. Every verb raises NetlinkError if the kernel refuses, ValueError or TypeError for arguments that
-    cannot be; nothing is changed then. Close it, or use `with`. Not for several threads at once.
+    cannot be; nothing is changed then. Close it, or use `with`. Use it from one thread at a time.
 
-    Settings under /proc/sys/net are changed only if they are needed and not as they should be; what was
-    changed is returned. They stay (nothing remembers what they were), but for route_localnet, which goes with
-    the network."""
+    Settings under /proc/sys/net are changed only if necessary, and the changes returned. They stay (nothing
+    remembers the values before), except route_localnet, which is reset with the network."""
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
         self._netns = netns
@@ -57,7 +56,7 @@ class Nat(Closing):
     # -- networks --------------------------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Make the table, or put its chains and rules right; its elements stay. add_network() does it too.
+        """Make the table, or correct its chains and rules; its elements stay. add_network() does so too.
 
         Raise NetlinkError (EEXIST) if there is a table of that name whose sets are not ours."""
         self._tables.commit(ensure(), verb=f"make the table {TABLE}")
@@ -71,14 +70,14 @@ class Nat(Closing):
         isolate: bool = False,
         masquerade: bool = True,
     ) -> list[Setting]:
-        """Serve a network; one of this bridge that is served already is changed to what is said now.
+        """Serve a network; if the bridge's network is served already, change it to this.
 
         bridge: its name (the bridge should be there, for its own forwarding setting); subnets: IPv4 and IPv6,
-        in any number, "172.17.0.0/16". internal: nothing passes between it and anybody else, published ports
-        only from the host itself and within it. isolate: nothing passes between it and other networks of
-        ours, published ports included. masquerade: what leaves it for the outside has the host's address, and
-        from outside only answers and published ports reach it; without, its addresses are routed as they are,
-        and it is open from outside.
+        in any number, "172.17.0.0/16". internal: nothing passes between it and anything else; published ports
+        are reached only from the host itself and within it. isolate: nothing passes between it and other
+        networks of ours, published ports included. masquerade: packets leave it for the outside with the
+        host's address, and from outside only answers and published ports reach it; otherwise its addresses
+        are routed unchanged, and it is open from outside.
 
         Turn on forwarding for its IP versions (unless it is internal) and return the settings changed. Raise
         ValueError if a subnet overlaps one of another network, OSError if a setting cannot be written; the
@@ -99,9 +98,9 @@ class Nat(Closing):
             raise
 
     def remove_network(self, bridge: str) -> list[Setting]:
-        """Serve a network no more, and withdraw the ports published for its addresses, with their tracked
-        flows. With the last network the whole table goes. Do nothing if it is not there. Return the settings
-        changed."""
+        """Stop serving a network, and withdraw the ports published for its addresses, with their tracked
+        flows. With the last network the whole table is removed. Do nothing if the network is not served.
+        Return the settings changed."""
         if all(network.bridge != bridge for network in self.networks()):
             return []
         # Before the rules that make it safe go; and after, for one who published meanwhile.
@@ -158,13 +157,13 @@ class Nat(Closing):
     # -- ports -----------------------------------------------------------------------------------------
 
     def publish(self, ports: Iterable[Port], *, check: bool = True) -> list[Setting]:
-        """Publish ports, all or none; those that are published just so already stay. Any number is one
+        """Publish ports, all or none; those published identically already stay. Any number of ports is one
         transaction, and costs a packet one look-up.
 
         A port is reached from outside, from the host by any of its addresses (127.0.0.1 too, but not ::1,
         which the kernel routes to lo alone), from other networks (unless isolated or internal), and from the
         container itself and its neighbours by an address of the host. check: refuse ports that a process of
-        the host has (they would be taken from it unseen), by binding each for a moment.
+        the host has bound (publishing would silently take them from it), by binding each for a moment.
 
         For IPv4 ports that 127.0.0.1 reaches, route_localnet is turned on for the network's bridge, beside
         which the table drops what comes for 127.0.0.0/8 from elsewhere than lo. Earlier UDP flows that pass
@@ -184,7 +183,7 @@ class Nat(Closing):
         try:
             self._add_ports(places, verb)
         except OSError:
-            if not any(map(_on_loopback, self.ports())):  # others may have come to need it
+            if not any(map(_on_loopback, self.ports())):  # others may need it by now
                 self._inside(lambda: forwarding_sysctls.undo(changes))
             raise
         self._allow_hairpin(homes)
@@ -299,14 +298,14 @@ class Nat(Closing):
             if error.errno not in (errno.EEXIST, errno.EBUSY):  # EBUSY on older kernels
                 raise
             taken = self._taken(places)
-            if taken is None:  # whoever had it withdrew it meanwhile
+            if taken is None:  # its owner withdrew it meanwhile
                 self._tables.commit(changes, verb=verb)
                 return
             why = f"port {taken} is taken: it leads to {taken.address} port {taken.target}"
             raise NetlinkError(errno.EADDRINUSE, verb, where=error.where, text=why) from None
 
     def _taken(self, places: dict[str, dict[bytes, bytes]]) -> Port | None:
-        """Return the first published port that is in the way of others."""
+        """Return the first published port that conflicts with others."""
         for map, data in places.items():
             for element in self._elements(map):
                 if data.get(element.key, element.data) != element.data:

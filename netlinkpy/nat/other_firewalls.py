@@ -1,7 +1,7 @@
-"""Forward chains of other firewalls that drop what nobody accepts there, and the rules that would help.
+"""Forward chains of other firewalls that drop packets by policy, and the rules that would let ours pass.
 
-A packet passes only if every chain of the hook lets it: an accept in our table does not reach into another's.
-What is in other tables is the administrator's; so we name it and never change it."""
+A packet passes only if every chain of the hook accepts it: an accept in our table does not count in
+another's. Other tables belong to the administrator; so we report them and never change them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _accepts(rule: Values) -> tuple[int, str] | None:
 
 
 def _command(family: int, table: str, chain: str, docker: bool, key: int, bridge: str) -> str:
-    """Return the rule in iptables' own words if the chain is iptables', so that its users find it again.
+    """Return the rule as an iptables command if the chain is iptables', so that its users recognize it.
     Docker keeps the chain DOCKER-USER for such rules, and calls it before all others."""
     if family in _IPTABLES and (table, chain) == ("filter", "FORWARD"):
         option = "-i" if key == NFT_META_IIFNAME else "-o"

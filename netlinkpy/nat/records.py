@@ -1,5 +1,4 @@
-"""NatNetwork and Port: what the table holds, as records, and as the elements of its sets and maps that stand
-for them."""
+"""NatNetwork and Port: what the table holds, as records and as elements of its sets and maps."""
 
 from __future__ import annotations
 

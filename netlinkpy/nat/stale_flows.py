@@ -1,5 +1,5 @@
-"""Stale flows: the kernel holds a tracked flow to the way of its first packet, so when ports come and go the
-flows that they concern are forgotten."""
+"""Stale flows: the kernel keeps a tracked flow on the path of its first packet, so if ports come or go their
+flows are forgotten."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def end_of_addresses(conntrack: Conntrack, addresses: Collection[bytes]) -> None
 def end_of_bypasses(
     conntrack: Conntrack, ports: Iterable[Port], own_addresses: Callable[[], Collection[bytes]]
 ) -> None:
-    """Forget the UDP flows to the host itself at ports that were just published: a sender who goes on would
-    be held to where his first packet went (TCP begins anew from another port)."""
+    """Forget the UDP flows to the host itself at ports that were just published: a sender who continues would
+    stay with the destination of the first packet (TCP connects again from another port)."""
     udp = {port.port for port in ports if port.protocol == "udp"}
     if not udp or not conntrack.count():
         return

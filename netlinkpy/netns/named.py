@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _AT_A_TIME = 64  # namespaces made in one call of the shim: signals are served in between
 _INT = Struct("=i")
 _NOT_TRIED = -1  # in place of an errno
-_ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is what a killed maker left
+_ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is a killed process's leftover
 
 
 def create(name: str) -> None:
@@ -35,7 +35,7 @@ def create(name: str) -> None:
 
 def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> None:
     """Make many namespaces, all or none: what was made is removed if one fails. progress(done, of) is called
-    as it goes.
+    meanwhile.
 
     Raise what create() raises, for the one that failed."""
     from ..backends import load
@@ -83,14 +83,14 @@ def bind(name: str, pid: int) -> None:
 
 
 def delete(name: str) -> None:
-    """Take a name away; the namespace goes when nothing else holds it. Raise FileNotFoundError if there is no
+    """Remove a name; the namespace ends when nothing else holds it. Raise FileNotFoundError if there is no
     such name."""
     delete_many([name])
 
 
 def delete_many(names: Sequence[str]) -> None:
-    """Take many names away. It goes on past one that fails, and then raises that one's error. Raise
-    ValueError for a name that cannot be one; then none is taken away."""
+    """Remove many names. If one fails, remove the others, then raise its error. Raise ValueError for a name
+    that cannot be one; then none is removed."""
     failed = None
     for path in [named_path(name) for name in names]:
         try:
@@ -110,8 +110,8 @@ def list() -> builtins.list[str]:
 
 
 def prune() -> builtins.list[str]:
-    """Remove what dangles in /run/netns (links to a process that is gone, files that a killed maker left),
-    and return the names."""
+    """Remove dangling names from /run/netns (links to a process that is gone, files that a killed process
+    left). Return the names."""
     removed = []
     for name in list():
         path = f"{RUN_DIRECTORY}/{name}"

@@ -1,5 +1,4 @@
-"""The seam to networks/ and nat/: a container gets its interface and its published ports, and gives them
-back."""
+"""The interface and the published ports of a container, by networks/ and nat/."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ def connect(pid: int, options: Options) -> Connected:
 
 
 def disconnect(connected: Connected) -> None:
-    """Give everything back; what went already is no error."""
+    """Remove everything; what is gone already is no error."""
     try:
         if connected.ports:
             _unpublish(connected.ports)

@@ -1,6 +1,6 @@
-"""What runs, found by name, with no file and no daemon. A name is an abstract unix socket (unix(7)) that the
-supervisor of the container listens at; it is taken exactly as long as the supervisor lives, in the network
-namespace that the supervisor is in, and the kernel lists it there in /proc/net/unix."""
+"""The running containers, found by name, without a file or a daemon. A name is an abstract unix socket
+(unix(7)) that the supervisor of the container listens at; it is taken exactly as long as the supervisor
+lives, in the network namespace that the supervisor is in, and the kernel lists it there in /proc/net/unix."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ TIMEOUT = 5.0  # seconds that a supervisor has to answer
 
 
 class Running(Record):
-    """A container that runs, as its supervisor tells it.
+    """A running container as its supervisor reports it.
 
-    pid: of its first process, whose namespaces are its own; holder: the pid of its supervisor, as the kernel
-    tells; net: how it is wired, as --net says it, with "--bridge BR" on a bridge; addresses: with their
+    pid: of its first process, whose namespaces are its own; holder: the pid of its supervisor, from the
+    kernel; net: how it is wired, as --net says it, with "--bridge BR" on a bridge; addresses: with their
     prefix lengths; ports: the published ones, as docker shows them; command: its words (cut short if they are
     very long); started: seconds since 1970; hostname, dns: those given, or empty."""
 
@@ -79,7 +79,7 @@ class Running(Record):
 
 
 def check_name(name: str) -> str:
-    """Return the name if a container may bear it. Raise ValueError if not."""
+    """Return the name if a container may have it. Raise ValueError if not."""
     good = (
         name.isascii() and name[:1].isalnum() and all(letter.isalnum() or letter in "_.-" for letter in name)
     )
@@ -131,13 +131,13 @@ class Call(Closing):
             if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
                 raise self._gone() from None
             raise
-        # Anybody may bind a name: only root and we ourselves are believed.
+        # Anybody may bind a name: only root and our own user are trusted.
         self.holder, user = peer_of(self._socket)
         if user not in (0, os.geteuid()):
             raise self._gone()
 
     def tell(self, *, now: bool = False) -> Running:
-        """Return who it is, with the addresses that it was given; now: with those that it has now, for which
+        """Return its record, with the addresses that it was given; now: with those that it has now, for which
         the supervisor asks the kernel. Raise TimeoutError if the supervisor does not answer."""
         self._socket.send(b"look" if now else b"tell")
         return Running.parse(self._answer(), self.holder)
@@ -217,7 +217,7 @@ def listing() -> list[Running]:
                     found.append(call.tell(now=True))
                 except (TimeoutError, ValueError):
                     found.append(Running(name, 0, "?", 0, holder=call.holder))
-        except (ProcessLookupError, TimeoutError, ValueError):  # it has just ended, or is not to be believed
+        except (ProcessLookupError, TimeoutError, ValueError):  # it has just ended, or is not to be trusted
             continue
     return found
 

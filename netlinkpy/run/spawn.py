@@ -65,7 +65,7 @@ def spawn(enter: Callable[[], None], live: Callable[[SyncPipe], NoReturn]) -> Ch
 
 def die_with_parent(pipe: SyncPipe) -> None:
     """Wait until the parent has adopted us (else the signal would come when the process in the middle ends),
-    and have the kernel kill us when it dies. If it dies just before that, the end of the pipe tells."""
+    and let the kernel kill us when it dies. If it dies just before that, the end of the pipe tells."""
     pipe.expect("adopted")
     load().prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
 

@@ -1,6 +1,6 @@
-"""The supervisor: the process that a container hangs on. It makes the container, bears its name, passes
-signals on, answers who it is, and takes everything down when it ends. If the supervisor dies, the kernel does
-that."""
+"""The supervisor: the process on which a container depends. It makes the container, holds its name, passes
+signals on, answers requests about it, and removes everything when it ends. If the supervisor dies, the kernel
+does that."""
 
 from __future__ import annotations
 
@@ -210,8 +210,8 @@ class _Supervisor:
     # -- the end -------------------------------------------------------------------------------------------
 
     def end(self) -> int:
-        """Take down what there is, and return the exit code. The name goes last, and only then the pid: a
-        caller learns by the end of the connection that all is gone, and until then the pid is its own."""
+        """Remove everything, and return the exit code. The name goes last, and only then the pid: the end of
+        the connection tells a caller that all is gone, and until then no other process has the pid."""
         pthread_sigmask(SIG_BLOCK, PASSED_ON)  # nothing may end this half-way
         try:
             if self._child is not None:

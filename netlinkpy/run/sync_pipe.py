@@ -1,4 +1,4 @@
-"""SyncPipe: words between the two sides of a spawn, and why one of them failed."""
+"""SyncPipe: messages between the two sides of a spawn, and why one of them failed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The kernel's constants, once, by the kernel's names: one file a header of include/uapi."""
+"""The kernel's constants, once, by the kernel's names: one file for each header of include/uapi."""
