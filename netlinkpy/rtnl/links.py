@@ -135,7 +135,7 @@ class Links:
             if peer is not None:
                 data["peer"], opened = _peer_data(peer)
                 if data["peer"]["ifi_index"] and index is None:
-                    raise ValueError("the kernel uses an index of the peer only together with one of the link")
+                    raise ValueError("the kernel takes an index of the peer only beside one of the link")
             values["linkinfo"] = {"kind": kind, **({"data": data} if data else {})}
             made = self._create(values, f"add link {name}")
         finally:
