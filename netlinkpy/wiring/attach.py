@@ -159,9 +159,9 @@ class _Call:
     def _bridge(self, name: str) -> Bridge:
         bridge = self._bridges.get(name)
         if bridge is None:
-            bridge = self._bridges[name] = Bridge(name, self._timeout)
+            bridge = self._bridges[name] = Bridge(name, self._timeout, self._containers.here)
             self._rollback.before(bridge.group.roll_back)
-            if bridge.altnames and self._hooks.concerns(bridge.altnames):
+            if bridge.has_altnames and self._hooks.concerns(bridge.altnames()):
                 self._concerned.add(name)
         return bridge
 

@@ -38,28 +38,38 @@ _NO_NAMESPACE = _FD.pack(-1)
 
 
 class KnownBridge(Record):
-    """A bridge as it was in the last call: index, mac; digest: of the messages that listed its addresses;
-    names_length: bytes of its alternative names; pinned: whether we pinned the MAC."""
+    """A bridge as it was in the last call: netns: (device, inode) of its namespace; index, mac; digest: of
+    the messages that listed its addresses, and when each was made; pinned: whether we pinned the MAC."""
 
+    netns: tuple[int, int]
     index: int
     mac: bytes
     digest: int
     addresses: tuple[tuple[bytes, int], ...]
-    names_length: int
-    altnames: tuple[str, ...]
     pinned: bool = False
 
 
 class Bridge:
-    """index, mac, up; addresses: (address, prefix length) of each, of both families; altnames: its
-    alternative names; group: the call's staging group; settled: whether its MAC is pinned (a bridge of this
-    index had the same MAC, and we pinned it) and it has a carrier; slots: its values in templates."""
+    """index, mac, up; addresses: (address, prefix length) of each, of both families; has_altnames: whether it
+    has alternative names; group: the call's staging group; settled: whether its MAC is pinned (it is the
+    bridge whose MAC we pinned) and it has a carrier; slots: its values in templates."""
 
-    __slots__ = ("_known", "addresses", "altnames", "group", "index", "mac", "name", "settled", "slots", "up")
+    __slots__ = (
+        "_known",
+        "addresses",
+        "group",
+        "has_altnames",
+        "index",
+        "mac",
+        "name",
+        "settled",
+        "slots",
+        "up",
+    )
 
-    def __init__(self, name: str, timeout: float) -> None:
-        """timeout: seconds for each request. Raise NetlinkError if there is no such link (ENODEV) or it is no
-        bridge (EINVAL)."""
+    def __init__(self, name: str, timeout: float, netns: tuple[int, int]) -> None:
+        """timeout: seconds for each request; netns: (device, inode) of the caller's namespace. Raise
+        NetlinkError if there is no such link (ENODEV) or it is no bridge (EINVAL)."""
         self.name = name
         known = PREPARED.bridges.get(name)
         self.group, (self.index, flags, mac, kind, names_length, told) = self._look(timeout)
@@ -68,18 +78,16 @@ class Bridge:
                 self._refuse_kind(self.group)
             self.mac = mac.to_bytes(8, byteorder)[:6]
             self.up = bool(flags & IFF_UP)
-            says = self.index, self.mac, told, names_length
-            if known is None or says != (known.index, known.mac, known.digest, known.names_length):
-                known = KnownBridge(
-                    self.index, self.mac, *self._read_addresses(), names_length, self._read_names()
-                )
+            says = netns, self.index, self.mac, told
+            if known is None or says != (known.netns, known.index, known.mac, known.digest):
+                known = KnownBridge(netns, self.index, self.mac, *self._read_addresses())
                 PREPARED.keep_bridge(name, known)
         except BaseException:
             self.group.close()
             raise
         self._known = known
         self.addresses = known.addresses
-        self.altnames = known.altnames
+        self.has_altnames = bool(names_length)
         self.settled: bool = known.pinned and bool(flags & IFF_RUNNING)
         self.slots = {
             "bridge": self.index.to_bytes(4, byteorder),
@@ -137,15 +145,16 @@ class Bridge:
         addresses = tuple([(one.get("local") or one["address"], one["ifa_prefixlen"]) for one in told])
         return digest([one.body for one in replies]), addresses
 
-    def _read_names(self) -> tuple[str, ...]:
+    def altnames(self) -> tuple[str, ...]:
         """Return its alternative names."""
         verb = f"find bridge {self.name}"
         link = self.group.socket.get(LINK, RTM_GETLINK, _by_index(self.index), verb=verb)
         return tuple(link.get("prop_list", {}).get("alt_ifname", ()))
 
     def note_pinned(self) -> None:
-        """Remember that its MAC was pinned."""
-        if not self._known.pinned:
+        """Remember that its MAC was pinned. A bridge without addresses, with which the kernel says when each
+        was made, cannot be told from another that is made in its place."""
+        if self.addresses and not self._known.pinned:
             self._known = self._known.replace(pinned=True)
             PREPARED.keep_bridge(self.name, self._known)
 

@@ -33,7 +33,9 @@ _FD = Struct("=i")
 
 
 class Containers:
-    """Owns every descriptor that a call opens for its containers, from the moment it exists until close()."""
+    """Owns every descriptor that a call opens for its containers, from the moment it exists until close().
+
+    here: (device, inode) of the caller's namespace."""
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
@@ -41,7 +43,12 @@ class Containers:
         self._alone: Netns | None = None
         self._sockets: list[Sockets] = []
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
-        self._here: tuple[int, int] | None = None  # (device, inode) of the caller's namespace
+        try:
+            status = os.stat(THREAD_NETNS)
+            self.here = status.st_dev, status.st_ino
+        except OSError:
+            with Netns.current() as here:  # which says what is wrong
+                self.here = here.identity
 
     def open_ahead(self, target: Target) -> None:
         """Let a thread open the socket inside the one container of the call meanwhile. What fails here is
@@ -103,7 +110,7 @@ class Containers:
                         number = getattr(error, "errno", errno.EINVAL) or errno.EIO
                         self._failures.add(failure(row, number, "attach", text=text))
                         continue
-                    if self._may_enter(row, handle):
+                    if self.may_enter(row, handle):
                         present.append(row)
                         opened.append(handle)
                     else:
@@ -119,7 +126,7 @@ class Containers:
         several."""
         handle = self._alone
         if handle is not None and row.identity is None:
-            if not self._may_enter(row, handle):
+            if not self.may_enter(row, handle):
                 return None
             if self._ahead is not None:
                 try:
@@ -130,7 +137,7 @@ class Containers:
                     (row.socket,) = _FD.unpack(self._ahead.sockets)
         return handle
 
-    def _may_enter(self, row: Row, handle: Netns) -> bool:
+    def may_enter(self, row: Row, handle: Netns) -> bool:
         """Return whether this namespace is a container's, the same as before, and no other row's; note a
         failure if not."""
         identity = handle.identity
@@ -139,10 +146,7 @@ class Containers:
                 text = "its namespace is another than at the beginning of the call"
                 self._failures.refuse(row, errno.ESTALE, text)
             return row.identity == identity
-        if self._here is None:
-            status = os.stat(THREAD_NETNS)
-            self._here = status.st_dev, status.st_ino
-        if identity == self._here:
+        if identity == self.here:
             self._failures.refuse(row, errno.EINVAL, "this is the host's own network namespace")
             return False
         first = self._seen.setdefault((identity, row.wanted.ifname), row.position)
