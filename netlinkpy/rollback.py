@@ -13,8 +13,9 @@ class Rollback:
     """Undoes everything noted, in reverse order, if its `with` block ends with an exception.
 
     Note what undoes an effect *before* the effect, so that no exception finds it missing: an undo must
-    tolerate that nothing was done yet. If one fails, the others are tried all the same, and its error is
-    added to the exception as a note (BaseException.add_note())."""
+    tolerate that nothing was done yet, and that it is begun again after a signal broke it off. If one fails,
+    the others are tried all the same, and its error is added to the exception as a note
+    (BaseException.add_note())."""
 
     __slots__ = ("_undo",)
 
@@ -35,11 +36,19 @@ class Rollback:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            return
-        while self._undo:
-            undo, arguments = self._undo.pop()
-            try:
-                undo(*arguments)
-            except Exception as failed:
-                error.add_note(f"what was done could not be undone whole: {failed}")
+        if error is not None:
+            self.undo(error)
+
+    def undo(self, error: BaseException) -> None:
+        """Undo everything that was noted; begin again what a signal breaks off."""
+        try:
+            while self._undo:
+                undo, arguments = self._undo[-1]
+                try:
+                    undo(*arguments)
+                except Exception as failed:
+                    error.add_note(f"what was done could not be undone whole: {failed}")
+                self._undo.pop()
+        except BaseException:
+            self.undo(error)
+            raise

@@ -69,7 +69,11 @@ def wire(
     call = _Call(endpoints, whole, progress, timeout, hooks, rollback)
     try:
         with rollback:
-            call.run()
+            try:
+                call.run()
+            except BaseException as error:
+                rollback.undo(error)  # where a second Ctrl-C keeps it from beginning, the `with` does it
+                raise
     finally:
         call.close()
     return call.results()

@@ -118,8 +118,8 @@ class StagingGroup:
     def roll_back(self) -> None:
         """Take borrowed links out of the group, and remove the links that were made, also those that have
         left it already."""
-        borrowed, self._borrowed = self._borrowed, []
-        regroup(self.socket, borrowed, 0)
+        regroup(self.socket, self._borrowed, 0)
+        self._borrowed = []
         self.delete_members()
         loose = {one if isinstance(one, int) else one.known_host_index() for one in self._made} - {0}
         if len(regroup(self.socket, loose, self.number)) < len(loose):
