@@ -197,9 +197,8 @@ class _Call:
         if len(self._rows) > 1:
             self._containers.reserve(len(self._rows))
         rows = self._rows
-        last = self._first_stop()
         for _ in range(_ROUNDS):
-            refusals = self._executor.run(rows, last, self._tell)
+            refusals = self._executor.run(rows, self._first_stop(), self._tell)
             if not refusals:
                 break
             rows = self._clear_way(refusals)
@@ -261,6 +260,8 @@ class _Call:
         """Return whether to try again a row whose create was refused."""
         try:
             with Netns.open(row.endpoint.netns) as handle:
+                if not self._containers.may_enter(row, handle):
+                    return False
                 verdict = conflicts.resolve(row, handle)
         except OSError as gone:  # the container died meanwhile
             self._failures.refuse(row, gone.errno or errno.EIO, gone.strerror or str(gone))

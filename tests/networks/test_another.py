@@ -11,6 +11,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.transport.socket import Socket
 from netlinkpy.uapi.rtnetlink import RTM_GETLINK
+from netlinkpy.wiring import announce as announcing
 from tests.support.links import links_of
 from tests.support.namespaces import Container, ping
 from tests.support.networks_testbed import wired
@@ -57,6 +58,24 @@ def test_both_addresses_may_be_refused_at_once(host: nl.RTNetlink, containers: C
     (made,) = wired([endpoint(second, ("172.17.0.5/16", "fd00::5/64"))], another=another)
     assert made.addresses == ("172.17.0.6/16", "fd00::6/64")
     assert asked == [(0, "172.17.0.5")]
+
+
+def test_the_address_that_comes_instead_is_announced_if_its_mac_is_anothers(
+    host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The MAC that was asked for told the address that was taken, and tells not the other."""
+    first, second = containers(2)
+    nl.attach(endpoint(first, "172.17.0.5/16"))
+    announced: list[tuple[bytes, int]] = []
+    monkeypatch.setattr(
+        announcing, "announce", lambda rows, handles, failures: announced.extend(rows[0].wanted.addresses)
+    )
+
+    def of(address: str) -> nl.Endpoint:
+        return endpoint(second, address, mac="02:42:ac:11:00:05")
+
+    wired([of("172.17.0.5/16")], another=lambda position, address: of("172.17.0.6/16"))
+    assert announced == [(bytes([172, 17, 0, 6]), 16)]
 
 
 def test_without_another_the_claim_stays_refused(host: nl.RTNetlink, containers: Containers) -> None:

@@ -176,6 +176,27 @@ def test_the_hosts_name_is_the_bridges(host: nl.RTNetlink, container: Container)
         nl.attach(endpoint(container, host_ifname=BRIDGE))
 
 
+def test_a_name_bound_to_another_container_meanwhile(host: nl.RTNetlink, containers: Containers) -> None:
+    """What is in the way is looked for in the container that refused, and nowhere else."""
+    first, second, third = containers(3)
+    nl.netns.bind("blue", first.pid)
+    nl.attach(endpoint(second, host_ifname="A"))  # all that is wanted is there, but elsewhere
+    with nl.RTNetlink(first.pid) as inside:
+        inside.links.add("eth0", kind="veth", peer="eth1")
+    bound = [first]
+
+    def rebind(done: int, of: int) -> None:
+        if bound == [first]:
+            bound[:] = [second]
+            nl.netns.delete("blue")
+            nl.netns.bind("blue", second.pid)
+
+    wanted = [endpoint("blue"), endpoint(third, "172.17.42.98/16")]
+    with refused(errno.ESTALE, "namespace blue", "another", among=[first, third]):
+        nl.attach_many(wanted, progress=rebind)
+    assert bound == [second]
+
+
 def test_the_hosts_name_is_another_containers(host: nl.RTNetlink, containers: Containers) -> None:
     one, two = containers(2)
     nl.attach(endpoint(one, host_ifname="A"))
