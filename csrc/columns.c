@@ -117,27 +117,34 @@ static inline struct field load_field(const uint8_t *fields, size_t number)
 
 int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t count, size_t capacity)
 {
+    uint8_t depths[NLP_FIELDS * NLP_DEPTH + 1] = {0}; /* of the message, and a path for each field */
+    uint64_t seen = 0;
     size_t nodes, fields;
 
     if (plan.length < PLAN_HEAD)
         return NLP_BAD_PLAN;
     nodes = load16(plan.data + 4);
     fields = load16(plan.data + 6);
-    if (!nodes || fields > NLP_FIELDS || fields != count ||
+    if (!nodes || nodes > sizeof depths || fields > NLP_FIELDS || fields != count ||
         plan.length != PLAN_HEAD + nodes * NODE + fields * FIELD)
         return NLP_BAD_PLAN;
     for (size_t i = 0; i < nodes; i++) {
         struct node node = load_node(plan.data + PLAN_HEAD, i);
         /* Children follow their parent, so a walk down ends. */
         if ((node.children && node.first_child <= i) || (size_t)node.first_child + node.children > nodes ||
-            (size_t)node.first_field + node.fields > fields)
+            (size_t)node.first_field + node.fields > fields || depths[i] > NLP_DEPTH)
             return NLP_BAD_PLAN;
+        for (size_t child = node.first_child; child < (size_t)node.first_child + node.children; child++)
+            if (depths[child] <= depths[i])
+                depths[child] = depths[i] + 1;
     }
     for (size_t i = 0; i < fields; i++) {
         struct field field = load_field(plan.data + PLAN_HEAD + nodes * NODE, i);
         size_t needed;
-        if (field.column >= count || !field.width || field.kind > 1 || (field.kind == 1 && field.width != 2))
+        if (field.column >= count || seen >> field.column & 1 || !field.width || field.kind > 1 ||
+            (field.kind == 1 && field.width != 2))
             return NLP_BAD_PLAN;
+        seen |= (uint64_t)1 << field.column;
         if (__builtin_mul_overflow((size_t)field.width, capacity, &needed) ||
             columns[field.column].length < needed)
             return NLP_BAD_DATA;
@@ -167,11 +174,11 @@ static inline void keep_fields(struct gathering *into, const struct node *node, 
 }
 
 static int gather_attributes(struct gathering *into, const struct node *parent, const uint8_t *at,
-                             size_t left, int depth)
+                             size_t left)
 {
     while (left >= ATTRIBUTE_LENGTH) {
         size_t length = load16(at), step;
-        uint16_t type = load16(at + 2) & NLA_TYPE_MASK;
+        uint16_t type = (uint16_t)(load16(at + 2) & NLA_TYPE_MASK);
 
         if (length < ATTRIBUTE_LENGTH || length > left)
             return NLP_BAD_ATTRIBUTE;
@@ -181,9 +188,8 @@ static int gather_attributes(struct gathering *into, const struct node *parent, 
                 continue;
             child = load_node(into->nodes, i);
             keep_fields(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH);
-            if (child.children && depth < NLP_DEPTH) {
-                int bad = gather_attributes(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH,
-                                            depth + 1);
+            if (child.children) {
+                int bad = gather_attributes(into, &child, at + ATTRIBUTE_LENGTH, length - ATTRIBUTE_LENGTH);
                 if (bad)
                     return bad;
             }
@@ -207,31 +213,16 @@ static void clear_absent(const struct gathering *into, size_t fields)
     }
 }
 
-int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns, size_t count,
+int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns,
                     struct nlp_span present, size_t row, size_t capacity, struct nlp_gathered *gathered)
 {
-    struct gathering into = {.columns = columns, .row = row};
-    size_t at = gathered->position, header, fields, needed;
-    uint16_t type;
-    struct node root;
-    int bad;
-
-    if (at > data.length)
-        return NLP_BAD_DATA;
-    if (row > capacity)
-        return NLP_BAD_ROWS;
-    bad = nlp_check_plan(plan, columns, count, capacity);
-    if (bad)
-        return bad;
-    if (present.data &&
-        (__builtin_mul_overflow(sizeof into.present, capacity, &needed) || present.length < needed))
-        return NLP_BAD_DATA;
-    type = load16(plan.data);
-    header = load16(plan.data + 2);
-    fields = load16(plan.data + 6);
-    into.nodes = plan.data + PLAN_HEAD;
-    into.fields = into.nodes + (size_t)load16(plan.data + 4) * NODE;
-    root = load_node(into.nodes, 0);
+    size_t at = (size_t)gathered->position, header = load16(plan.data + 2), fields = load16(plan.data + 6);
+    uint16_t type = load16(plan.data);
+    struct gathering into = {.nodes = plan.data + PLAN_HEAD,
+                             .fields = plan.data + PLAN_HEAD + (size_t)load16(plan.data + 4) * NODE,
+                             .columns = columns,
+                             .row = row};
+    struct node root = load_node(into.nodes, 0);
 
     while (at < data.length && into.row < capacity) {
         struct message message;
@@ -247,8 +238,8 @@ int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp
             into.present = 0;
             keep_fields(&into, &root, body, header);
             if (body_length > aligned(header)) {
-                bad =
-                    gather_attributes(&into, &root, body + aligned(header), body_length - aligned(header), 1);
+                int bad =
+                    gather_attributes(&into, &root, body + aligned(header), body_length - aligned(header));
                 if (bad)
                     return bad;
             }
@@ -267,18 +258,25 @@ int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp
 
 NLP_CALL(gather)
 {
-    struct nlp_span data = buffers[0], told = buffers[3];
-    struct nlp_gathered gathered = {.position = (uint64_t)numbers[3]};
-    int bad;
+    struct nlp_span data = {buffers[0].data, nlp_size(numbers[0])}, plan = buffers[1], present = buffers[2],
+                    told = buffers[3];
+    size_t row = nlp_size(numbers[1]), capacity = nlp_size(numbers[2]);
+    struct nlp_gathered gathered = {.position = nlp_size(numbers[3])};
+    int bad = nlp_check_plan(plan, list, count, capacity);
 
-    if (numbers[0] < 0 || (uint64_t)numbers[0] > data.length || numbers[3] < 0 ||
-        told.length != sizeof gathered)
+    if (bad)
+        return bad;
+    if (data.length > buffers[0].length || gathered.position > data.length ||
+        told.length != sizeof gathered || (present.data && capacity > present.length / sizeof(uint64_t)))
         return NLP_BAD_DATA;
-    if (numbers[1] < 0 || numbers[2] < 0)
+    if (row > capacity)
         return NLP_BAD_ROWS;
-    data.length = (size_t)numbers[0];
-    bad = nlp_gather_rows(data, buffers[1], list, count, buffers[2], (size_t)numbers[1], (size_t)numbers[2],
-                          &gathered);
+    bad = overlap(data, present);
+    for (size_t i = 0; i < count; i++)
+        bad |= overlap(data, list[i]);
+    if (bad)
+        return NLP_BAD_OVERLAP;
+    bad = nlp_gather_rows(data, plan, list, present, row, capacity, &gathered);
     if (!bad)
         memcpy(told.data, &gathered, sizeof gathered);
     return bad;

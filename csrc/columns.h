@@ -14,8 +14,9 @@ static inline int overlap(struct nlp_span one, struct nlp_span other)
 /* Check that a plan is valid and its fields fit `capacity` rows of these columns. Return 0 or NLP_BAD_*. */
 int nlp_check_plan(struct nlp_span plan, const struct nlp_span *columns, size_t count, size_t capacity);
 
-/* Turn the messages in data, from gathered->position on, into rows as gather does. Return 0 or NLP_BAD_*. */
-int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns, size_t count,
+/* Turn the messages in data, from gathered->position on, into rows as gather does, by a plan that was checked
+ * with these columns. Return 0 or NLP_BAD_*. */
+int nlp_gather_rows(struct nlp_span data, struct nlp_span plan, const struct nlp_span *columns,
                     struct nlp_span present, size_t row, size_t capacity, struct nlp_gathered *gathered);
 
 #endif

@@ -47,7 +47,7 @@ static int cut_chunk(struct exchange *exchange)
         next = following(at, message.length, exchange->length);
         if (row > exchange->progress.rows_done && next - exchange->progress.done > exchange->chunk_bytes)
             break;
-        store16(exchange->messages + at + 6, message.flags & ~NLM_F_ACK);
+        store16(exchange->messages + at + 6, (uint16_t)(message.flags & ~NLM_F_ACK));
         last = at;
         row++;
         at = next;
@@ -125,6 +125,8 @@ static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, stru
     while (!result) {
         int64_t got = nlp_receive(fd, room, progress->deadline);
         result = got < 0 ? (int)got : read_answers(exchange, room, (size_t)got, failures);
+        if (!result)
+            result = nlp_late(progress->deadline);
     }
     free(room);
     return result;
@@ -133,19 +135,18 @@ static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, stru
 NLP_CALL(exchange)
 {
     struct nlp_span messages = buffers[0], state = buffers[2];
-    struct exchange exchange = {.messages = messages.data, .length = (size_t)numbers[1]};
+    struct exchange exchange = {.messages = messages.data,
+                                .length = nlp_size(numbers[1]),
+                                .first_sequence = (uint32_t)numbers[2],
+                                .rows = nlp_size(numbers[3]),
+                                .chunk_bytes = nlp_size(numbers[4]),
+                                .chunk_rows = nlp_size(numbers[5])};
     struct nlp_progress *progress = &exchange.progress;
     int result = 0;
 
-    if (numbers[1] < 0 || numbers[3] < 0 || numbers[4] < 0 || numbers[5] < 0)
-        return NLP_BAD_DATA;
-    exchange.first_sequence = (uint32_t)numbers[2];
-    exchange.rows = (size_t)numbers[3];
-    exchange.chunk_bytes = (size_t)numbers[4];
-    exchange.chunk_rows = (size_t)numbers[5];
     if (exchange.length > messages.length || state.length != sizeof *progress)
         return NLP_BAD_DATA;
-    if (!exchange.chunk_rows)
+    if (numbers[4] < 0 || numbers[5] <= 0)
         return NLP_BAD_CHUNK;
     memcpy(progress, state.data, sizeof *progress);
     if (progress->done > exchange.length || progress->rows_done > exchange.rows)

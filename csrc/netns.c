@@ -99,33 +99,37 @@ static void *open_one(void *argument)
 NLP_CALL(open_ahead)
 {
     struct ahead *ahead;
+    uint64_t known_by;
     int bad;
 
-    if (buffers[0].length != sizeof ahead)
+    if (buffers[0].length != sizeof known_by)
         return NLP_BAD_DATA;
     ahead = malloc(sizeof *ahead);
     if (!ahead)
         return -ENOMEM;
     ahead->netns_fd = nlp_int(numbers[0]);
     bad = start_thread(&ahead->thread, open_one, ahead);
+    known_by = (uintptr_t)ahead;
     if (bad)
         free(ahead);
     else
-        memcpy(buffers[0].data, &ahead, sizeof ahead);
+        memcpy(buffers[0].data, &known_by, sizeof known_by);
     return bad;
 }
 
 NLP_CALL(opened)
 {
     struct ahead *ahead;
+    uint64_t known_by;
     int fd, kept;
 
-    if (buffers[0].length != sizeof ahead || buffers[1].length != sizeof kept)
+    if (buffers[0].length != sizeof known_by || buffers[1].length != sizeof kept)
         return NLP_BAD_DATA;
-    memcpy(&ahead, buffers[0].data, sizeof ahead);
-    if (!ahead)
+    memcpy(&known_by, buffers[0].data, sizeof known_by);
+    if (!known_by)
         return NLP_BAD_AHEAD;
-    memset(buffers[0].data, 0, sizeof ahead);
+    memset(buffers[0].data, 0, sizeof known_by);
+    ahead = (struct ahead *)(uintptr_t)known_by;
     pthread_join(ahead->thread, NULL);
     fd = ahead->fd;
     free(ahead);
@@ -144,19 +148,13 @@ struct making {
 static void *make_here(void *argument)
 {
     struct making *making = argument;
-    size_t made = 0;
     int fd;
 
-    while (made < making->count) {
-        if (unshare(CLONE_NEWNET) || (fd = open(THREAD_NETNS, O_RDONLY | O_CLOEXEC)) < 0) {
+    for (size_t i = 0; i < making->count && !making->result; i++) {
+        if (unshare(CLONE_NEWNET) || (fd = open(THREAD_NETNS, O_RDONLY | O_CLOEXEC)) < 0)
             making->result = -errno;
-            while (made) {
-                memcpy(&fd, making->numbers + --made * sizeof fd, sizeof fd);
-                close(fd);
-            }
-            break;
-        }
-        memcpy(making->numbers + made++ * sizeof fd, &fd, sizeof fd);
+        else
+            memcpy(making->numbers + i * sizeof fd, &fd, sizeof fd);
     }
     return NULL;
 }

@@ -45,6 +45,7 @@ static int check_step(const struct program *program, const struct step *step)
     struct nlp_span cells[NLP_VALUES];
 
     if (step->length < HEADER_LENGTH || step->length > program->row_length - step->start ||
+        step->fields > NLP_VALUES ||
         step->fields + (size_t)step->digest > program->values - step->first_value)
         return NLP_BAD_PROGRAM;
     for (size_t i = 0; i < step->puts_count; i++) {

@@ -87,6 +87,12 @@ static inline int nlp_int(int64_t number)
     return number == (int)number ? (int)number : -1;
 }
 
+/* A length or a count: SIZE_MAX for what no buffer has. */
+static inline size_t nlp_size(int64_t number)
+{
+    return number < 0 || number != (int64_t)(size_t)number ? SIZE_MAX : (size_t)number;
+}
+
 /* -- namespaces (netns.c) -- */
 
 /* fd, nstype: setns(2) on the calling thread. */
@@ -107,8 +113,8 @@ NLP_CALL(open_ahead);
  * -1, to the int. */
 NLP_CALL(opened);
 
-/* A buffer of C ints: make as many network namespaces, all or none, and write their close-on-exec descriptors
- * there. Needs /proc. */
+/* A buffer of C ints: make as many network namespaces and write their close-on-exec descriptors there, each as
+ * soon as it is open; the caller closes them, also if a later one fails. Needs /proc. */
 NLP_CALL(make_netns);
 
 /* Paths, each ended by a NUL; a C int for each: make a network namespace at each path, a new file with the
@@ -190,17 +196,19 @@ struct nlp_visited {
  * order; the first step that fails ends the row. A step sends its datagram of the row. If the last message
  * has NLM_F_ACK the step is done when that is answered, otherwise when the whole reply has come. A step with
  * a plan keeps the values of the first reply that has all its fields; if there is none it fails with ENODATA.
- * * The program is u32 words in host order: number of steps, bytes of a row's datagrams, number of values;
+ *
+ * The program is u32 words in host order: number of steps, bytes of a row's datagrams, number of values;
  * then for each step: length of its datagram, whether it is sent beside, the errno that is no refusal,
  * whether it keeps a digest, number of values of its plan, number of puts, bytes of its plan; then its puts,
  * each value, width, offset in the datagram; then its plan (as gather's). Values are numbered in order, a
  * step's digest after those of its plan: the 64-bit FNV-1a of the bodies of all replies, in their order, or 0
- * of an interrupted dump. A put writes a value of an earlier step into the datagram before it is sent. *
+ * of an interrupted dump. A put writes a value of an earlier step into the datagram before it is sent.
+ *
  * datagrams: those of a row back to back, row after row. sockets: one that is not negative is used, and its
  * namespace is not entered; in place of another the socket opened for the row is written as soon as it is
  * open, and the caller closes it, whatever becomes of the row. Without sockets each is closed when its row
  * has ended. If no row has to be entered there is no thread. results: a struct nlp_visited and the values,
- * for each row. */
+ * for each row. Once answers from beside were left unread, later steps beside fail with ECANCELED. */
 NLP_CALL(visit);
 
 /* -- processes: what `netlinkpy run` needs beyond netlink (process.c) -- */

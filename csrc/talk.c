@@ -22,6 +22,11 @@ int64_t nlp_deadline_after(int64_t timeout_ns)
     return __builtin_add_overflow(now_ns(), timeout_ns, &deadline) ? INT64_MAX : deadline;
 }
 
+int nlp_late(int64_t deadline)
+{
+    return deadline <= now_ns() ? -ETIMEDOUT : 0;
+}
+
 /* Wait for the socket a while. Return 0 (then try again), -ETIMEDOUT, -EINTR ... */
 static int wait_for(int fd, short event, int64_t deadline)
 {
@@ -60,14 +65,8 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
         ssize_t got =
             recvfrom(fd, room, NLP_RECEIVE_LENGTH, MSG_DONTWAIT, (struct sockaddr *)&sender, &sender_length);
         int bad;
-        if (got >= 0) {
-            /* A process may write to our port too, but only the kernel answers from port 0. */
-            if (sender_length < sizeof sender || sender.nl_family != AF_NETLINK || !sender.nl_pid)
-                return got;
-            if (deadline <= now_ns()) /* a sender that never stops must not block us */
-                return -ETIMEDOUT;
-            continue;
-        }
+        if (got >= 0) /* a process may write to our port too, but only the kernel answers from port 0 */
+            return sender.nl_family == AF_NETLINK && sender.nl_pid ? 0 : got;
         if (errno != EAGAIN)
             return -errno;
         bad = wait_for(fd, POLLIN, deadline);
@@ -88,7 +87,7 @@ uint32_t nlp_port(int fd)
 
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal)
 {
-    size_t position = HEADER_LENGTH + 4, first;
+    size_t position = HEADER_LENGTH + 4, echoed, first;
     int32_t number;
 
     memset(refusal, 0, sizeof *refusal);
@@ -105,8 +104,12 @@ int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t li
     if (!(message->flags & NLM_F_ACK_TLVS))
         return 0;
     /* A capped error echoes only the nlmsghdr of the request, another one the whole request. */
-    if (message->type == NLMSG_ERROR)
-        position += message->flags & NLM_F_CAPPED ? HEADER_LENGTH : aligned(load32(at + position));
+    if (message->type == NLMSG_ERROR) {
+        echoed = message->flags & NLM_F_CAPPED ? HEADER_LENGTH : load32(at + position);
+        if (echoed > message->length - position)
+            return 0;
+        position += aligned(echoed);
+    }
     first = position;
     while (position <= message->length && message->length - position >= ATTRIBUTE_LENGTH) {
         size_t length = load16(at + position), next = position + aligned(length);

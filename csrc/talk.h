@@ -19,9 +19,13 @@ int64_t nlp_deadline_after(int64_t timeout_ns);
 /* Send one datagram, on a blocking or non-blocking socket. Return 0 or -errno. */
 int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
 
-/* Read one datagram of the kernel's into room (NLP_RECEIVE_LENGTH). Return its length, or -errno, also
- * -EINTR. */
+/* Read one datagram into room (NLP_RECEIVE_LENGTH). Return its length, 0 if the kernel did not send it, or
+ * -errno, also -EINTR. */
 int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
+
+/* Return 0, or -ETIMEDOUT after the deadline. Ask after each datagram that did not end the wait: a sender that
+ * never stops must not block us. */
+int nlp_late(int64_t deadline);
 
 /* Return the port id in answers to this socket; 0 if it is no netlink socket. */
 uint32_t nlp_port(int fd);

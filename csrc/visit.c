@@ -18,6 +18,7 @@
 struct line {
     int fd;        /* or -errno */
     int given;     /* the caller's, to be left open */
+    int broken;    /* answers were left unread */
     uint32_t port; /* 0: not asked yet */
 };
 
@@ -101,14 +102,13 @@ static int note_reply(struct hearing *hearing, uint8_t *at, const struct message
     struct nlp_gathered gathered = {0};
     int bad;
 
-    hearing->interrupted |= message->flags & NLM_F_DUMP_INTR;
     if (step->digest)
         digest_reply(hearing, at, message);
     if (hearing->kept || !step->fields || message->type != load16(step->plan.data))
         return 0;
     for (size_t i = 0; i < step->fields; i++)
         cells[i] = (struct nlp_span){first + i * NLP_VALUE, NLP_VALUE};
-    bad = nlp_gather_rows((struct nlp_span){at, message->length}, step->plan, cells, step->fields,
+    bad = nlp_gather_rows((struct nlp_span){at, message->length}, step->plan, cells,
                           (struct nlp_span){(uint8_t *)&present, sizeof present}, 0, 1, &gathered);
     hearing->kept = !bad && gathered.added &&
                     (present == ((uint64_t)1 << step->fields) - 1 || step->tolerated == ENODATA);
@@ -134,10 +134,10 @@ static int hear(struct hearing *hearing, uint8_t *data, size_t length)
             if (message.type == NLMSG_OVERRUN)
                 return -ENOBUFS;
             done = number == last;
+            hearing->interrupted |= message.flags & NLM_F_DUMP_INTR;
             if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
                 if (nlp_read_refusal(data + at, &message, NLP_VISITED_TLVS, &refusal))
                     return -EBADMSG;
-                hearing->interrupted |= message.flags & NLM_F_DUMP_INTR;
                 note_refusal(hearing, &refusal, number);
             } else if (message.type < NLMSG_MIN_TYPE) {
                 done = 0;
@@ -160,13 +160,16 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
                     struct line *line, int64_t deadline, struct row *row)
 {
     struct hearing hearing = {.datagram = datagram, .step = step, .row = row, .digest = FNV_BASIS};
-    int result;
+    int result, sent;
 
     for (size_t i = 0; i < step->puts_count; i++) {
         struct put put = nlp_put_of(step, i);
         memcpy(datagram + put.offset, row->values + put.value * NLP_VALUE, put.width);
     }
+    if (line->broken)
+        return ECANCELED;
     result = nlp_send(line->fd, datagram, step->length, deadline);
+    sent = !result;
     if (!line->port) /* an unbound socket is bound by its first message */
         line->port = nlp_port(line->fd);
     hearing.port = line->port;
@@ -175,7 +178,10 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
         if (got == -EINTR)
             continue;
         result = got < 0 ? (int)got : hear(&hearing, visiting->room, (size_t)got);
+        if (!result)
+            result = nlp_late(deadline);
     }
+    line->broken = sent && result < 0; /* what is still to come could pass for answers to the next row */
     if (row->visited.error) /* the first refusal says more than a failure to read the rest */
         return row->visited.error;
     if (result < 0)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,9 @@ def _there(what: str) -> bool:
     if what == "root":
         with open("/proc/self/uid_map") as file:
             return file.read().split() == ["0", "0", "4294967295"]
+    if what == "gcc -m32":
+        script = "echo '#include <errno.h>' | gcc -m32 -E -"
+        return subprocess.run(["sh", "-c", script], capture_output=True, timeout=60).returncode == 0
     return shutil.which(what) is not None
 
 

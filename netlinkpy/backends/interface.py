@@ -100,7 +100,7 @@ def _path(path: str | bytes) -> bytes:
     return encoded + b"\0"
 
 
-class Sockets:
+class Descriptors:
     """Descriptors in a buffer that a call of the shim fills: they have an owner the instant they exist.
 
     numbers: C ints, -1 where there is none. close(), or the end of this object, closes what is there."""
@@ -198,9 +198,16 @@ class Backend:
         /proc. The loopback interface is left as the kernel makes it: down. Raise ValueError unless `count` is
         0 to 65536, OSError if one fails (then none is left open).
         """
-        made = _numbers(count)
-        checked(self._door.make_netns(made))
-        return memoryview(made).cast("i").tolist() if count else []
+        if not 0 <= count <= MAX_NETNS:
+            raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
+        made = Descriptors(count)
+        try:
+            checked(self._door.make_netns(made.numbers))
+            numbers, made.numbers = made.numbers, bytearray()
+        except BaseException:  # also if a signal handler raises
+            made.close()
+            raise
+        return memoryview(numbers).cast("i").tolist()
 
     def make_netns_at(self, paths: Sequence[str | bytes], outcomes: Buffer, /) -> None:
         """Make a network namespace at each path: a new file (O_EXCL, mode 0) with the namespace
@@ -278,7 +285,7 @@ class Backend:
 
         One to three bytes left over after the last attribute are ignored, as the kernel does. Raise
         ValueError if the length of a message or attribute does not fit (rows from `row` on are then
-        undefined), or a buffer is too small.
+        undefined), or a buffer is too small or (the pure twin cannot see it) shares memory with `data`.
         """
         told = bytearray(_GATHERED.size)
         checked(self._door.gather(length, row, capacity, start, data, plan, present, told, columns))
@@ -353,7 +360,8 @@ class Backend:
         these sockets the calling thread, which stays where it is, runs the program's steps row by row, in
         order. The first step that fails ends its row, and the next row goes on. datagrams: writable, the
         datagrams of each row back to back, row after row. beside: the descriptor of the socket for steps that
-        are sent beside, -1 if the program has none.
+        are sent beside, -1 if the program has none. All rows use the same sequence numbers: once answers on
+        it were left unread, each later row that comes to it ends with ECANCELED.
 
         results: writable, filled row by row, so that its owner knows what was done even if a signal handler
         raises.
@@ -398,13 +406,6 @@ class Backend:
         linux/capability.h. Raise OSError if the kernel refuses (EPERM: one is not permitted now)."""
         _unsigned(effective, permitted, inheritable)
         checked(self._door.capset(effective, permitted, inheritable))
-
-
-def _numbers(count: int) -> bytearray:
-    """Return a buffer for `count` C ints. Raise ValueError if that is out of range."""
-    if not 0 <= count <= MAX_NETNS:
-        raise ValueError(f"a number of namespaces lies between 0 and {MAX_NETNS}")
-    return bytearray(4 * count)
 
 
 def _unsigned(*numbers: int) -> None:

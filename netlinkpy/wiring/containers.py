@@ -7,7 +7,7 @@ import os
 from struct import Struct
 
 from ..backends import load
-from ..backends.interface import Sockets
+from ..backends.interface import Descriptors
 from ..netns.handle import Netns
 from ..uapi.nsfs import THREAD_NETNS
 from .errors import failure
@@ -41,7 +41,7 @@ class Containers:
         self._failures = failures
         self._ahead: Ahead | None = None
         self._alone: Netns | None = None
-        self._sockets: list[Sockets] = []
+        self._sockets: list[Descriptors] = []
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
         try:
             status = os.stat(THREAD_NETNS)
@@ -83,7 +83,7 @@ class Containers:
         place = rows[-1].position
         if place >= _FEW_SOCKETS and place >= _share_of_files(MAX_SOCKETS, 4):
             return None
-        self._sockets.append(Sockets(len(rows)))
+        self._sockets.append(Descriptors(len(rows)))
         return self._sockets[-1].numbers
 
     def enter(self, rows: list[Row], work: Work, *, namespaces: bool = False) -> None:

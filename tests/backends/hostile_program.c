@@ -19,7 +19,8 @@ static size_t put_small_plan(uint8_t *to, uint16_t fields, uint32_t *widths)
     memcpy(to, head, 8);
     memcpy(to + 8, nodes, sizeof nodes);
     for (uint16_t i = 0; i < fields; i++) {
-        uint16_t field[4] = {(i + shift) % fields, any(3) ? 0 : (uint16_t)any(6), (uint16_t)(1 << any(4)), 0};
+        uint16_t field[4] = {(uint16_t)((i + shift) % fields), any(3) ? 0 : (uint16_t)any(6),
+                             (uint16_t)(1 << any(4)), 0};
         if (any(6) == 0) {
             field[1] = 0;
             field[2] = 2;

@@ -166,6 +166,12 @@ def test_the_output_may_not_lie_over_an_input() -> None:
             with pytest.raises(ValueError, match="shares memory"):
                 backend.stamp(room[:48], template, columns, 0, 3, None)
         assert backend.stamp(room[:48], room[48:], [], 0, 3, None) == 3
+        plan = compile_plan(ROUTE, 4, [((), 0, 4, 0)])
+        dump = memoryview(bytearray(message(ROUTE, 2, 1, b"abcd")))
+        for column, present in ((dump[16:], None), (bytearray(4), dump[8:16])):
+            with pytest.raises(ValueError, match="shares memory"):
+                backend.gather(dump, 20, plan, [column], present, 0, 1)
+        assert dump == message(ROUTE, 2, 1, b"abcd")
 
 
 # -- gather ------------------------------------------------------------------------------------------------
@@ -349,12 +355,43 @@ def test_a_plan_refuses(message_type: int, header_size: int, wanted: list[Field]
 @SEVERAL
 @given(st.data())
 def test_a_spoilt_plan_is_refused_or_harmless(data: st.DataObject) -> None:
-    """No backend trusts a plan: one that was tampered with gives rows or a ValueError, never an overrun."""
+    """No backend trusts a plan: one that was tampered with gives the same rows everywhere, or a ValueError,
+    never an overrun."""
     header, wanted, dump, row, capacity = data.draw(gatherings())
+    spoilt = bytearray(compile_plan(ROUTE, header, wanted))
+    for _ in range(data.draw(st.integers(1, 4))):
+        spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
+    told = []
     for backend in BACKENDS:
-        plan = compile_plan(ROUTE, header, wanted)
-        spoilt = bytearray(plan)
-        for _ in range(data.draw(st.integers(1, 4))):
-            spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
         columns = [bytearray(width * capacity) for _, _, width, _ in wanted]
-        outcome(backend.gather, dump, len(dump), bytes(spoilt), columns, None, row, capacity)
+        said = outcome(backend.gather, dump, len(dump), bytes(spoilt), columns, None, row, capacity)
+        told.append((said, columns if said is not ValueError else None))
+    assert told == told[:1] * len(told)
+
+
+def plan_of(nodes: int, *fields: tuple[int, int, int, int]) -> bytes:
+    """A chain of so many nodes, whose last one has the fields."""
+    words = [ROUTE, 4, nodes, len(fields)]
+    for node in range(1, nodes):
+        words += [node, node, 1, 0, 0]
+    words += [nodes, 0, 0, 0, len(fields)]
+    for field in fields:
+        words += field
+    return struct.pack(f"={len(words)}H", *words)
+
+
+def test_a_plan_that_no_compiler_makes(backend: Backend) -> None:
+    """A field's column twice, attributes too deep in one another, more nodes than fields have paths."""
+    data = message(ROUTE, 2, 1, b"abcd")
+    one, other = (0, 0, 4, 0), (1, 0, 4, 0)
+    many = struct.pack("=4H", ROUTE, 4, 258, 1) + bytes(10 * 258) + struct.pack("=4H", *one)
+    for plan, amount, good in (
+        (plan_of(1, one, other), 2, True),
+        (plan_of(1, one, one), 2, False),
+        (plan_of(5, one), 1, True),
+        (plan_of(6, one), 1, False),
+        (many, 1, False),
+    ):
+        columns = [bytearray(4) for _ in range(amount)]
+        said = outcome(backend.gather, data, len(data), plan, columns, None, 0, 1)
+        assert (said is not ValueError) == good

@@ -28,6 +28,7 @@ from tests.backends.messages import (
     set_up,
     texts,
 )
+from tests.backends.programs import ask, ints, visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -253,6 +254,20 @@ def test_not_a_socket(backend: Backend) -> None:
     with open(os.devnull, "rb") as file, pytest.raises(OSError) as caught:
         backend.exchange(file.fileno(), buffer, len(buffer), 1, 1, 65536, 1, SECOND)
     assert caught.value.errno == errno.ENOTSOCK
+
+
+def test_what_never_ends_does_not_hold_it_up(backend: Backend) -> None:
+    """The deadline holds also where there is always something to read: here the end of the other side."""
+    buffer = routes(1, 1)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(ExchangeError) as caught:
+            backend.exchange(ours.fileno(), buffer, len(buffer), 1, 1, 65536, 1, SECOND // 20)
+        assert caught.value.errno == errno.ETIMEDOUT
+        sockets = bytearray(ints(ours.fileno()))
+        ((code, *_),) = visit(backend, ints(-1), [ask()], sockets=sockets, timeout=SECOND // 20)
+        assert code == errno.ETIMEDOUT
 
 
 @pytest.mark.usefixtures("untraced")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import struct
 import threading
@@ -108,6 +109,29 @@ def test_all_namespaces_or_none(backend: Backend) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert caught.value.errno == errno.EMFILE  # and the descriptors are counted after each test
+
+
+@pytest.mark.usefixtures("untraced")
+def test_a_signal_while_namespaces_are_made(backend: Backend) -> None:
+    """What its handler raises leaves none open; the call has done its work by then."""
+
+    class HandlerError(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise HandlerError
+
+    os.close(*backend.make_netns(1))  # what has to be imported is now
+    used = len(os.listdir("/proc/self/fd"))
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with pytest.raises(HandlerError):
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            backend.make_netns(64)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(os.listdir("/proc/self/fd")) == used
 
 
 def make_at(backend: Backend, paths: list[str | bytes]) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DRIVERS = sorted((ROOT / "tests" / "backends").glob("hostile*.c"))
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+SANITIZERS = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 
 
 def build(to: Path, *flags: str) -> Path:
@@ -43,7 +44,12 @@ def run(*command: str | Path) -> None:
 
 @pytest.mark.needs("gcc")
 def test_under_the_sanitizers(tmp_path: Path) -> None:
-    run(build(tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), "50000")
+    run(build(tmp_path, "-Wconversion", *SANITIZERS), "50000")
+
+
+@pytest.mark.needs("gcc", "gcc -m32")
+def test_where_lengths_have_32_bits(tmp_path: Path) -> None:
+    run(build(tmp_path, "-m32", *SANITIZERS), "50000")
 
 
 @pytest.mark.needs("gcc", "valgrind")

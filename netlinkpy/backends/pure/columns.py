@@ -27,6 +27,7 @@ NLA_TYPE_MASK = 0x3FFF
 MAX_COLUMNS = 64
 MAX_FIELDS = 64
 MAX_DEPTH = 4
+MAX_NODES = 1 + MAX_FIELDS * MAX_DEPTH  # the message, and a path for each field
 
 
 def flat(buffer: Buffer, writable: bool = False) -> memoryview:
@@ -111,7 +112,7 @@ def _read_plan(plan: bytes) -> Plan:
     words = memoryview(plan).cast("H").tolist()
     type, header_size, count, field_count = words[:4]
     start = 4 + 5 * count
-    if not count or field_count > MAX_FIELDS or len(words) != start + 4 * field_count:
+    if not 1 <= count <= MAX_NODES or field_count > MAX_FIELDS or len(words) != start + 4 * field_count:
         raise ValueError("the plan is none")
     entries = iter(words[start:])
     fields = list(zip(entries, entries, entries, entries, strict=True))
@@ -131,7 +132,7 @@ def _read_plan(plan: bytes) -> Plan:
         trees[node] = {words[4 + 5 * one]: (trees[one] or None, own[one]) for one in reversed(inner)}
         own[node] = fields[first : first + amount]
         depths[node] = max([1 + depths[one] for one in inner], default=0)
-    if depths[0] > MAX_DEPTH:
+    if max(depths) > MAX_DEPTH:
         raise ValueError("the plan is too deep")
     return type, header_size, own[0], trees[0], widths
 

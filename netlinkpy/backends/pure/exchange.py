@@ -127,3 +127,4 @@ def _answers(line: Line, first: int, count: int, told: _Failures) -> None:
                     return
         except ValueError:
             raise OSError(errno.EBADMSG, "a malformed answer") from None
+        line.left()

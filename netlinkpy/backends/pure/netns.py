@@ -86,11 +86,6 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
     return outcome[0]
 
 
-def _close_all(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
-
-
 def open_socket(netns_fd: int, family: int, type: int, protocol: int, place: int) -> int:
     def work() -> int:
         checked(setns(netns_fd, CLONE_NEWNET))
@@ -135,19 +130,13 @@ def opened(known_by: bytearray, sockets: bytearray) -> int:
 
 
 def make_netns(made: bytearray) -> int:
-    def work() -> list[int]:
-        descriptors: list[int] = []
-        try:
-            for place in range(0, len(made), FD.size):
-                checked(unshare(CLONE_NEWNET))
-                descriptors.append(os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC))
-                FD.pack_into(made, place, descriptors[-1])
-        except BaseException:
-            _close_all(descriptors)
-            raise
-        return descriptors
+    def work() -> bool:
+        for place in range(0, len(made), FD.size):
+            checked(unshare(CLONE_NEWNET))
+            FD.pack_into(made, place, os.open(THREAD_NETNS, os.O_RDONLY | os.O_CLOEXEC))
+        return True
 
-    elsewhere(work, _close_all)
+    elsewhere(work)
     return 0
 
 

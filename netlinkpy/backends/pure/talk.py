@@ -40,7 +40,7 @@ class Line:
                 self._wait(POLLOUT)
 
     def receive(self) -> int:
-        """Read one datagram of the kernel's into `room`; return its length."""
+        """Read one datagram into `room`; return its length, 0 where the kernel did not send it."""
         while True:
             try:
                 length, sender = self.socket.recvfrom_into(self.room, 0, MSG_DONTWAIT)
@@ -48,9 +48,7 @@ class Line:
                 self._wait(POLLIN)
                 continue
             # A process may write to our port too, but only the kernel answers from port 0.
-            if not isinstance(sender, tuple) or sender[0] == 0:
-                return length
-            self._left()  # a sender that never stops must not block us
+            return 0 if isinstance(sender, tuple) and sender[0] else length
 
     def port(self) -> int:
         """Return the port id in answers to this socket; 0 if it is no netlink socket. An unbound one is bound
@@ -59,7 +57,9 @@ class Line:
             self._port = int(self.socket.getsockname()[0])
         return self._port
 
-    def _left(self) -> int:
+    def left(self) -> int:
+        """Return the ns that are left, OSError where there are none: to be asked after each datagram that did
+        not end the wait, so that no flood of them holds us up."""
         from time import monotonic_ns
 
         left = self.deadline - monotonic_ns()
@@ -73,4 +73,4 @@ class Line:
 
         waiter = poll()
         waiter.register(self.socket.fileno(), event)
-        waiter.poll(min(-(-self._left() // 1_000_000), 3_600_000))  # poll(2) counts in a C int
+        waiter.poll(min(-(-self.left() // 1_000_000), 3_600_000))  # poll(2) counts in a C int

@@ -7,7 +7,7 @@ from struct import Struct
 from sys import byteorder
 from time import monotonic_ns
 
-from netlinkpy.backends.interface import Sockets
+from netlinkpy.backends.interface import Descriptors
 from netlinkpy.backends.pure.columns import flat, gather, read_plan
 from netlinkpy.backends.pure.netns import elsewhere, open_route_socket
 from netlinkpy.backends.pure.talk import RECEIVE, Line
@@ -102,7 +102,7 @@ def visit(
 ) -> int:
     steps, row_length, values = read_program(program)
     namespaces, data, told = flat(netns_fds), flat(datagrams, writable=True), flat(results, writable=True)
-    own = Sockets(0 if sockets is not None else len(namespaces) // 4)  # which are closed at the end
+    own = Descriptors(0 if sockets is not None else len(namespaces) // 4)  # which are closed at the end
     kept = flat(own.numbers if sockets is None else sockets, writable=True)
     if len(namespaces) % 4 or len(kept) != len(namespaces):
         raise ValueError("namespace descriptors and sockets are C ints, as many of each")
@@ -120,6 +120,7 @@ def visit(
             start += length
     lines = kept.cast("i").tolist()
     given = [fd >= 0 for fd in lines]
+    beside = beside if beside >= 0 else -errno.EBADF
     try:
         if not all(given):
             elsewhere(lambda: _open_all(namespaces.cast("i").tolist(), given, lines, kept))
@@ -127,6 +128,7 @@ def visit(
         for row, fd in enumerate(lines):
             talk = _Row(fd, beside, room, monotonic_ns() + timeout_ns, told[row * size : (row + 1) * size])
             talk.run(steps, data[row * row_length : (row + 1) * row_length])
+            beside = talk.fds[1]
     finally:  # also if a signal handler raises
         own.close()
     return 0
@@ -147,7 +149,7 @@ class _Row:
     """One row: the sockets that it uses, and its part of the results."""
 
     def __init__(self, fd: int, beside: int, room: memoryview, deadline: int, results: memoryview) -> None:
-        self.fds = (fd, beside)
+        self.fds = [fd, beside]
         self.lines: dict[int, Line] = {}
         self.room = room
         self.deadline = deadline
@@ -188,7 +190,7 @@ class _Row:
             datagram[offset : offset + width] = self.value(value)[:width]
         fd = self.fds[bool(beside)]
         if fd < 0:
-            return errno.EBADF, -1, b""
+            return -fd, -1, b""
         line = self.lines.get(fd)
         if line is None:
             line = self.lines[fd] = Line(fd, self.room, self.deadline)
@@ -197,8 +199,10 @@ class _Row:
         try:
             own = line.port()
             while not hearing.read(line.room, line.receive(), own):
-                pass
+                line.left()
         except (OSError, ValueError):
+            if beside:  # what is still to come would pass for answers to the next row
+                self.fds[1] = -errno.ECANCELED
             # The first refusal says more than a failure to read the rest.
             if not hearing.refusal[0]:
                 raise
