@@ -1,13 +1,15 @@
 /* The shim: the few things of netlinkpy that must be done in C. It knows the framing of linux/netlink.h
  * (nlmsghdr, nlattr, nlmsgerr) and no protocol. It has no global state, keeps nothing between calls but a
- * thread of open_ahead, and writes only into the caller's buffers, all bounds of which are checked first. *
+ * thread of open_ahead, and writes only into the caller's buffers, all bounds of which are checked first.
+ *
  * All functions take their arguments in the same way: numbers, then buffers, then for two of them a list of
- * buffers. They return 0, a count or a descriptor; or a negative number, which is -errno or one of the
- * NLP_BAD_ codes: the arguments do not fit together, and nothing was done. A number that does not fit a C
- * int, if one is needed, is taken as -1. * No call moves the calling thread into another namespace, except
- * setns and unshare. Those that enter other namespaces do so on a thread of their own, which blocks all
- * signals and has a stack of 128 KiB. Several threads may make calls at once, as long as they share no
- * writable buffer and no socket. */
+ * buffers. They return 0 or a count; or a negative number, which is -errno or one of the NLP_BAD_ codes: the
+ * arguments do not fit together, and nothing was done. A number that does not fit a C int, if one is needed,
+ * is taken as -1.
+ *
+ * No call moves the calling thread into another namespace, except setns and unshare. Those that enter other
+ * namespaces do so on a thread of their own, which blocks all signals and has a stack of 128 KiB. Several
+ * threads may make calls at once, as long as they share no writable buffer and no socket. */
 #ifndef NETLINKPY_SHIM_H
 #define NETLINKPY_SHIM_H
 
@@ -127,9 +129,10 @@ NLP_CALL(make_netns_at);
 /* start, stop, numbered, sequence; out, template, columns; data of each column: copy the template once for
  * each row from start to stop (excluded) to out, one after the other, and write the row's values into the
  * copy. With `numbered`, nlmsg_seq of the first nlmsghdr in the row is sequence + (row - start). Return the
- * number of rows written: fewer than asked for if out is full. * A column is four u64: offset, width, stride,
- * swap. The `width` bytes at row * stride of its data are copied to `offset` of the row. Stride 0 is one
- * value for all rows; swap reverses the bytes of each value. */
+ * number of rows written: fewer than asked for if out is full.
+ *
+ * A column is four u64: offset, width, stride, swap. The `width` bytes at row * stride of its data are copied
+ * to `offset` of the row. Stride 0 is one value for all rows; swap reverses the bytes of each value. */
 NLP_CALL(stamp);
 
 /* The result of a gather. */

@@ -181,7 +181,8 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
         if (!result)
             result = nlp_late(deadline);
     }
-    line->broken = sent && result < 0; /* what is still to come could pass for answers to the next row */
+    /* What is still to come could pass for answers to the next row. */
+    line->broken = sent && result < 0;
     if (row->visited.error) /* the first refusal says more than a failure to read the rest */
         return row->visited.error;
     if (result < 0)

@@ -40,7 +40,7 @@ class Line:
                 self._wait(POLLOUT)
 
     def receive(self) -> int:
-        """Read one datagram into `room`; return its length, 0 where the kernel did not send it."""
+        """Read one datagram into `room`; return its length, 0 if the kernel did not send it."""
         while True:
             try:
                 length, sender = self.socket.recvfrom_into(self.room, 0, MSG_DONTWAIT)
@@ -58,8 +58,8 @@ class Line:
         return self._port
 
     def left(self) -> int:
-        """Return the ns that are left, OSError where there are none: to be asked after each datagram that did
-        not end the wait, so that no flood of them holds us up."""
+        """Return how many ns are left; raise OSError after the deadline. Ask after each datagram that did not
+        end the wait: a sender that never stops must not block us."""
         from time import monotonic_ns
 
         left = self.deadline - monotonic_ns()

@@ -201,7 +201,7 @@ class _Row:
             while not hearing.read(line.room, line.receive(), own):
                 line.left()
         except (OSError, ValueError):
-            if beside:  # what is still to come would pass for answers to the next row
+            if beside:  # what is still to come could pass for answers to the next row
                 self.fds[1] = -errno.ECANCELED
             # The first refusal says more than a failure to read the rest.
             if not hearing.refusal[0]:
