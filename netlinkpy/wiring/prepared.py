@@ -40,8 +40,9 @@ class Prepared:
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    if key not in kept and len(kept) >= _MOST:
-        kept.pop(next(iter(kept)), None)
+    while key not in kept and len(kept) >= _MOST:
+        oldest, *_ = list(kept)  # at once: an iterator fails if another thread keeps something meanwhile
+        kept.pop(oldest, None)
     kept[key] = value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.wiring.attach import Hooks, wire
+from netlinkpy.wiring.bridge import KnownBridge
+from netlinkpy.wiring.prepared import Prepared
 from tests.support.links import add_ipv6
 from tests.support.namespaces import BareNamespace, Container, setns
 from tests.support.wiring_testbed import BRIDGE, address_of, endpoint, make_bridge
@@ -121,3 +124,29 @@ def test_addresses_that_came_went_or_changed(host: nl.RTNetlink, containers: Con
     host.links.set(BRIDGE, name="renamed")
     make_bridge(host, BRIDGE, "172.17.7.1/16")
     assert gateways(both[0]) == ("172.17.7.1",)
+
+
+def test_many_bridges_and_several_threads() -> None:
+    """What is kept stays bounded, and no thread finds another in its way."""
+    kept, wrong = Prepared(), list[BaseException]()
+    known = KnownBridge((0, 0), 1, bytes(6), 0, ())
+
+    def work(thread: int) -> None:
+        try:
+            for number in range(30000):
+                kept.keep_bridge(f"br{thread}-{number % 200}", known)
+        except BaseException as error:
+            wrong.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+    assert len(kept.bridges) < 64 + len(threads)
