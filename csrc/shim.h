@@ -22,14 +22,14 @@
 #define NLP_BAD_COLUMN -10003    /* a column outside the template */
 #define NLP_BAD_DATA -10004      /* a buffer ends before its last row */
 #define NLP_BAD_OVERLAP -10005   /* what is written shares memory with another buffer */
-#define NLP_BAD_PLAN -10006      /* no plan, or not for this number of columns */
+#define NLP_BAD_PLAN -10006      /* an invalid plan, or not for this number of columns */
 #define NLP_BAD_MESSAGE -10007   /* a message's length does not fit */
 #define NLP_BAD_ATTRIBUTE -10008 /* an attribute's length does not fit */
 #define NLP_BAD_HEADER -10009    /* a message shorter than its fixed header */
 #define NLP_BAD_SEQUENCE -10010  /* a message whose sequence number is not that of its row */
 #define NLP_BAD_CHUNK -10011     /* a message longer than a datagram may be */
-#define NLP_BAD_COUNT -10012     /* another number of messages than was said */
-#define NLP_BAD_PROGRAM -10013   /* no program */
+#define NLP_BAD_COUNT -10012     /* another number of messages than stated */
+#define NLP_BAD_PROGRAM -10013   /* an invalid program */
 #define NLP_BAD_PATH -10014      /* a path that does not end with its only NUL */
 #define NLP_BAD_AHEAD -10015     /* opened already */
 

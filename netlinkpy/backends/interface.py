@@ -54,14 +54,14 @@ SENTENCES = {
     -10003: "a column lies outside the template, or there are too many",
     -10004: "a buffer ends before its last row",
     -10005: "what is written shares memory with another buffer",
-    -10006: "the plan is none, or not for this number of columns",
+    -10006: "the plan is invalid, or not for this number of columns",
     -10007: "a message's length does not fit",
     -10008: "an attribute's length does not fit",
     -10009: "a message is shorter than its fixed header",
     -10010: "a message's sequence number is not that of its row",
     -10011: "a message is longer than a datagram may be",
-    -10012: "the buffer does not hold the number of messages that was said",
-    -10013: "the program is none",
+    -10012: "the buffer does not hold the stated number of messages",
+    -10013: "the program is invalid",
     -10014: "a path does not end with its only NUL",
     -10015: "its socket was opened already",
 }
@@ -103,7 +103,7 @@ def _path(path: str | bytes) -> bytes:
 class Descriptors:
     """Descriptors in a buffer that a call of the shim fills: they have an owner the instant they exist.
 
-    numbers: C ints, -1 where there is none. close(), or the end of this object, closes what is there."""
+    numbers: C ints, -1 for none. close(), or the end of this object, closes them."""
 
     numbers = bytearray()
 
@@ -307,7 +307,7 @@ class Backend:
     ) -> list[Failure]:
         """Send `rows` messages, back to back in `buffer[:length]`, and collect the kernel's refusals.
 
-        Row i must bear nlmsg_seq first_sequence + i, modulo 2**32. They are sent in datagrams of at most
+        Row i must have nlmsg_seq = first_sequence + i, modulo 2**32. They are sent in datagrams of at most
         `chunk_bytes` bytes and `chunk_rows` messages; in `buffer` (writable) NLM_F_ACK is set on the last
         message of each datagram and cleared on the others. The next datagram is sent when that ack, or an
         error in its place, has come. Choose the chunk to fit the socket: the default receive buffer holds 256

@@ -218,7 +218,7 @@ def _name_mistyped(lines: list[tuple[int, Endpoint]]) -> None:
             check(endpoint)
         except TypeError as error:
             raise ValueError(f"line {line}: {error}") from None
-        except ValueError:  # is told of when its turn comes
+        except ValueError:  # reported when its turn comes
             continue
 
 

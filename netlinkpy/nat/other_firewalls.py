@@ -38,7 +38,7 @@ class ForeignDrop(Record):
 
 
 def foreign_drops(tables: Nftables, bridges: Iterable[str], own: tuple[int, str]) -> list[ForeignDrop]:
-    """Return the chains of the forward hook with policy drop, but for those of our own table, that do not
+    """Return the chains of the forward hook with policy drop, except those of our own table, that do not
     accept all that comes from and goes to each of the bridges."""
     names = list(bridges)
     chains = tables.chains()

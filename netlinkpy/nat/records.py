@@ -41,8 +41,8 @@ class NatNetwork(Record):
     def checked(
         cls, bridge: str, subnets: Iterable[str], *, internal: bool, isolate: bool, masquerade: bool
     ) -> NatNetwork:
-        """Return the record of what add_network() is told. Raise ValueError, which says what is wrong with
-        it."""
+        """Return the record of add_network()'s arguments. Raise ValueError, which says what is wrong with
+        them."""
         if check_ifname(bridge) in ("all", "default"):
             raise ValueError(f"a bridge called {bridge} has no settings of its own (net/ipv4/conf/{bridge})")
         nets = []

@@ -1,10 +1,10 @@
 """The alternative names that make a bridge a network.
 
-Nothing else is kept anywhere:
+They are the whole record of a network; nothing is kept elsewhere:
 
     net:NAME                        it is the network NAME (the bridge is called NAME too, if that fits)
     net:NAME:internal               and the other words of OPTION_WORDS: what it was made with
-    net:NAME:announces              some address there had a MAC that is not its own
+    net:NAME:announces              some address there had a MAC that does not follow from it
     net:NAME:range=ADDRESS-LENGTH   automatic addresses come from this part of the subnet (no slash in names)
     ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/recipe.py): its gateways and the reserved
                                     addresses

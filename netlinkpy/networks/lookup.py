@@ -49,7 +49,7 @@ def find_bridge(host: RTNetlink, name: str) -> Link | None:
         return None
     try:
         return host.links.find(network_altname(name))
-    except ValueError:  # no link can bear such a name
+    except ValueError:  # no link can have such a name
         return None
 
 

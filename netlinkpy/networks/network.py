@@ -58,7 +58,7 @@ class Network(NetworkRecord):
         ip_ranges: parts of the subnets from which automatic addresses are taken. aux_addresses: reserved
         ones. mtu: in bytes, of the bridge and of what is connected (None: 1500). internal, isolate,
         masquerade, mcast_snooping: see Network. bridge: its name (default: the network's own if an interface
-        may bear it, else its beginning and a checksum).
+        may have it, else its beginning and a checksum).
 
         Raise ValueError if a value is invalid or does not fit the others, NetlinkError if the name or the
         bridge's is taken (EEXIST), a subnet overlaps another network, an interface's or a route of the host

@@ -127,7 +127,7 @@ def check_name(name: str) -> str:
 
 
 def bridge_name(name: str) -> str:
-    """Return the name of a network's bridge: the network's own if an interface may bear it, else the
+    """Return the name of a network's bridge: the network's own if an interface may have it, else the
     beginning of that and a checksum."""
     try:
         return check_ifname(name)

@@ -28,7 +28,7 @@ class Poller:
         self._calls[fd] = call
 
     def forget(self, fd: int) -> None:
-        """Watch it no more; harmless if it is not watched."""
+        """Stop watching it; harmless if it is not watched."""
         if self._calls.pop(fd, None) is not None:
             self._poll.unregister(fd)
 
@@ -52,12 +52,12 @@ class Pump:
         poller.watch(source, self._read)
 
     def stop(self) -> None:
-        """Copy no more."""
+        """Stop copying."""
         self._poller.forget(self._source)
         self._poller.forget(self._sink)
 
     def drain(self) -> None:
-        """Copy what the source holds now and no more, waiting for nothing but the sink."""
+        """Copy only what the source holds now, waiting for nothing but the sink."""
         self.stop()
         os.set_blocking(self._source, False)
         while self._held or self._fill():

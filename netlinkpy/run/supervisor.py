@@ -133,7 +133,7 @@ class _Supervisor:
         return self.connected.attachment.addresses if self.connected is not None else ()
 
     def _addresses(self) -> tuple[str, ...]:
-        """Return those that it has now, by whomever (none with --net=host: they are the host's)."""
+        """Return all that it has now, whoever added them (none with --net=host: they are the host's)."""
         if self._options.mode == "host" or self._child is None:
             return ()
         from ..rtnl.netlink import RTNetlink

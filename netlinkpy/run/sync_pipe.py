@@ -35,7 +35,7 @@ def sentence(error: BaseException) -> str:
 
 
 class SyncPipe:
-    """One end of a pipe in both directions. exec closes it: so its end tells that the command runs."""
+    """One end of a pipe in both directions. exec closes it: so end of file means that the command runs."""
 
     __slots__ = ("_socket",)
 

@@ -90,7 +90,7 @@ def _lines(nodes: Sequence[_Node], before: str) -> Iterator[str]:
 
 
 def _widths(nodes: Sequence[_Node]) -> list[int]:
-    """Return how wide each column is; a cell with nothing behind it needs no room."""
+    """Return the width of each column; the last cell of a line needs none."""
     widths = [0] * max((len(node.columns) for node in nodes), default=0)
     for node in nodes:
         for at, cell in enumerate(node.columns[:-1]):

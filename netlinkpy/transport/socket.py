@@ -350,7 +350,7 @@ class Socket:
         return transaction
 
     def _leave(self, token: object) -> None:
-        """End a request that was broken off, or not even begun."""
+        """End a request that was interrupted, or not even begun."""
         if self._user.get(0) is token:
             self._user.clear()
 

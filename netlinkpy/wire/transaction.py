@@ -1,9 +1,9 @@
 """Transaction: requests sent as one datagram, and their answers. Bytes in, bytes out; it has no socket.
 
-An answer bears the port id of the socket that asked and the sequence number of the request. A notification
-bears the numbers of the request that caused it, also if that was one's own: so a socket that joins groups
-makes no requests. A request ends with its ack or refusal (NLMSG_ERROR), with the NLMSG_DONE of a dump, or, if
-no ack is requested, with a reply that is not one of several. Rules: linux/netlink.h and
+An answer has the port id of the requesting socket and the sequence number of the request. A notification has
+the numbers of the request that caused it, also if that was one's own: so a socket that joins groups makes no
+requests. A request ends with its ack or refusal (NLMSG_ERROR), with the NLMSG_DONE of a dump, or, if no ack
+is requested, with a reply that is not one of several. Rules: linux/netlink.h and
 Documentation/userspace-api/netlink/intro.rst."""
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""An exception raised at a chosen line of netlinkpy, and what a process has, to be compared after it.
+"""An exception raised at a chosen line of netlinkpy, and the state of the process to compare after it.
 
 `raise_at(work, n)` counts the line events of the package's files in the calling thread, and raises at the
-n-th. This is harder than a signal, whose handler runs only behind some instructions. What a throw-away
-thread runs (of the pure twin, and netns.call) is left out: Python runs no handler there. So is a line of
-`try:` alone: CPython has a NOP there that no handler covers, not even those of an enclosing `try`, and that
-raises nothing. Of what does no I/O and keeps nothing (PURE) every 16th is counted: most lines are there, and
-where among them an exception comes makes no difference."""
+n-th. This is harder than a signal, whose handler runs only after some instructions. What a throw-away thread
+runs (of the pure twin, and netns.call) is left out: Python runs no handler there. So is a line of `try:`
+alone: CPython has a NOP there that no handler covers, not even those of an enclosing `try`, and that raises
+nothing. Of what does no I/O and keeps nothing (PURE) every 16th is counted: most lines are there, and where
+among them an exception comes makes no difference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENCE = 2.0  # seconds for what the kernel, or a thread that is ending, does 
 
 
 class Interruption(BaseException):
-    """What is raised: nothing in netlinkpy knows it."""
+    """The exception raised, which nothing in netlinkpy knows."""
 
 
 class Outcome:

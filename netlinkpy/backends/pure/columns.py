@@ -108,18 +108,18 @@ def _read_plan(plan: bytes) -> Plan:
     if not isinstance(plan, bytes):
         raise TypeError("bytes are needed, which nobody can change")
     if len(plan) < 8 or len(plan) % 2:
-        raise ValueError("the plan is none")
+        raise ValueError("the plan is invalid")
     words = memoryview(plan).cast("H").tolist()
     type, header_size, count, field_count = words[:4]
     start = 4 + 5 * count
     if not 1 <= count <= MAX_NODES or field_count > MAX_FIELDS or len(words) != start + 4 * field_count:
-        raise ValueError("the plan is none")
+        raise ValueError("the plan is invalid")
     entries = iter(words[start:])
     fields = list(zip(entries, entries, entries, entries, strict=True))
     widths = [0] * field_count
     for column, _, width, kind in fields:
         if column >= field_count or widths[column] or not width or kind > 1 or (kind and width != 2):
-            raise ValueError("a field of the plan is none")
+            raise ValueError("a field of the plan is invalid")
         widths[column] = width
     trees: list[Tree] = [{}] * count
     own: list[list[tuple[int, int, int, int]]] = [[]] * count
@@ -127,7 +127,7 @@ def _read_plan(plan: bytes) -> Plan:
     for node in range(count - 1, -1, -1):  # children follow their parent
         _, child, children, first, amount = words[4 + 5 * node : 9 + 5 * node]
         if (children and child <= node) or child + children > count or first + amount > field_count:
-            raise ValueError("a node of the plan is none")
+            raise ValueError("a node of the plan is invalid")
         inner = range(child, child + children)
         trees[node] = {words[4 + 5 * one]: (trees[one] or None, own[one]) for one in reversed(inner)}
         own[node] = fields[first : first + amount]

@@ -58,10 +58,10 @@ def _read_program(program: bytes) -> Program:
     if not isinstance(program, bytes):
         raise TypeError("bytes are needed, which nobody can change")
     if len(program) < _HEAD.size:
-        raise ValueError("the program is none")
+        raise ValueError("the program is invalid")
     count, row_length, values = _HEAD.unpack_from(program)
     if not 1 <= count <= MAX_STEPS or values > MAX_VALUES:
-        raise ValueError("the program is none")
+        raise ValueError("the program is invalid")
     steps: list[Step] = []
     at, start, known = _HEAD.size, 0, 0
     for _ in range(count):
@@ -79,15 +79,15 @@ def _read_program(program: bytes) -> Program:
             value >= known or not 1 <= width <= VALUE or offset + width > length
             for value, width, offset in puts
         ):
-            raise ValueError("a step of the program is none")
+            raise ValueError("a step of the program is invalid")
         widths = read_plan(plan)[4] if fields else []
         if len(widths) != fields or any(width > VALUE for width in widths) or (plan and not fields):
-            raise ValueError("a plan of the program is none")
+            raise ValueError("a plan of the program is invalid")
         steps.append((length, beside, tolerated, bool(digest), known, fields, puts, plan))
         start += length
         known += fields + bool(digest)
     if at != len(program) or start != row_length or known != values:
-        raise ValueError("the program is none")
+        raise ValueError("the program is invalid")
     return steps, row_length, values
 
 

@@ -53,7 +53,7 @@ def _modify(session: Session, words: Words, flags: int, type: int = RTM_NEWLINK)
 
 
 def _holder(session: Session, values: Values) -> str:
-    """Return what "File exists", to which the kernel adds nothing, means: ask who bears the names."""
+    """Return what "File exists", to which the kernel adds nothing, means: ask who has the names."""
     peer = values.get("linkinfo", {}).get("data", {}).get("peer", {})
     session.forget()
     for name in (values.get("ifname"), None if "net_ns_fd" in peer else peer.get("ifname")):
