@@ -113,6 +113,8 @@ class Program:
             )
             if step.digest:
                 kept = {**kept, step.digest: DIGEST_WIDTH}
+            if not widths.keys().isdisjoint(kept) or step.digest in (step.plan.names if step.plan else ()):
+                raise ValueError(f"step {step.name} keeps a value of a name that is kept already")
             self.values += tuple(kept)
             widths.update(kept)
         self._datagrams = bytes(datagrams)

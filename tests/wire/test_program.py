@@ -331,3 +331,16 @@ def test_the_socket_beside_is_lent_and_taken_back(netns: int, index: int, code: 
         outcomes = run(program, data, struct.pack("=2i", netns, netns), beside=lent)
         assert [(one.errno, one.step) for one in outcomes] == [(0, 2), (code, 1 if code else 2)]
         assert lent.told == ["lent", not code]
+
+
+@pytest.mark.parametrize(
+    "second", [Step("b", look("a"), ack=False, digest="index"), Step("b", look("a"), plan=ends())]
+)
+def test_a_name_is_kept_once(second: Step) -> None:
+    with pytest.raises(ValueError, match="step b keeps a value of a name that is kept already"):
+        Program([Step("a", create(), plan=ends()), second])
+
+
+def test_a_digest_has_a_name_of_its_own() -> None:
+    with pytest.raises(ValueError, match="is kept already"):
+        Program([Step("a", create(), plan=ends(), digest="index")])
