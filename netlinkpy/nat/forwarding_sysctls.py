@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ..record import Record
+from ..rollback import Rollback
 from ..uapi.ipv6_route import RTF_ADDRCONF, RTF_DEFAULT
 
 TYPE_CHECKING = False
@@ -66,16 +67,19 @@ def undo(changes: Iterable[Setting]) -> None:
 
 def _set(wanted: Iterable[tuple[str, str]]) -> list[Setting]:
     changes: list[Setting] = []
-    try:
+    with Rollback() as rollback:
         for name, value in wanted:
             before = _read(name)
             if before != value:
+                rollback.before(_restore, name, before)
                 _write(name, value)
                 changes.append(Setting(_swapped(name), before, value))
-    except OSError:
-        undo(changes)
-        raise
     return changes
+
+
+def _restore(name: str, value: str) -> None:
+    if _read(name) != value:
+        _write(name, value)
 
 
 def _read(name: str) -> str:

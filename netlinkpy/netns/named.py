@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _AT_A_TIME = 64  # namespaces made in one call of the shim: signals are served in between
 _INT = Struct("=i")
+_NEW = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NOT_TRIED = -1  # in place of an errno
 _ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is a killed process's leftover
 
@@ -69,16 +70,15 @@ def bind(name: str, pid: int) -> None:
     from ..backends import load
 
     path = named_path(name)
-    with Netns.open(pid), _Directory():
+    outcome = bytearray(_INT.pack(_NOT_TRIED))
+    with Netns.open(pid), _Directory(), Rollback() as rollback:
         _clear_abandoned(path)
+        rollback.before(_remove_made, [path], outcome)
         try:
-            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
-        except OSError as error:
-            raise _refusal("create", path, error.errno or errno.EIO) from None
-        try:
+            # Made and noted in one line: no exception comes in between.
+            outcome[:] = _INT.pack(close_descriptor(os.open(path, _NEW, 0)) or 0)
             load().mount(f"/proc/{pid}/ns/net", path, None, MS_BIND)
         except OSError as error:
-            os.unlink(path)
             raise _refusal("create", path, error.errno or errno.EIO) from None
 
 

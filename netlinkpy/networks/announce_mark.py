@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 class AnnounceMark:
-    """The mark of one network, for the length of one call."""
+    """The mark of one network, for the length of one call. It stays if the call is broken off by what is no
+    Exception: to announce too much does no harm, and perhaps all was made."""
 
     def __init__(self, host: RTNetlink, network: NetworkRecord) -> None:
         self._host = host

@@ -90,7 +90,6 @@ def connect_many(
             concerns=is_network,
             announce=found.announces,
         )
-        made: list[Attachment] = []
         try:
             if on_error == "raise":
                 plan.check()
@@ -101,10 +100,12 @@ def connect_many(
                 timeout=timeout,
                 hooks=hooks,
             )
-            made = [one for one in each if isinstance(one, Attachment)]
             results = plan.in_order(each)
-        finally:
-            plan.mark.settle(made)
+        except Exception:
+            plan.mark.settle(())
+            raise
+        made = [one for one in each if isinstance(one, Attachment)]
+        plan.mark.settle(made)
         if made and not is_staying(host, found):
             detach_many(made)
             verb = f"connect to network {found.name}"
