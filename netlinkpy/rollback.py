@@ -40,7 +40,7 @@ class Rollback:
             self.undo(error)
 
     def undo(self, error: BaseException) -> None:
-        """Undo everything that was noted; begin again what a signal breaks off."""
+        """Undo everything that was noted; if a signal interrupts an undo, begin it again."""
         try:
             while self._undo:
                 undo, arguments = self._undo[-1]

@@ -72,7 +72,7 @@ def wire(
             try:
                 call.run()
             except BaseException as error:
-                rollback.undo(error)  # where a second Ctrl-C keeps it from beginning, the `with` does it
+                rollback.undo(error)  # if a second Ctrl-C comes before it, the `with` does it
                 raise
     finally:
         call.close()

@@ -152,8 +152,8 @@ class Bridge:
         return tuple(link.get("prop_list", {}).get("alt_ifname", ()))
 
     def note_pinned(self) -> None:
-        """Remember that its MAC was pinned. A bridge without addresses, with which the kernel says when each
-        was made, cannot be told from another that is made in its place."""
+        """Remember that its MAC was pinned. A bridge without addresses cannot be distinguished from one made
+        in its place: the kernel says only of addresses when they were made."""
         if self.addresses and not self._known.pinned:
             self._known = self._known.replace(pinned=True)
             PREPARED.keep_bridge(self.name, self._known)
