@@ -34,15 +34,15 @@ def find(netns: Target, ifname: str) -> Attachment:
     """See Attachment.find()."""
     with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
         link = inside.links.get(ifname)
-        outer = host_end(link, inside, host)
-        if outer is None:
+        host_link = host_end(link, inside, host)
+        if host_link is None:
             raise NetlinkError(
                 errno.EINVAL,
                 f"find the host end of {ifname}",
                 where=handle.label,
                 text=f"{ifname} is not a veth whose other end is in this namespace",
             )
-        return _attachment(handle.label, link, outer, inside, host)
+        return _attachment(handle.label, link, host_link, inside, host)
 
 
 def find_all(netns: Target) -> list[Attachment]:
@@ -50,28 +50,28 @@ def find_all(netns: Target) -> list[Attachment]:
     with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
         pairs = [(link, host_end(link, inside, host)) for link in inside.links.list(kind="veth")]
         return [
-            _attachment(handle.label, link, outer, inside, host)
-            for link, outer in pairs
-            if outer is not None and outer.master and not is_staging(outer.group)
+            _attachment(handle.label, link, host_link, inside, host)
+            for link, host_link in pairs
+            if host_link is not None and host_link.master and not is_staging(host_link.group)
         ]
 
 
-def _attachment(label: str, link: Link, outer: Link, inside: RTNetlink, host: RTNetlink) -> Attachment:
+def _attachment(label: str, link: Link, host_link: Link, inside: RTNetlink, host: RTNetlink) -> Attachment:
     addresses = [
         address for address in inside.addresses.list(dev=link.index) if address.scope < RT_SCOPE_LINK
     ]
     defaults = [route for route in inside.routes.list(dev=link.index) if route.destination == "default"]
     return Attachment(
         netns=label,
-        bridge=host.links.get(outer.master).name if outer.master else "",
+        bridge=host.links.get(host_link.master).name if host_link.master else "",
         ifname=link.name,
         index=link.index,
         mac=link.address,
         addresses=tuple(address.cidr for address in addresses),
         gateways=tuple(route.gateway for route in defaults),
-        host_ifname=outer.name,
-        host_index=outer.index,
-        port=PORT_STATES[outer.port["state"]] if "state" in outer.port else "none",
+        host_ifname=host_link.name,
+        host_index=host_link.index,
+        port=PORT_STATES[host_link.port["state"]] if "state" in host_link.port else "none",
         changed=False,
     )
 
@@ -104,25 +104,25 @@ class Conflicts:
         with RTNetlink(handle) as inside:
             link = _get(inside, wanted.ifname)
             if link is not None:
-                outer = host_end(link, inside, self._host)
-                if outer is None:
+                host_link = host_end(link, inside, self._host)
+                if host_link is None:
                     kind = link.kind or "no kind"
                     return f"the name {wanted.ifname} is taken in the container by link {link.index} ({kind})"
-                verdict = self._leftover(outer)
+                verdict = self._leftover(host_link)
                 if verdict is None or verdict:
                     return verdict
-                if why := _difference(wanted, link, outer, inside, row.bridge):
+                if why := _difference(wanted, link, host_link, inside, row.bridge):
                     return f"{wanted.ifname} is there already, but {why}"
-                return _attachment(wanted.label, link, outer, inside, self._host).replace(
+                return _attachment(wanted.label, link, host_link, inside, self._host).replace(
                     addresses=wanted.address_texts, gateways=wanted.gateway_texts
                 )
-        outer = _get(self._host, row.host_ifname)
-        if outer is not None:
-            verdict = self._leftover(outer)
+        host_link = _get(self._host, row.host_ifname)
+        if host_link is not None:
+            verdict = self._leftover(host_link)
             if verdict is None or verdict:
                 return verdict
-            kind = outer.kind or "no kind"
-            return f"the name {row.host_ifname} is taken on the host by link {outer.index} ({kind})"
+            kind = host_link.kind or "no kind"
+            return f"the name {row.host_ifname} is taken on the host by link {host_link.index} ({kind})"
         return f"{wanted.ifname} or {row.host_ifname} was taken, and is free again: try once more"
 
     def resolve_claim(self, row: Row, packed: bytes, number: int) -> str | None:
@@ -130,27 +130,27 @@ class Conflicts:
         nobody any more; otherwise a sentence that says who holds it."""
         if number != errno.EEXIST:
             return meaning(number)
-        outer = _get(self._host, claim_name(row.bridge.index, packed))
-        if outer is None:
+        host_link = _get(self._host, claim_name(row.bridge.index, packed))
+        if host_link is None:
             return None  # free again
-        verdict = self._leftover(outer)
+        verdict = self._leftover(host_link)
         if verdict is None or verdict:
             return verdict
-        return f"address {format_ip(packed)} is taken on {row.bridge.name} by {outer.name}"
+        return f"address {format_ip(packed)} is taken on {row.bridge.name} by {host_link.name}"
 
-    def _leftover(self, outer: Link) -> str | None:
+    def _leftover(self, host_link: Link) -> str | None:
         """Return None if a host end is a leftover, which is noted; an empty string if it is finished; a
         sentence if another process is making it just now."""
-        if not is_staging(outer.group):
+        if not is_staging(host_link.group):
             return ""
-        if outer.group not in self._groups:
+        if host_link.group not in self._groups:
             try:
-                self._groups[outer.group] = StagingGroup(outer.group)
+                self._groups[host_link.group] = StagingGroup(host_link.group)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
-                return f"another process is just attaching it (its host end {outer.name} is not finished)"
-        self.leftovers.append(outer.index)
+                return f"another process is just attaching it (its host end {host_link.name} is not finished)"
+        self.leftovers.append(host_link.index)
         return None
 
     def remove_leftovers(self) -> None:
@@ -177,14 +177,16 @@ def _get(rt: RTNetlink, name: str) -> Link | None:
         return None
 
 
-def _difference(wanted: CheckedEndpoint, link: Link, outer: Link, inside: RTNetlink, bridge: Bridge) -> str:
+def _difference(
+    wanted: CheckedEndpoint, link: Link, host_link: Link, inside: RTNetlink, bridge: Bridge
+) -> str:
     """Return how a complete attachment differs from the endpoint, in words; empty if it does not."""
-    if not (link.up and outer.up):
+    if not (link.up and host_link.up):
         return "one of its ends is down"
-    if outer.master != bridge.index:
-        return f"its host end {outer.name} is no port of bridge {bridge.name}"
-    if wanted.host_ifname is not None and outer.name != wanted.host_ifname:
-        return f"its host end is called {outer.name}, not {wanted.host_ifname}"
+    if host_link.master != bridge.index:
+        return f"its host end {host_link.name} is no port of bridge {bridge.name}"
+    if wanted.host_ifname is not None and host_link.name != wanted.host_ifname:
+        return f"its host end is called {host_link.name}, not {wanted.host_ifname}"
     if wanted.fixed_mac and link.address != format_mac(wanted.mac):
         return f"its MAC is {link.address}, not {format_mac(wanted.mac)}"
     if wanted.mtu is not None and link.mtu != wanted.mtu:
