@@ -3,7 +3,7 @@ needs."""
 
 from __future__ import annotations
 
-from ..wiring.attach import Hooks, wire
+from ..wiring.attach import Hooks, wire_endpoints
 from .altnames import name_of
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ def attach_many(
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     whole = on_error == "raise"
-    return wire(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=_HOOKS)
+    return wire_endpoints(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=_HOOKS)
 
 
 def is_network(altnames: tuple[str, ...]) -> bool:

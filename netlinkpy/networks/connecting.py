@@ -6,7 +6,7 @@ import errno
 
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
-from ..wiring.attach import Hooks, wire
+from ..wiring.attach import Hooks, wire_endpoints
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
@@ -93,7 +93,7 @@ def connect_many(
         try:
             if on_error == "raise":
                 plan.check()
-            each = wire(
+            each = wire_endpoints(
                 plan.endpoints,
                 whole=on_error == "raise",
                 progress=progress,

@@ -1,4 +1,4 @@
-"""wire(): wire containers to bridges, all or nothing.
+"""wire_endpoints(): wire containers to bridges, all or nothing.
 
 A call checks everything, runs the recipe (recipe.py, executor.py) from barrier to barrier, and runs the hooks
 of each barrier. Until the commit every host end is in the call's staging group, so that all of them can be
@@ -37,7 +37,7 @@ _RESERVED, _PROVED, _END = RECIPE.index(RESERVED), RECIPE.index(PROVED), len(REC
 
 
 class Hooks(Record):
-    """What the caller of wire() adds to a call.
+    """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
     instead (on the same bridge, in the same container), or None. withdraw(addresses, timeout) is called once
@@ -52,7 +52,7 @@ class Hooks(Record):
     announce: bool = False
 
 
-def wire(
+def wire_endpoints(
     endpoints: list[Endpoint],
     *,
     whole: bool,
@@ -80,7 +80,7 @@ def wire(
 
 
 class _Call:
-    """One call of wire(): its rows, their bridges, and the result of each endpoint."""
+    """One call of wire_endpoints(): its rows, their bridges, and the result of each endpoint."""
 
     def __init__(
         self,

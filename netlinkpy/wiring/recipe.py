@@ -241,7 +241,7 @@ def _pin(shape: Shape, link: dict[str, Any]) -> Template:
     return _one(LINK, RTM_NEWLINK, {"ifi_index": Slot("bridge", 4), "address": Slot("bridge_mac", 6)})
 
 
-def _plain(shape: Shape, link: dict[str, Any]) -> Template:
+def _no_ipv6(shape: Shape, link: dict[str, Any]) -> Template:
     """Keep the kernel from generating IPv6 addresses on the ports. (Of one message the kernel applies IFF_UP
     and the master before the mode: so this is a message of its own, before that. A port without IPv6, because
     its MTU is below 1280, refuses the mode.)"""
@@ -304,9 +304,9 @@ RECIPE: tuple[Step | Barrier, ...] = (
         note=lambda row, kept: row.bridge.note_pinned(),
     ),
     Step(
-        "plain",
+        "no_ipv6",
         HOST,
-        _plain,
+        _no_ipv6,
         lambda row: [f"keep IPv6 off {row.host_ifname}"],
         many=GROUP,
         tolerated=errno.EAFNOSUPPORT,

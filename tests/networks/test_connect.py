@@ -289,14 +289,14 @@ def test_a_network_that_is_removed_meanwhile(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netlinkpy.networks import connecting
-    from netlinkpy.wiring.attach import wire
+    from netlinkpy.wiring.attach import wire_endpoints
 
     def slow(*arguments: Any, **named: Any) -> Any:
-        made = wire(*arguments, **named)
+        made = wire_endpoints(*arguments, **named)
         host.links.delete("blue")  # as remove() would, had it looked for ports before ours was there
         return made
 
-    monkeypatch.setattr(connecting, "wire", slow)
+    monkeypatch.setattr(connecting, "wire_endpoints", slow)
     with pytest.raises(nl.NetlinkError, match="connect to network blue: it was removed meanwhile"):
         blue.connect(container.pid)
     assert [link.name for link in host.links.list()] == ["lo"]
@@ -307,15 +307,15 @@ def test_a_removal_that_was_begun_and_died_is_undone_by_who_connects(
     blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netlinkpy.networks import connecting
-    from netlinkpy.wiring.attach import wire
+    from netlinkpy.wiring.attach import wire_endpoints
 
     def slow(*arguments: Any, **named: Any) -> Any:
         group = StagingGroup()
         group.borrow([blue.index])
         group.close()
-        return wire(*arguments, **named)
+        return wire_endpoints(*arguments, **named)
 
-    monkeypatch.setattr(connecting, "wire", slow)
+    monkeypatch.setattr(connecting, "wire_endpoints", slow)
     blue.connect(container.pid)
     assert host.links.get("blue").group == 0 and ping(container, GATEWAY) is not None
 

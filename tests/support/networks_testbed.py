@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import netlinkpy as nl
-from netlinkpy.wiring.attach import Hooks, wire
+from netlinkpy.wiring.attach import Hooks, wire_endpoints
 from netlinkpy.wiring.link_group import is_staging
 from tests.support.crash import interrupted
 from tests.support.namespaces import Namespace
@@ -74,5 +74,5 @@ def leftovers(host: nl.RTNetlink) -> list[str]:
 
 def wired(endpoints: list[nl.Endpoint], **hooks: Any) -> list[nl.Attachment]:
     """attach_many() with hooks (wiring/attach.py)."""
-    made = wire(endpoints, whole=True, hooks=Hooks(**hooks))
+    made = wire_endpoints(endpoints, whole=True, hooks=Hooks(**hooks))
     return [one for one in made if isinstance(one, nl.Attachment)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wiring.attach import Hooks, wire
+from netlinkpy.wiring.attach import Hooks, wire_endpoints
 from netlinkpy.wiring.bridge import KnownBridge
 from netlinkpy.wiring.prepared import Prepared
 from tests.support.links import add_ipv6
@@ -91,10 +91,10 @@ def test_a_bridge_that_becomes_a_network_or_is_none_any_more(
         concerns=lambda altnames: "net:web" in altnames,
     )
     host.links.add_altnames(BRIDGE, [before])
-    wire([endpoint(first, address_of(0))], whole=True, hooks=hooks)
+    wire_endpoints([endpoint(first, address_of(0))], whole=True, hooks=hooks)
     host.links.delete_altnames(BRIDGE, [before])
     host.links.add_altnames(BRIDGE, [after])
-    wire([endpoint(second, address_of(1))], whole=True, hooks=hooks)
+    wire_endpoints([endpoint(second, address_of(1))], whole=True, hooks=hooks)
     assert withdrawn == [address_of(after == "net:web").partition("/")[0]]
 
 
