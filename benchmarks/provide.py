@@ -18,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 BIN = HERE / "bin"
 FLOOR = BIN / "floor"
 RECORDER = BIN / "recorder.so"
-BEFORE = "before-house"  # the tag whose figures later ones are compared with
+BEFORE = "before-house"  # what later figures are compared with: a tag, which a clone may not have
+BEFORE_COMMIT = "bb38e23c907ddd61c7babd0e1b0dd6ef0ebee76d"
 VISHVANANDA = BIN / "vishvananda"
 PEERS_PYTHON = BIN / "venv" / "bin" / "python"
 PEERS_PACKAGES = ["pyroute2==0.9.7", "matplotlib>=3.7"]
@@ -63,16 +64,15 @@ def recorder() -> Path:
 def before() -> Path:
     """Return this project's tree at the tag `before-house`, with its shim built."""
     tree, built = BIN / BEFORE, BIN / BEFORE / "built"
-    commit = _run("git", "rev-parse", f"{BEFORE}^{{commit}}")
-    if not built.exists() or built.read_text() != commit:
+    if not built.exists() or built.read_text() != BEFORE_COMMIT:
         shutil.rmtree(tree, ignore_errors=True)
         tree.mkdir(parents=True)
         archive = tree / "tree.tar"
-        _run("git", "archive", "--output", archive, BEFORE, cwd=HERE.parent)
+        _run("git", "archive", "--output", archive, BEFORE_COMMIT, cwd=HERE.parent)
         shutil.unpack_archive(archive, tree)
         archive.unlink()
         _run(sys.executable, "setup.py", "-q", "build_ext", "--inplace", cwd=tree)
-        built.write_text(commit)
+        built.write_text(BEFORE_COMMIT)
     return tree
 
 
