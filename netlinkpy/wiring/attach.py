@@ -106,7 +106,7 @@ class _Call:
         self._executor = Executor(self._containers, self._failures, timeout)
 
     def run(self) -> None:
-        """Run the call. Run the call. Raise the first failure at once if the call is all or nothing."""
+        """Run the call. Raise the first failure at once if the call is all or nothing."""
         self._check()
         self._failures.check()
         self._reserve()
