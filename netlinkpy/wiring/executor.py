@@ -143,13 +143,17 @@ class Executor:
         slots = []
         for place, row in enumerate(rows):
             if makes:
-                slots.append({**row.slots(claims=beside is not None), **row.bridge.slots})
+                slots.append(row.slots(claims=beside is not None))
                 row.made_by(program, results, place)
                 row.bridge.group.hold(row)
             else:
-                slots.append({**row.ends(), **row.bridge.slots})
+                slots.append(row.ends())
         columns = slots[0] if len(rows) == 1 else _join(slots)
         constants = {"host_thread": get_native_id().to_bytes(4, byteorder)}
+        if len(rows) == 1 or len({row.bridge for row in rows}) == 1:
+            constants.update(rows[0].bridge.slots)
+        else:
+            columns.update(_join([row.bridge.slots for row in rows]))
         fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
         sockets = self._containers.sockets_for(rows)
         visit(
