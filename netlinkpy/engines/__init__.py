@@ -2,5 +2,15 @@
 
 from __future__ import annotations
 
-from .container_pid import names as names
-from .container_pid import resolve as resolve
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .container_pid import names as names
+    from .container_pid import resolve as resolve
+
+_PLACES = {"names": "container_pid", "resolve": "container_pid"}
+
+
+def __getattr__(name: str) -> object:
+    from .._lazy import fetch
+
+    return fetch(__name__, _PLACES, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from _io import FileIO
-from fcntl import ioctl
 
 from ..closing import Closing
 from ..uapi.nsfs import NS_GET_NSTYPE, THREAD_NETNS
@@ -125,6 +124,8 @@ def _open(path: str, label: str) -> FileIO:
 
 def is_network_namespace(fd: int) -> bool:
     """Return whether a descriptor is of a network namespace (ioctl_ns(2))."""
+    from fcntl import ioctl
+
     try:
         return bool(ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
     except OSError:

@@ -11,7 +11,6 @@ import errno
 from ..netns.handle import Netns
 from ..record import Record
 from ..rollback import Rollback
-from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import format_ip
 from ..uapi.if_bridge import BR_MAX_PORTS
 from ..wire.errors import NetlinkError
@@ -21,7 +20,6 @@ from .containers import Containers
 from .endpoint import Endpoint, check, label
 from .errors import AttachError, Failures, attach_error
 from .executor import Executor, are_there
-from .existing import Conflicts
 from .link_group import remove
 from .recipe import PROVED, RECIPE, RESERVED
 from .row import Row
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .executor import Refusal
+    from .existing import Conflicts
 
 _ROUNDS = 16  # how often a row is tried again after a conflict was cleared, or with another free address
 _RESERVED, _PROVED, _END = RECIPE.index(RESERVED), RECIPE.index(PROVED), len(RECIPE)
@@ -232,6 +231,9 @@ class _Call:
     def _clear_way(self, refusals: list[Refusal]) -> list[Row]:
         """Look at what is in the way of each row: leave what is complete, remove what a dead call left.
         Return the rows to try again."""
+        from ..rtnl.netlink import RTNetlink  # which an attach has no need of, if nothing is in the way
+        from .existing import Conflicts
+
         again: dict[int, Row] = {}
         with RTNetlink(timeout=self._timeout) as host:
             conflicts = Conflicts(host)
