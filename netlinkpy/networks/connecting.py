@@ -107,7 +107,7 @@ def connect_many(
         made = [one for one in each if isinstance(one, Attachment)]
         plan.mark.settle(made)
         if made and not is_staying(host, found):
-            detach_many(made)
+            detach_many([one for one in made if one.changed])
             verb = f"connect to network {found.name}"
             raise NetlinkError(errno.ENOENT, verb, text="it was removed meanwhile")
         return results

@@ -15,7 +15,7 @@ from ..wiring.link_group import StagingGroup, is_staging
 from .altnames import name_of, network_altname, property_altnames
 from .firewall import serve, withdraw_networks
 from .leftovers import clear_group
-from .lookup import find_bridge, find_network
+from .lookup import find_bridge, find_network, read_network
 from .spec import CheckedSpec, NetworkSpec, bridge_mac, first_subnet
 from .subnets_in_use import SubnetsInUse, pick6, pools
 
@@ -115,8 +115,10 @@ class _NetworkMaker:
             rollback.before(withdraw_networks, [self._wanted.bridge])
             notes = self._serve()
             self._host.links.set(index, up=True)
-            group.release([index])
-        return find_network(self._host, self._wanted.name).replace(notes=tuple(notes))
+            made = read_network(self._host.links.get(index), self._host.addresses.list(dev=index))
+            if made is None or group.release([index]):
+                raise NetlinkError(errno.ENODEV, self._verb, text="it was removed meanwhile")
+        return made.replace(notes=tuple(notes))
 
     def _add_bridge(self, group: StagingGroup) -> int:
         link = self._host.links.add(

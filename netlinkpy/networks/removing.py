@@ -24,8 +24,10 @@ def remove(network: NetworkRecord) -> None:
     network is gone or being removed (ENOENT)."""
     verb = f"remove network {network.name}"
     with RTNetlink() as host:
-        if find_network(host, network.name).index != network.index:
+        found = find_network(host, network.name)
+        if found.index != network.index:
             raise NetlinkError(errno.ENOENT, verb, text="it is gone, another has its name now")
+        network = found  # the record may be old, and its bridge's name another network's by now
         with StagingGroup() as group, Rollback() as rollback:
             if group.borrow([network.index]):
                 raise NetlinkError(errno.ENOENT, verb, text="it is gone")

@@ -53,13 +53,8 @@ def _padded(name: str) -> bytes:
 
 
 def _is_there(rt: RTNetlink, attachment: Attachment) -> bool:
-    try:
-        link = rt.links.get(attachment.host_index)
-        return link.name == attachment.host_ifname and link.kind == "veth"
-    except NetlinkError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return False
+    link = rt.links.find(attachment.host_index)
+    return link is not None and link.name == attachment.host_ifname and link.kind == "veth"
 
 
 def _delete(rt: RTNetlink, index: int) -> int:

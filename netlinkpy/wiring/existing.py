@@ -94,7 +94,6 @@ class Conflicts:
 
     def __init__(self, host: RTNetlink) -> None:
         self._host = host
-        self.leftovers: list[int] = []
         self._groups: dict[int, StagingGroup] = {}
 
     def resolve(self, row: Row, handle: Netns) -> Attachment | str | None:
@@ -102,7 +101,7 @@ class Conflicts:
         remove_leftovers() removes; otherwise a sentence that says why it is an error."""
         wanted = row.wanted
         with RTNetlink(handle) as inside:
-            link = _get(inside, wanted.ifname)
+            link = inside.links.find(wanted.ifname)
             if link is not None:
                 host_link = host_end(link, inside, self._host)
                 if host_link is None:
@@ -116,7 +115,7 @@ class Conflicts:
                 return _attachment(wanted.label, link, host_link, inside, self._host).replace(
                     addresses=wanted.address_texts, gateways=wanted.gateway_texts
                 )
-        host_link = _get(self._host, row.host_ifname)
+        host_link = self._host.links.find(row.host_ifname)
         if host_link is not None:
             verdict = self._leftover(host_link)
             if verdict is None or verdict:
@@ -126,11 +125,11 @@ class Conflicts:
         return f"{wanted.ifname} or {row.host_ifname} was taken, and is free again: try once more"
 
     def resolve_claim(self, row: Row, packed: bytes, number: int) -> str | None:
-        """Return None if a leftover holds the address whose claim was refused with the errno `number`, or
-        nobody any more; otherwise a sentence that says who holds it."""
+        """Return None if the address whose claim was refused with errno `number` is held by a leftover or is
+        free again; otherwise a sentence that names its holder."""
         if number != errno.EEXIST:
             return meaning(number)
-        host_link = _get(self._host, claim_name(row.bridge.index, packed))
+        host_link = self._host.links.find(claim_name(row.bridge.index, packed))
         if host_link is None:
             return None  # free again
         verdict = self._leftover(host_link)
@@ -139,9 +138,10 @@ class Conflicts:
         return f"address {format_ip(packed)} is taken on {row.bridge.name} by {host_link.name}"
 
     def _leftover(self, host_link: Link) -> str | None:
-        """Return None if a host end is a leftover, which is noted; an empty string if it is finished; a
-        sentence if another process is making it just now."""
-        if not is_staging(host_link.group):
+        """Return None if a host end is a leftover (and note its group), an empty string if it is finished,
+        or a sentence if another process is making it. A bridge is none: whose removal of a network died left
+        it there, perhaps with containers."""
+        if host_link.kind != "veth" or not is_staging(host_link.group):
             return ""
         if host_link.group not in self._groups:
             try:
@@ -150,7 +150,6 @@ class Conflicts:
                 if error.errno != errno.EADDRINUSE:
                     raise
                 return f"another process is just attaching it (its host end {host_link.name} is not finished)"
-        self.leftovers.append(host_link.index)
         return None
 
     def remove_leftovers(self) -> None:
@@ -159,22 +158,12 @@ class Conflicts:
             group.delete_members()
             group.close()
         self._groups.clear()
-        self.leftovers.clear()
 
     def close(self) -> None:
         """Release the numbers of the staging groups."""
         for group in self._groups.values():
             group.close()
         self._groups.clear()
-
-
-def _get(rt: RTNetlink, name: str) -> Link | None:
-    try:
-        return rt.links.get(name)
-    except NetlinkError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return None
 
 
 def _difference(

@@ -252,3 +252,33 @@ def _connect_and_say(pipe: int, pid: int) -> None:
         os.write(pipe, f"{type(error).__name__}: {error}".encode())
     finally:
         os._exit(0)
+
+
+def test_an_attach_never_removes_a_network_whose_removal_died(
+    host: nl.RTNetlink, containers: Containers
+) -> None:
+    network = Network.create("blue", subnets=SUBNET, aux_addresses="172.30.0.9")
+    other = Network.create("other", subnets="10.7.0.0/16")
+    one, two = containers(2)
+    network.connect(one.pid)
+    group = StagingGroup()
+    assert group.borrow([network.index]) == []
+    group.close()  # who was removing it is dead
+    with refused(nl.AttachError, errno.EEXIST, "172.30.0.9 is taken"):
+        nl.attach(nl.Endpoint(two.pid, "blue", addresses="172.30.0.9/16"))
+    with refused(nl.AttachError, errno.EEXIST, "the name blue is taken on the host"):
+        connect(other, two.pid, host_ifname="blue")
+    assert host.links.get("blue").index == network.index
+    assert len(host.links.list(master="blue")) == 1
+
+
+@pytest.mark.needs("nft")
+def test_an_old_record_does_not_withdraw_the_rules_of_another(host: nl.RTNetlink) -> None:
+    old = Network.create("old", subnets=SUBNET, bridge="nb")
+    host.links.set("nb", name="moved")
+    Network.create("new", subnets="10.7.0.0/16", bridge="nb")
+    before = ruleset()
+    assert "nb" in before
+    old.remove()
+    assert '"nb"' in ruleset()
+    assert host.links.find("moved") is None
