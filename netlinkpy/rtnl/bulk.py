@@ -81,7 +81,7 @@ def numbers(name: str, values: Any, width: int) -> Column:
 
     try:
         packed = array(_TYPECODES[width], values if view is None else view.tolist())
-    except (OverflowError, TypeError) as error:
+    except (OverflowError, TypeError, NotImplementedError) as error:  # the last: a format of another order
         raise ValueError(f"{name}: {error}") from None
     return Column(name, width, packed.tobytes(), width, len(packed))
 

@@ -148,8 +148,11 @@ class Links:
                 self.set(made.index, alias=alias)
             if altnames:
                 self.add_altnames(made.index, altnames)
-        except BaseException:
-            self.delete(made.index)
+        except BaseException as error:
+            try:
+                self.delete(made.index)
+            except OSError as failed:
+                error.add_note(f"what was done could not be undone whole: {failed}")
             raise
         return self.get(made.index)
 

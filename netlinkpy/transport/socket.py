@@ -45,6 +45,7 @@ _READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT
 RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
 _FEW, _FEW_BYTES = 4, 1024  # messages, and their bytes, that are sent at once without asking for the room
 _LAST = 0xFFFFFFFF  # the largest sequence number
+_LONGEST_POLL = 3600.0  # seconds: poll(2) counts milliseconds in a C int
 DUMP_TRIES = 8  # how often a dump interrupted by changes is tried
 
 
@@ -427,7 +428,7 @@ class Socket:
         poller = poll()
         poller.register(self._socket.fileno(), event)
         left = deadline - monotonic()
-        if left <= 0 or not poller.poll(left * 1000):
+        if left <= 0 or (not poller.poll(min(left, _LONGEST_POLL) * 1000) and left <= _LONGEST_POLL):
             raise self._too_late(verb)
 
     def _too_late(self, verb: str) -> DeadlineError:

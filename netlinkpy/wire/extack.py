@@ -45,7 +45,9 @@ EXTACK = Attributes(
 
 
 class ExtendedAck(Record):
-    """text: the kernel's sentence; path: the attribute it points at; missing: the attribute that is missing;
+    """What an extended ack says.
+
+    text: the kernel's sentence; path: the attribute it points at; missing: the attribute that is missing;
     range: the bounds of the policy that was broken, in words. Each is empty if the kernel did not say it."""
 
     text: str = ""
@@ -74,19 +76,18 @@ def decode(tlvs: bytes, message: Message | None = None, body: bytes = b"") -> Ex
         return NOTHING
     try:
         told = EXTACK.parse(tlvs, {})
-        path = missing = ""
+    except MalformedError:
+        return NOTHING
+    path = missing = ""
+    try:
         if message is not None and "offs" in told:
             path = message.path_at(body, told["offs"] - NLMSG_HDRLEN)
         if message is not None and "miss_type" in told:
             nest = told.get("miss_nest")
             inside = "" if nest is None else message.path_at(body, nest - NLMSG_HDRLEN)
             missing = message.name_inside(inside, told["miss_type"], body)
-    except (
-        MalformedError,
-        KeyError,
-        TypeError,
-    ):  # an ack is no place to fail twice: what cannot be read is left out
-        return NOTHING
+    except (MalformedError, KeyError, TypeError):
+        pass  # an ack is no place to fail twice: what cannot be read is left out
     return ExtendedAck(told.get("msg", ""), path, missing, _range(told.get("policy", {})))
 
 

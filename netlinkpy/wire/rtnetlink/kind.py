@@ -90,7 +90,7 @@ class Kind:
     def set_bit(self, values: Values, option: Option, on: bool) -> None:
         """Set an option that is a bit in the attributes."""
         bits, mask = self._members(option)
-        known = values.setdefault(option.bits, {bits: 0, mask: 0})
+        known = values[option.bits] = {bits: 0, mask: 0, **values.get(option.bits, {})}
         bit = 1 << option.number
         known[mask] |= bit
         known[bits] = known[bits] | bit if on else known[bits] & ~bit
@@ -130,7 +130,7 @@ class Pairs(Codec):
         at = 0
         while len(payload) - at >= _PAIR.size:
             length, number, first, second = _PAIR.unpack_from(payload, at)
-            if length < 4:
+            if not 4 <= length <= len(payload) - at:
                 raise MalformedError(f"an attribute says it is {length} bytes of {len(payload) - at}")
             if number & NLA_TYPE_MASK == self.number and length >= _PAIR.size:
                 values[first] = second
