@@ -29,8 +29,8 @@ static int take(struct given *given, PyObject *object, char letter, struct nlp_s
     *span = (struct nlp_span){NULL, 0};
     if (letter == 'o' && object == Py_None)
         return 1;
-    if (letter == 'b' && !PyBytes_Check(object)) {
-        PyErr_SetString(PyExc_TypeError, "bytes are needed, which nobody can change");
+    if (letter == 'b' && !PyBytes_CheckExact(object)) {
+        PyErr_SetString(PyExc_TypeError, "a bytes object is needed: it cannot change");
         return 0;
     }
     if (PyObject_GetBuffer(object, view, letter == 'r' || letter == 'b' ? PyBUF_SIMPLE : PyBUF_WRITABLE))

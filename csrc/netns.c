@@ -108,6 +108,7 @@ NLP_CALL(open_ahead)
     if (!ahead)
         return -ENOMEM;
     ahead->netns_fd = nlp_int(numbers[0]);
+    ahead->fd = -ECANCELED; /* what a child made by fork() finds: it has no such thread */
     bad = start_thread(&ahead->thread, open_one, ahead);
     known_by = (uintptr_t)ahead;
     if (bad)

@@ -52,7 +52,7 @@ def get(name: str) -> Backend:
 
             return BACKEND
     except ImportError as error:
-        raise ImportError(f"the {name} backend cannot be had: {error}") from error
+        raise ImportError(f"the {name} backend is not available: {error}") from error
     if name == "python":
         from netlinkpy.backends.pure import BACKEND
 

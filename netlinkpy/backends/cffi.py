@@ -43,12 +43,12 @@ def _call(function: Any, takes: str) -> Callable[..., int]:
     def call(*given: Any) -> int:
         for place in fixed:
             if type(given[place]) is not bytes:
-                raise TypeError("bytes are needed, which nobody can change")
+                raise TypeError("a bytes object is needed: it cannot change")
         # Each pair is a struct nlp_span, and keeps its buffer alive. None is one without data.
         spans: list[Any] = []
         for place, is_written in modes:
             one = given[place]
-            if one is None:
+            if one is None and takes[place] == "o":
                 spans.append(_NONE)
             else:
                 data = _from_buffer(_OCTETS, one, is_written)

@@ -127,7 +127,7 @@ class Ahead:
     This object owns it from the start. sockets: a C int, -1 until wait(); it may be passed to a visit as its
     `sockets`. `netns_fd` must stay open until wait() or close()."""
 
-    _known_by, sockets = bytearray(), bytearray(_NO_SOCKET)  # of one that could not be made
+    _known_by, sockets = bytearray(_UNKNOWN), bytearray(_NO_SOCKET)  # of one that could not be made
 
     def __init__(self, door: Any, netns_fd: int) -> None:
         """Raise OSError if the thread cannot be started."""

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 IFI_INDEX = 20  # from the start of the nlmsghdr (ifa_index too)
 INDEX: Field = ((), 4, 4, 0)  # ifi_index, as a plan has it
 PEER_INDEX: Field = ((5,), 0, 4, 0)  # IFLA_LINK
+ASKED = (0, 1, -1, b"", (1,))  # a row of ask() that is done
+RAISED = (0, 1, -1, b"", ())  # a row of raises()
 
 
 class Kept(NamedTuple):

@@ -45,7 +45,7 @@ def test_without_cffi_the_own_door_opens() -> None:
     block = "import sys; sys.modules['_cffi_backend'] = None; "
     assert run(block + NAME).stdout == "native\n"
     result = run(block + NAME, NETLINKPY_BACKEND="cffi")
-    assert "ImportError: the cffi backend cannot be had" in result.stderr
+    assert "ImportError: the cffi backend is not available" in result.stderr
 
 
 def test_without_the_shared_object_the_twin_serves(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_without_the_shared_object_the_twin_serves(tmp_path: Path) -> None:
     assert run("import os; os.chdir('/'); " + code).stdout == "python\n"
     for name in ("cffi", "native"):
         result = run("import os; os.chdir('/'); " + code, NETLINKPY_BACKEND=name)
-        assert f"ImportError: the {name} backend cannot be had" in result.stderr
+        assert f"ImportError: the {name} backend is not available" in result.stderr
 
 
 def copy_package(to: Path) -> None:

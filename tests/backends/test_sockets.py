@@ -21,6 +21,8 @@ from tests.backends.messages import (
     set_up,
 )
 from tests.backends.programs import (
+    ASKED,
+    RAISED,
     Step,
     ask,
     descriptors,
@@ -33,9 +35,6 @@ from tests.backends.programs import (
 
 if TYPE_CHECKING:
     from netlinkpy.backends.interface import Backend
-
-ASKED = (0, 1, -1, b"", (1,))  # a row of ask() that is done
-RAISED = (0, 1, -1, b"", ())  # a row of raises()
 
 
 def test_a_kept_socket_is_talked_through_again(backend: Backend) -> None:

@@ -31,6 +31,7 @@ from tests.backends.messages import (
     texts,
 )
 from tests.backends.programs import (
+    ASKED,
     IFI_INDEX,
     INDEX,
     PEER_INDEX,
@@ -52,9 +53,6 @@ from tests.backends.programs import (
 if TYPE_CHECKING:
     from netlinkpy.backends.interface import Backend
     from tests.backends.programs import Visited
-
-ASKED = (0, 1, -1, b"", (1,))  # a row of ask() that is done
-RAISED = (0, 1, -1, b"", ())  # a row of raises()
 
 
 # -- an attach ---------------------------------------------------------------------------------------------

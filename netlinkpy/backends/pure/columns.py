@@ -105,8 +105,8 @@ def read_plan(plan: bytes) -> Plan:
 
 
 def _read_plan(plan: bytes) -> Plan:
-    if not isinstance(plan, bytes):
-        raise TypeError("bytes are needed, which nobody can change")
+    if plan.__class__ is not bytes:
+        raise TypeError("a bytes object is needed: it cannot change")
     if len(plan) < 8 or len(plan) % 2:
         raise ValueError("the plan is invalid")
     words = memoryview(plan).cast("H").tolist()

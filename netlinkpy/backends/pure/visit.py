@@ -55,8 +55,8 @@ def read_program(program: bytes) -> Program:
 
 
 def _read_program(program: bytes) -> Program:
-    if not isinstance(program, bytes):
-        raise TypeError("bytes are needed, which nobody can change")
+    if program.__class__ is not bytes:
+        raise TypeError("a bytes object is needed: it cannot change")
     if len(program) < _HEAD.size:
         raise ValueError("the program is invalid")
     count, row_length, values = _HEAD.unpack_from(program)
