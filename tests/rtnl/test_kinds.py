@@ -163,6 +163,8 @@ def test_a_vxlan_by_every_sort_of_option(rt: nl.RTNetlink) -> None:
             label=5,
         )
     except nl.NetlinkError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
         pytest.skip(f"no vxlan here: {error}")
     data = link.data
     assert (link.kind, link.link, data["link"], data["id"]) == ("vxlan", None, parent.index, 42)

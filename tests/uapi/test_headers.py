@@ -31,7 +31,7 @@ def test_the_constants_are_those_of_the_header(file: Path, tmp_path: Path) -> No
     named = re.match(r"(linux/[\w/]+\.h): ", module.__doc__ or "")
     assert named, "its first line names its header"
     header = named[1]
-    if not Path("/usr/include", header).exists():
+    if not Path("/usr/include/linux/netlink.h").exists():
         pytest.skip("needs the kernel's headers, not here")
     ours = {
         name: value
