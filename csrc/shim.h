@@ -89,7 +89,7 @@ static inline int nlp_int(int64_t number)
     return number == (int)number ? (int)number : -1;
 }
 
-/* A length or a count: SIZE_MAX for what no buffer has. */
+/* Return a length or a count as size_t, or SIZE_MAX if no buffer can have it. */
 static inline size_t nlp_size(int64_t number)
 {
     return number < 0 || number != (int64_t)(size_t)number ? SIZE_MAX : (size_t)number;

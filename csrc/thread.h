@@ -1,5 +1,4 @@
-/* A thread for one piece of work in another namespace: no signals, a small stack, gone when the work is done.
- * */
+/* A thread for one piece of work in another namespace: no signals, a small stack, ends with the work. */
 #ifndef NETLINKPY_THREAD_H
 #define NETLINKPY_THREAD_H
 
@@ -24,8 +23,7 @@ static inline int start_thread(pthread_t *thread, void *(*work)(void *), void *a
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         bad = pthread_create(thread, &attributes, work, argument);
-        if (bad == EINVAL) /* glibc puts thread-local storage on the stack, and a program may have much of it
-         * */
+        if (bad == EINVAL) /* glibc puts thread-local storage on the stack: ours may be too small */
             bad = pthread_create(thread, NULL, work, argument);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
@@ -33,8 +31,7 @@ static inline int start_thread(pthread_t *thread, void *(*work)(void *), void *a
     return -bad;
 }
 
-/* Run work(argument) on a new thread and wait for its end. Return 0, or -errno if no thread can be started.
- * */
+/* Run work(argument) on a new thread and wait for its end. Return 0, or -errno if none can be started. */
 static inline int run_thread(void *(*work)(void *), void *argument)
 {
     pthread_t thread;

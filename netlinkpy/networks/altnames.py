@@ -6,8 +6,7 @@ They are the whole record of a network; nothing is kept elsewhere:
     net:NAME:internal               and the other words of OPTION_WORDS: what it was made with
     net:NAME:announces              some address there had a MAC that does not follow from it
     net:NAME:range=ADDRESS-LENGTH   automatic addresses come from this part of the subnet (no slash in names)
-    ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/recipe.py): its gateways and the reserved
-                                    addresses
+    ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/recipe.py): gateways, reserved ones
 
 The subnets are those of the bridge's addresses that it claims."""
 

@@ -2,8 +2,8 @@
 (`net:NAME:announces`).
 
 The next owner of such an address must announce it even if the MAC follows from it; so from then on every
-container that connects announces its addresses. As long as there was none, nobody does: a broadcast reaches
-every port."""
+container that connects announces its addresses. Before the first such address nobody does, since a broadcast
+reaches every port."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 class AnnounceMark:
-    """The mark of one network, for the length of one call. It stays if the call is broken off by what is no
-    Exception: to announce too much does no harm, and perhaps all was made."""
+    """The mark of one network, during one call. It stays if an exception that is no Exception (a Ctrl-C)
+    interrupts the call: all may have been made by then, and needless announcements do no harm."""
 
     def __init__(self, host: RTNetlink, network: NetworkRecord) -> None:
         self._host = host

@@ -24,8 +24,8 @@ def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
     unfinished is removed and made anew. Ports still published for the previous owner of its address on a
     network are withdrawn. timeout: seconds for each conversation with the kernel.
 
-    Raise AttachError (an OSError), which says which step failed, at which attribute, and why; then nothing of
-    it is left anywhere."""
+    Raise AttachError (an OSError), which names the step, the attribute and the reason; then nothing of the
+    interface is left."""
     return attach_many([endpoint], timeout=timeout)[0]
 
 

@@ -1,4 +1,4 @@
-"""ContainerState: what a container has already, and its next interface must not conflict with."""
+"""ContainerState: what a container already has, with which its next interface must not conflict."""
 
 from __future__ import annotations
 

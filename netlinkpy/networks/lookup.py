@@ -27,7 +27,7 @@ def find_network(host: RTNetlink, name: str) -> NetworkRecord:
     if link is None:
         raise NetlinkError(errno.ENOENT, verb, text="there is no network of that name")
     if is_staging(link.group):
-        text = "it is just being made or removed, or who did so died: then create or prune repairs it"
+        text = "it is being made or removed; if the process that did so died, create or prune repairs it"
         raise NetlinkError(errno.ENOENT, verb, text=text)
     found = read_network(link, host.addresses.list(dev=link.index))
     if found is None:

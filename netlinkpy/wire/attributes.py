@@ -146,8 +146,8 @@ class Attributes(Codec):
         return self.locate_from(payload, 0, offset, {})
 
     def locate_from(self, data: bytes, start: int, offset: int, around: Values) -> str:
-        """As locate(), for attributes that begin at `start` of `data`; `offset` counts from the beginning of
-        `data`."""
+        """Return what locate() does, for attributes that begin at `start` of `data`; `offset` counts from the
+        beginning of `data`."""
         end = len(data)
         while end - start >= 4:
             length, number = _unpack_header(data, start)

@@ -161,8 +161,7 @@ class Table:
             self._grow()
 
     def _keep_bodies(self, data: bytes | bytearray | memoryview, at: int, end: int) -> None:
-        """Keep the bodies of `data[at:end]`, of which Keep the bodies of `data[at:end]`, of which gather()
-        has checked every length."""
+        """Keep the bodies of the messages in `data[at:end]`, whose lengths gather() has checked."""
         whole = bytes(memoryview(data)[at:end])
         bodies, unpack, wanted = self.bodies, _HEAD.unpack_from, self._plan.type
         at, end = 0, len(whole)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .attributes import Values
 
-    V = TypeVar("V", bound=Mapping[Any, Any], default=Any)  # the values sent: rtnetlink/typed_values.py
+    V = TypeVar("V", bound=Mapping[Any, Any], default=Any)  # the values sent: rtnetlink/typed_values.pyi
 
     class _Typed(Codec, Generic[V]):
         pass

@@ -32,8 +32,7 @@ class Template:
         self.messages: list[tuple[Message, int]] = []  # each message's description, and where it begins
 
     def add(self, message: Message[V], type: int, flags: int, values: V | Values) -> None:
-        """Append one message. Raise ValueError if the values do not fit it. Raise ValueError if the values do
-        not fit it."""
+        """Append one message. Raise ValueError if the values do not fit it."""
         start = len(self._data)
         self._data += bytes(NLMSG_HDRLEN)
         message.put(self._data, values, {}, self.places)
@@ -81,7 +80,7 @@ def stamp(
     constants: Mapping[str, bytes],
     sequence: int | None = None,
 ) -> bytearray:
-    """As Template.stamp(), for any data with slots."""
+    """Return copies of any data with slots; the arguments are those of Template.stamp()."""
     if rows == 1:
         return _stamp_one(data, places, columns, constants, sequence)
     plan = []

@@ -61,7 +61,7 @@ class Request(Record):
     if not TYPE_CHECKING:
 
         def __new__(cls, verb, message, type, flags, values):
-            """As Record's, in half the time: one is made for each request."""
+            """Do what Record's does, in half the time: one is made for each request."""
             return _new(cls, (verb, message, type, flags, values))
 
 

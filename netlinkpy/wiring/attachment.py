@@ -36,7 +36,7 @@ class Attachment(Record):
 
     @property
     def ready(self) -> bool:
-        """True if the first packet passes."""
+        """Whether the first packet passes."""
         return self.port == "forwarding"
 
     def to_json(self) -> str:

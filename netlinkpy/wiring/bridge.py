@@ -50,7 +50,9 @@ class KnownBridge(Record):
 
 
 class Bridge:
-    """index, mac, up; addresses: (address, prefix length) of each, of both families; has_altnames: whether it
+    """A bridge as it is at the beginning of a call.
+
+    index, mac, up; addresses: (address, prefix length) of each, of both families; has_altnames: whether it
     has alternative names; group: the call's staging group; settled: whether its MAC is pinned (it is the
     bridge whose MAC we pinned) and it has a carrier; slots: its values in templates."""
 
@@ -204,7 +206,7 @@ class Bridge:
         return dict(zip(table.values("index"), table.values("state"), strict=True))
 
     def is_gone(self) -> bool:
-        """Return whether the bridge was removed meanwhile."""
+        """Return whether the bridge has been removed since the call began."""
         try:
             verb = f"look at bridge {self.name}"
             self.group.socket.get_body(LINK, RTM_GETLINK, _by_index(self.index), verb=verb)

@@ -96,7 +96,7 @@ class CheckedEndpoint(Record):
 
     @property
     def tells_mac(self) -> bool:
-        """True if its MAC follows from each of its addresses."""
+        """Whether its MAC follows from each of its addresses."""
         return {MAC_PREFIX + packed[-4:] for packed, _ in self.addresses} <= {self.mac}
 
     @property

@@ -93,7 +93,7 @@ class Executor:
     # -- inside the containers, or all of one row ----------------------------------------------------------
 
     def _run_alone(self, row: Row, last: int, refusals: list[Refusal]) -> bool:
-        """Run all steps of one row in one visit; return whether run() goes on with those that are left."""
+        """Run all steps of one row in one visit. Return True if run() must run the remaining steps."""
         handle = self._containers.enter_alone(row)
         if handle is None:  # there are or were other rows
             return True

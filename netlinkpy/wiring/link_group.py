@@ -1,7 +1,7 @@
 """StagingGroup: the link group that holds the links of one call until they are finished.
 
 A group belongs to one call: its number is the port id that the call's socket is bound to, so the kernel
-proves it private, and it is free again when the process dies. A link in such a group is not finished, or
+proves it private, and it is free again when the process dies. A link in such a group is unfinished or
 about to be removed; all links of the group can be removed at the price of one wait."""
 
 from __future__ import annotations

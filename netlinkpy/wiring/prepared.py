@@ -17,7 +17,9 @@ _MOST = 64  # bridges, and shapes
 
 
 class Prepared:
-    """shapes: by form; bridges: by name, as they were in the last call; look, local_route: the programs that
+    """What is kept between calls.
+
+    shapes: by form; bridges: by name, as they were in the last call; look, local_route: the programs that
     look at a bridge and at the route of a packet, None until they are made; echoes: whether the kernel echoes
     a create, None until it is known."""
 

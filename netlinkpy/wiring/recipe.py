@@ -152,9 +152,10 @@ def _configure(shape: Shape, link: dict[str, Any]) -> Template:
     template = Template()
     flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
     index = Slot("index", 4)
-    # Without IPv6 addresses of ours the kernel shall generate none. The mode may come with IFF_UP, although
-    # the kernel applies that first: the host end is still down, so there is no carrier, and without a carrier
-    # no address is generated. If the interface has no IPv6 the kernel refuses the mode (EAFNOSUPPORT).
+    # If the endpoint has no IPv6 address the kernel must not generate one. The mode may come with IFF_UP,
+    # although the kernel applies that first: the host end is still down, so there is no carrier, and without
+    # a carrier no address is generated. If the interface has no IPv6 the kernel refuses the mode
+    # (EAFNOSUPPORT).
     plain = shape.has_ipv6 and 16 not in shape.families
     mode = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}} if plain else None
     up = {"ifi_index": index, "ifi_flags": IFF_UP, "ifi_change": IFF_UP, "af_spec": mode}
@@ -242,9 +243,9 @@ def _pin(shape: Shape, link: dict[str, Any]) -> Template:
 
 
 def _no_ipv6(shape: Shape, link: dict[str, Any]) -> Template:
-    """Keep the kernel from generating IPv6 addresses on the ports. (Of one message the kernel applies IFF_UP
-    and the master before the mode: so this is a message of its own, before that. A port without IPv6, because
-    its MTU is below 1280, refuses the mode.)"""
+    """Keep the kernel from generating IPv6 addresses on the ports. This is a message of its own, sent
+    first, because within one message the kernel applies IFF_UP and the master before the mode. A port without
+    IPv6 (its MTU is below 1280) refuses the mode."""
     mode = {"inet6": {"addr_gen_mode": IN6_ADDR_GEN_MODE_NONE}}
     return _one(LINK, RTM_NEWLINK, {**link, "af_spec": mode})
 

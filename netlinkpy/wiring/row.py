@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Row:
-    """position: of the endpoint in the call; endpoint: as it was given; wanted: the same, checked; bridge;
+    """One endpoint of a call, and what has become of it.
+
+    position: of the endpoint in the call; endpoint: as it was given; wanted: the same, checked; bridge;
     host_ifname: the host end's name; done: the place in the recipe that it has reached; socket: the
     descriptor of a socket inside its container, owned by Containers, -1 if there is none; identity: (device,
     inode) of its namespace, None until it was opened; index, host_index: of the container's end and the host

@@ -44,7 +44,9 @@ class Run(Record):
 
 
 class Shape:
-    """mtu, metric, queues: as in Endpoint; addresses: (bytes, prefix length) of each; gateways: bytes of
+    """What endpoints that differ only in names and addresses share.
+
+    mtu, metric, queues: as in Endpoint; addresses: (bytes, prefix length) of each; gateways: bytes of
     each; routes: (bytes, prefix length, whether it has no gateway) of each; families: the sizes of the
     addresses; echo: whether the kernel echoes a create; has_ipv6: whether its interfaces get IPv6."""
 

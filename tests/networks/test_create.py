@@ -283,7 +283,7 @@ def test_one_that_is_just_being_made_is_left_alone(host: nl.RTNetlink) -> None:
         host.links.add("blue", kind="bridge", group=group.number, altnames=["net:blue"])
         with refused(nl.NetlinkError, errno.EBUSY, "create network blue", "another process"):
             Network.create("blue", subnets=SUBNET)
-        with refused(nl.NetlinkError, errno.ENOENT, "find network blue", "just being made"):
+        with refused(nl.NetlinkError, errno.ENOENT, "find network blue", "it is being made"):
             Network.get("blue")
         assert Network.list() == []
     finally:

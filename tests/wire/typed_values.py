@@ -76,7 +76,7 @@ def text() -> str:
     for name, message in MESSAGES.items():
         fields = dict.fromkeys(message.header.names, "int")
         fields.update({key: f"{type_of(codec)}" for key, (_, codec) in message.attributes._by_name.items()})
-        parts.append(written(name, f"A {message.name} message: its header, then its attributes.", fields))
+        parts.append(written(name, f"The {message.name} message: its header, then its attributes.", fields))
     return "".join(parts)
 
 

@@ -40,7 +40,7 @@ class RouteMetrics(TypedDict, total=False):
     fastopen_no_cookie: int
 
 class LinkValues(TypedDict, total=False):
-    """A link message: its header, then its attributes."""
+    """The link message: its header, then its attributes."""
 
     ifi_family: int
     ifi_type: int
@@ -109,7 +109,7 @@ class LinkValues(TypedDict, total=False):
     allmulti: int
 
 class AddressValues(TypedDict, total=False):
-    """A address message: its header, then its attributes."""
+    """The address message: its header, then its attributes."""
 
     ifa_family: int
     ifa_prefixlen: int
@@ -129,7 +129,7 @@ class AddressValues(TypedDict, total=False):
     proto: int
 
 class RouteValues(TypedDict, total=False):
-    """A route message: its header, then its attributes."""
+    """The route message: its header, then its attributes."""
 
     rtm_family: int
     rtm_dst_len: int
@@ -171,7 +171,7 @@ class RouteValues(TypedDict, total=False):
     nh_id: int
 
 class NeighbourValues(TypedDict, total=False):
-    """A neighbour message: its header, then its attributes."""
+    """The neighbour message: its header, then its attributes."""
 
     ndm_family: int
     ndm_ifindex: int
@@ -197,7 +197,7 @@ class NeighbourValues(TypedDict, total=False):
     ndm_flags_mask: int
 
 class NsidValues(TypedDict, total=False):
-    """A namespace id message: its header, then its attributes."""
+    """The namespace id message: its header, then its attributes."""
 
     rtgen_family: int
     nsid: int
@@ -207,7 +207,7 @@ class NsidValues(TypedDict, total=False):
     current_nsid: int
 
 class RuleValues(TypedDict, total=False):
-    """A rule message: its header, then its attributes."""
+    """The rule message: its header, then its attributes."""
 
     family: int
     dst_len: int

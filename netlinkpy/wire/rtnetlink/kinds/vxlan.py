@@ -7,7 +7,7 @@ from ..kind import IFINDEX, WITH_NO, Kind, Option
 
 
 class _Inherit(Integer):
-    """Sent as a flag, told as a number."""
+    """An attribute that is sent as a flag and told as a number."""
 
     __slots__ = ()
 
@@ -22,7 +22,7 @@ KIND = Kind(
     "vxlan",
     Option("id", 1, U32, high=0xFFFFFF, word="id vni"),
     Option("group", 2, IPV4, other="group6", word="group remote"),
-    Option("link", 3, IFINDEX, word="dev"),  # IFLA_LINK is nothing to it
+    Option("link", 3, IFINDEX, word="dev"),  # vxlan has no IFLA_LINK
     Option("local", 4, IPV4, other="local6"),
     Option("ttl", 5, U8, word="ttl hoplimit"),
     Option("tos", 6, U8, word="tos dsfield"),
