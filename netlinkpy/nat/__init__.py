@@ -5,16 +5,20 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .forwarding_sysctls import Setting as Setting
+    from .forwarding import Setting as Setting
     from .nat import Nat as Nat
+    from .nat import PortTakenError as PortTakenError
+    from .nat import TableState as TableState
     from .other_firewalls import ForeignDrop as ForeignDrop
     from .records import NatNetwork as NatNetwork
     from .records import Port as Port
 
 _PLACES = {
     "ForeignDrop": "other_firewalls",
-    "Setting": "forwarding_sysctls",
+    "Setting": "forwarding",
     "Nat": "nat",
+    "PortTakenError": "nat",
+    "TableState": "nat",
     "NatNetwork": "records",
     "Port": "records",
 }

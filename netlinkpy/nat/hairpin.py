@@ -39,7 +39,7 @@ def filtered() -> set[int]:
     return found
 
 
-def let_back(rt: RTNetlink, bridge: str, addresses: Iterable[str], everywhere: set[int]) -> None:
+def let_back(rt: RTNetlink, bridge: int, addresses: Iterable[str], everywhere: set[int]) -> None:
     """Put the ports of the containers with these addresses into hairpin mode, if it is needed.
 
     everywhere: what filtered() returned. What is not there (the bridge, a container, its claim: see

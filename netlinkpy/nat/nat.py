@@ -8,26 +8,46 @@ import errno
 from ..closing import Closing
 from ..nft.conntrack import Conntrack
 from ..nft.tables import Nftables, add_elements, delete_elements, delete_table
+from ..record import Record
+from ..rollback import Rollback
 from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from ..wire.netfilter.elements import Element
-from . import forwarding_sysctls
-from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of, target_of
+from . import forwarding
+from .port_names import PortNames, named_ports
+from .records import NETWORK_SETS, PORT_MAPS, NatNetwork, networks_of, placed, port_of, ports_of, target_of
 from .stale_flows import end_of_addresses, end_of_bypasses, end_of_ports
-from .table import FAMILY, TABLE, ensure
+from .table import CHAIN_USES, FAMILY, TABLE, ensure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import TypeVar
 
     from ..netns.handle import Target
     from ..nft.tables import Change
-    from .forwarding_sysctls import Setting
+    from ..rtnl.link import Link
+    from ..rtnl.netlink import RTNetlink
+    from .forwarding import Setting
     from .other_firewalls import ForeignDrop
     from .records import Port
 
     T = TypeVar("T")
+
+
+class PortTakenError(NetlinkError):
+    """A port that is published already (EADDRINUSE). port: the one that has it."""
+
+    port: Port
+
+
+class TableState(Record):
+    """What the table holds at one moment: intact: whether every chain is there with as many rules as it must
+    have; the networks and ports."""
+
+    intact: bool
+    networks: tuple[NatNetwork, ...]
+    ports: tuple[Port, ...]
 
 
 class Nat(Closing):
@@ -41,17 +61,31 @@ class Nat(Closing):
     touched. Every verb raises NetlinkError if the kernel refuses, ValueError or TypeError for arguments that
     cannot be; nothing is changed then. Close it, or use `with`. Use it from one thread at a time.
 
-    Settings under /proc/sys/net are changed only if necessary, and the changes returned. They stay (nothing
-    remembers the values before), except route_localnet, which is reset with the network."""
+    A network is known by its bridge's index, so a bridge may be renamed. Settings under /proc/sys/net are
+    changed only if necessary, and the changes returned; an alternative name of the link remembers each, and
+    with the last network they are put back (forwarding.py)."""
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
         self._netns = netns
+        self._timeout = timeout
+        self._opened: RTNetlink | None = None
         self._tables = Nftables(netns, timeout=timeout)
         self._conntrack = Conntrack(self._tables.socket)
 
     def close(self) -> None:
-        """Close the socket; a second time does nothing."""
+        """Close the sockets; a second time does nothing."""
         self._tables.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _host(self) -> RTNetlink:
+        """The links of the namespace; opened when first used."""
+        if self._opened is None:
+            from ..rtnl.netlink import RTNetlink
+
+            self._opened = RTNetlink(self._netns, timeout=self._timeout)
+        return self._opened
 
     # -- networks --------------------------------------------------------------------------------------
 
@@ -63,7 +97,7 @@ class Nat(Closing):
 
     def add_network(
         self,
-        bridge: str,
+        bridge: str | int,
         subnets: Iterable[str],
         *,
         internal: bool = False,
@@ -72,46 +106,64 @@ class Nat(Closing):
     ) -> list[Setting]:
         """Serve a network; if the bridge's network is served already, change it to this.
 
-        bridge: its name (the bridge should be there, for its own forwarding setting); subnets: IPv4 and IPv6,
-        in any number, "172.17.0.0/16". internal: nothing passes between it and anything else; published ports
-        are reached only from the host itself and within it. isolate: nothing passes between it and other
-        networks of ours, published ports included. masquerade: packets leave it for the outside with the
-        host's address, and from outside only answers and published ports reach it; otherwise its addresses
-        are routed unchanged, and it is open from outside.
+        bridge: its name or index; subnets: IPv4 and IPv6, in any number, "172.17.0.0/16". internal: nothing
+        passes between it and anything else; published ports are reached only from the host itself. isolate:
+        nothing passes between it and other networks of ours, published ports included. masquerade: packets
+        leave it for the outside with the host's address, and from outside only answers and published ports
+        reach it; otherwise its addresses are routed unchanged, and it is open from outside.
 
-        Turn on forwarding for its IP versions (unless it is internal) and return the settings changed. Raise
-        ValueError if a subnet overlaps one of another network, OSError if a setting cannot be written; the
+        Turn on forwarding for its IP versions (unless it is internal): of the bridge, and of the links of
+        default routes; return the settings changed. Raise ValueError if a subnet overlaps one of another
+        network, NetlinkError if there is no such bridge (ENODEV), OSError if a setting cannot be written; the
         network is as before then."""
+        link = self._host.links.get(bridge)
         wanted = NatNetwork.checked(
-            bridge, subnets, internal=internal, isolate=isolate, masquerade=masquerade
+            link.index, subnets, internal=internal, isolate=isolate, masquerade=masquerade
         )
-        before = self._replace(bridge, wanted, verb=f"add network {bridge}")
-        families = {":" in subnet for subnet in wanted.subnets}
-        try:
+        with Rollback() as rollback:
+            self._replace(link.index, wanted, rollback, verb=f"add network {link.name}")
             if internal:
                 return []
-            return self._inside(
-                lambda: forwarding_sysctls.forward(bridge, ipv4=False in families, ipv6=True in families)
-            )
-        except OSError:
-            self._replace(bridge, before, verb=f"restore network {bridge}")
-            raise
+            families = {":" in subnet for subnet in wanted.subnets}
+            return self._forward(link, ipv4=False in families, ipv6=True in families)
 
-    def remove_network(self, bridge: str) -> list[Setting]:
+    def forward(self) -> list[Setting]:
+        """Turn on what forwarding the networks that are served need, where it is off by now; return the
+        settings changed."""
+        changes: list[Setting] = []
+        for one in self.networks():
+            link = self._host.links.find(one.index)
+            if link is not None and not one.internal:
+                families = {":" in subnet for subnet in one.subnets}
+                changes += self._forward(link, ipv4=False in families, ipv6=True in families)
+        return changes
+
+    def forward_all(self) -> list[Setting]:
+        """Make the host a router between all its links (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding);
+        return the settings changed. They stay."""
+        return self._inside(forwarding.forward_all)
+
+    def remove_network(self, bridge: str | int) -> list[Setting]:
         """Stop serving a network, and withdraw the ports published for its addresses, with their tracked
-        flows. With the last network the whole table is removed. Do nothing if the network is not served.
-        Return the settings changed."""
-        if all(network.bridge != bridge for network in self.networks()):
+        flows. With the last network the whole table is removed, and the settings that we changed are put
+        back. Do nothing if the network is not served. bridge: its name or index. Return the settings
+        changed."""
+        index = self._index_of(bridge)
+        if index not in self._tables.consistent(self._networks, verb="list the networks"):
             return []
         # Before the rules that make it safe go; and after, for one who published meanwhile.
-        changes = self._inside(lambda: forwarding_sysctls.route_localnet([bridge], on=False))
+        changes = self._route_localnet([index], on=False)
         doomed: dict[str, list[Element]] = {}
+        last: list[bool] = []
+        gone: list[NatNetwork] = []
 
         def plan() -> list[Change]:
             found = self._network_elements()
-            networks = {network.bridge: network for network in networks_of(found)}
-            mine = networks.pop(bridge, None)
+            networks = networks_of(found)
+            mine = networks.pop(index, None)
             doomed.clear()
+            gone[:] = [] if mine is None else [mine]
+            last[:] = [not networks]
             if mine is None:
                 return []
             for map in PORT_MAPS:
@@ -121,13 +173,26 @@ class Nat(Closing):
             return [*_deletions(doomed), *_changes(found, mine, None)]
 
         self._tables.update(plan, verb=f"remove network {bridge}")
-        changes += self._inside(lambda: forwarding_sysctls.route_localnet([bridge], on=False))
-        end_of_ports(self._conntrack, _ports_of(doomed))
+        changes += self._route_localnet([index], on=False)
+        self._unname(ports_of(doomed), gone)
+        end_of_ports(self._conntrack, ports_of(doomed))
+        if last == [True]:
+            changes += self._inside(lambda: forwarding.put_back(self._host))
         return changes
 
     def networks(self) -> list[NatNetwork]:
-        """Return the networks that are served, by the bridge's name."""
-        return self._tables.consistent(self._networks, verb="list the networks")
+        """Return the networks that are served, by the bridge's name (empty if the bridge is gone)."""
+        found = self._tables.consistent(self._networks, verb="list the networks")
+        return sorted(map(self._named, found.values()), key=lambda one: (one.bridge, one.index))
+
+    def look(self) -> TableState:
+        """Return what is in the table: all of one generation."""
+
+        def read() -> TableState:
+            uses = self._tables.chain_uses(FAMILY, TABLE, CHAIN_USES)
+            return TableState(uses == CHAIN_USES, tuple(self._networks().values()), tuple(self._ports()))
+
+        return self._tables.consistent(read, verb=f"look at the table {TABLE}")
 
     def remove(self) -> bool:
         """Remove the table if it holds no network and no port; return whether it did."""
@@ -149,7 +214,7 @@ class Nat(Closing):
         given = None if bridges is None else list(bridges)
 
         def read() -> list[ForeignDrop]:
-            names = [network.bridge for network in self._networks()] if given is None else given
+            names = [network.bridge for network in self.networks()] if given is None else given
             return foreign_drops(self._tables, names, (FAMILY, TABLE))
 
         return self._tables.consistent(read, verb="look for chains that drop")
@@ -160,16 +225,22 @@ class Nat(Closing):
         """Publish ports, all or none; those published identically already stay. Any number of ports is one
         transaction, and costs a packet one look-up.
 
-        A port is reached from outside, from the host by any of its addresses (127.0.0.1 too, but not ::1,
-        which the kernel routes to lo alone), from other networks (unless isolated or internal), and from the
-        container itself and its neighbours by an address of the host. check: refuse ports that a process of
-        the host has bound (publishing would silently take them from it), by binding each for a moment.
+        A port is reached from outside by the links of its host address (by those of default routes, if it
+        has none), from the host by any of its addresses but 127.0.0.1 and ::1, from other networks (unless
+        isolated or internal), and from the container itself and its neighbours by an address of the host. A
+        port at any address and one at an address of that family exclude each other. The host end that claims
+        the address gets an alternative name for it (port_names.py), and with it the port is withdrawn.
 
-        For IPv4 ports that 127.0.0.1 reaches, route_localnet is turned on for the network's bridge, beside
-        which the table drops what comes for 127.0.0.0/8 from elsewhere than lo. Earlier UDP flows that pass
-        the ports by are forgotten. Return the settings changed. Raise ValueError for an address in no network
-        of ours, or a port that cannot be; OSError: EADDRINUSE another published port or a process has it,
-        EADDRNOTAVAIL the host has no such address."""
+        check: refuse ports that a process of the host has bound (publishing would silently take them from
+        it), by binding each for a moment; nothing holds them afterwards. Port.localhost: also what the host
+        sends to 127.0.0.0/8; for that route_localnet is turned on for the network's bridge, beside which the
+        table drops what comes for 127.0.0.0/8 from elsewhere than lo. If another program empties the table, a
+        container reaches the host's 127.0.0.1 until the table is there again: `netlinkpy run` relays instead.
+
+        Earlier UDP flows that pass the ports by are forgotten. Return the settings changed. Raise ValueError
+        for an address in no network of ours, or a port that cannot be; OSError: EADDRINUSE another published
+        port (PortTakenError) or a process has it, EADDRNOTAVAIL the host has no such address, ENOENT no
+        container has claimed the address, ENOSPC the container has no room for more names."""
         wanted = list(ports)
         places = placed(wanted)
         homes = self._homes(wanted)
@@ -177,23 +248,28 @@ class Nat(Closing):
             from .bound_ports import check_free
 
             self._inside(lambda: check_free(wanted))
-        bridges = {homes[port.address] for port in wanted if _on_loopback(port)}
-        changes = self._inside(lambda: forwarding_sysctls.route_localnet(bridges, on=True))
         verb = f"publish port {wanted[0]}" if len(wanted) == 1 else f"publish {len(wanted)} ports"
-        try:
+        names = PortNames(self._host, verb)
+        with Rollback() as rollback:
+            rollback.before(names.undo)
+            names.add(wanted, {address: network.index for address, network in homes.items()})
+            rollback.before(lambda: self._withdraw_places(names.added))
             self._add_ports(places, verb)
-        except OSError:
-            if not any(map(_on_loopback, self.ports())):  # others may need it by now
-                self._inside(lambda: forwarding_sysctls.undo(changes))
-            raise
-        self._allow_hairpin(homes)
-        end_of_bypasses(self._conntrack, wanted, self._own_addresses)
+            bridges = {homes[port.address].index for port in wanted if port.localhost}
+            changes = self._route_localnet(bridges, on=True)  # behind the guard in the table
+            rollback.before(self._inside, lambda: forwarding.undo(changes))
+            changes = [*changes, *self._forward_at(wanted, homes)]
+            self._allow_hairpin(homes)
+            end_of_bypasses(self._conntrack, wanted, self._own_addresses)
         return changes
 
     def unpublish(self, ports: Iterable[Port]) -> list[Port]:
         """Withdraw published ports, with their tracked flows, and return those that were there: one that
         leads elsewhere by now stays."""
-        wanted = placed(ports)
+        doomed = list(ports)
+        wanted = placed(doomed)
+        wanted["localhost4"] = wanted.get("ports4", {})
+        self._unname(doomed)
         return self._withdraw(
             lambda map, element: wanted.get(map, {}).get(element.key) == element.data,
             maps=wanted,
@@ -223,9 +299,53 @@ class Nat(Closing):
             holding=packed,
             verb=f"withdraw the ports of {whose}",
         )
+        self._unname(withdrawn)
         if flows:
             end_of_addresses(self._conntrack, packed)
         return withdrawn
+
+    def sweep(self) -> list[Port]:
+        """Withdraw every port that no link names: its container is gone, or who published it died half-way.
+        Return them. Without published ports this is some 50 us; with some, one list of all links."""
+        found = self.ports()  # before the names: a name stands before its port
+        if not found:
+            return []
+        named = set(self.named_ports())
+        orphans = [one for one in found if one not in named]
+        return self.unpublish(orphans) if orphans else []
+
+    def restore_ports(self) -> tuple[list[Port], list[Port]]:
+        """Publish again the ports that links name and the table has not. Return them, and those that are in
+        the way of each other or in no network, which stay out."""
+        there = set(self.ports())
+        networks = list(self._tables.consistent(self._networks, verb="list the networks").values())
+        back: list[Port] = []
+        out: list[Port] = []
+        for port in self.named_ports():
+            if port in there:
+                continue
+            packed = parse_ip(port.address)
+            try:
+                if not any(one.holds(packed) for one in networks):
+                    raise ValueError(f"port {port}: {port.address} is in no network of this host")
+                self._add_ports(placed([port]), f"publish port {port}")
+            except (ValueError, PortTakenError):
+                out.append(port)
+            else:
+                back.append(port)
+        bridges = {
+            one.index
+            for port in back
+            if port.localhost
+            for one in networks
+            if one.holds(parse_ip(port.address))
+        }
+        self._route_localnet(bridges, on=True)
+        return back, out
+
+    def named_ports(self) -> list[Port]:
+        """Return the ports that the links of containers name."""
+        return named_ports(self._host.links.list())
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -244,21 +364,31 @@ class Nat(Closing):
     def _network_elements(self) -> dict[str, list[Element]]:
         return {name: self._elements(name) for name in NETWORK_SETS}
 
-    def _networks(self) -> list[NatNetwork]:
+    def _networks(self) -> dict[int, NatNetwork]:
         return networks_of(self._network_elements())
 
-    def _ports(self) -> list[Port]:
-        return _ports_of({map: self._elements(map) for map in PORT_MAPS})
+    def _named(self, network: NatNetwork) -> NatNetwork:
+        link = self._host.links.find(network.index)
+        return network if link is None else network.replace(bridge=link.name)
 
-    def _homes(self, ports: Iterable[Port]) -> dict[str, str]:
-        """Return the network's bridge for each address that ports lead to. Raise ValueError if one is in
-        none."""
-        networks = self.networks()
-        homes: dict[str, str] = {}
+    def _index_of(self, bridge: str | int) -> int:
+        """Return the index of a bridge, 0 if there is none of that name."""
+        if isinstance(bridge, int):
+            return bridge
+        link = self._host.links.find(bridge)
+        return 0 if link is None else link.index
+
+    def _ports(self) -> list[Port]:
+        return ports_of({map: self._elements(map) for map in PORT_MAPS})
+
+    def _homes(self, ports: Iterable[Port]) -> dict[str, NatNetwork]:
+        """Return the network of each address that ports lead to. Raise ValueError if one is in none."""
+        networks = list(self._tables.consistent(self._networks, verb="list the networks").values())
+        homes: dict[str, NatNetwork] = {}
         for port in ports:
             if port.address not in homes:
                 packed = parse_ip(port.address)
-                home = next((network.bridge for network in networks if network.holds(packed)), None)
+                home = next((network for network in networks if network.holds(packed)), None)
                 if home is None:
                     raise ValueError(f"port {port}: {port.address} is in no network of this host")
                 homes[port.address] = home
@@ -266,51 +396,84 @@ class Nat(Closing):
 
     # -- changing --------------------------------------------------------------------------------------
 
-    def _replace(self, bridge: str, wanted: NatNetwork | None, *, verb: str) -> NatNetwork | None:
-        """Put one network in the place of what there is for a bridge; return what there was."""
-        before: list[NatNetwork | None] = []
+    def _replace(
+        self, index: int, wanted: NatNetwork | None, rollback: Rollback | None = None, *, verb: str
+    ) -> None:
+        """Put one network in the place of what there is for a bridge. rollback: learns how to put back what
+        there was."""
+        undone = False
 
         def plan() -> list[Change]:
+            nonlocal undone
             found = self._network_elements()
-            networks = {network.bridge: network for network in networks_of(found)}
-            mine = networks.pop(bridge, None)
-            before[:] = [mine]
+            networks = networks_of(found)
+            mine = networks.pop(index, None)
             for other in networks.values():
                 clash = wanted and wanted.overlap(other)
                 if clash:
-                    raise ValueError(f"subnet {clash[0]} overlaps {clash[1]} of network {other.bridge}")
+                    name = self._named(other).bridge or f"with bridge {other.index}, which is gone"
+                    raise ValueError(f"subnet {clash[0]} overlaps {clash[1]} of network {name}")
+            if rollback is not None and not undone:
+                undone = True
+                rollback.before(lambda: self._replace(index, mine, verb=f"undo {verb}"))
             if wanted is None and not networks:
-                return [delete_table(FAMILY, TABLE)]
+                return [delete_table(FAMILY, TABLE)] if mine is not None else []
             return [*ensure(), *_changes(found, mine, wanted)]
 
         self._tables.update(plan, verb=verb)
-        return before[0]
 
-    def _add_ports(self, places: dict[str, dict[bytes, bytes]], verb: str) -> None:
-        changes = [
-            change
-            for map, data in places.items()
-            for change in add_elements(FAMILY, TABLE, map, _elements_of(data))
-        ]
-        try:
-            self._tables.commit(changes, verb=verb)
-        except NetlinkError as error:
-            if error.errno not in (errno.EEXIST, errno.EBUSY):  # EBUSY on older kernels
-                raise
-            taken = self._taken(places)
-            if taken is None:  # its owner withdrew it meanwhile
-                self._tables.commit(changes, verb=verb)
-                return
-            why = f"port {taken} is taken: it leads to {taken.address} port {taken.target}"
-            raise NetlinkError(errno.EADDRINUSE, verb, where=error.where, text=why) from None
+    def _add_ports(self, places: Mapping[str, Mapping[bytes, bytes]], verb: str) -> None:
+        """Add elements to the maps of ports. Raise PortTakenError if another port is in the way."""
+        versions = {map[-1] for map in places}
 
-    def _taken(self, places: dict[str, dict[bytes, bytes]]) -> Port | None:
-        """Return the first published port that conflicts with others."""
-        for map, data in places.items():
-            for element in self._elements(map):
-                if data.get(element.key, element.data) != element.data:
-                    return port_of(element)
-        return None
+        def plan() -> list[Change]:
+            there = {
+                map: {one.key: one.data for one in self._elements(map)}
+                for map in PORT_MAPS
+                if map[-1] in versions
+            }
+            taken = _taken(there, places)
+            if taken is not None:
+                why = f"port {taken} is taken: it leads to {taken.address} port {taken.target}"
+                error = PortTakenError(errno.EADDRINUSE, verb, where=self._tables.socket.where, text=why)
+                error.port = taken
+                raise error
+            new = {
+                map: [(key, value) for key, value in data.items() if key not in there[map]]
+                for map, data in places.items()
+            }
+            return [
+                change
+                for map, data in new.items()
+                for change in add_elements(FAMILY, TABLE, map, _elements_of(data))
+            ]
+
+        self._tables.update(plan, verb=verb)
+
+    def _withdraw_places(self, ports: Iterable[Port]) -> None:
+        """Undo _add_ports() for those of the ports that were not there before."""
+        wanted = placed(ports)
+        self._withdraw(
+            lambda map, element: wanted.get(map, {}).get(element.key) == element.data,
+            maps=wanted,
+            verb="unpublish ports",
+        )
+
+    def _unname(self, ports: Iterable[Port], networks: Iterable[NatNetwork] | None = None) -> None:
+        """Take the names of ports from the links that bear them. networks: those that they are in (None: they
+        are served)."""
+        doomed = list(ports)
+        if not doomed:
+            return
+        if networks is None:
+            networks = self._tables.consistent(self._networks, verb="list the networks").values()
+        homes = {
+            port.address: network.index
+            for port in doomed
+            for network in networks
+            if network.holds(parse_ip(port.address))
+        }
+        PortNames(self._host, "unpublish ports").remove(doomed, homes)
 
     def _withdraw(
         self,
@@ -329,24 +492,46 @@ class Nat(Closing):
             return _deletions(doomed)
 
         self._tables.update(plan, verb=verb)
-        withdrawn = _ports_of(doomed)
+        withdrawn = ports_of(doomed)
         end_of_ports(self._conntrack, withdrawn)
         return withdrawn
 
-    def _allow_hairpin(self, homes: dict[str, str]) -> None:
-        from ..rtnl.netlink import RTNetlink
+    def _forward(self, link: Link, *, ipv4: bool, ipv6: bool) -> list[Setting]:
+        """Turn on forwarding from a bridge, and from the links of default routes."""
+        served = set(self._tables.consistent(self._networks, verb="list the networks"))
+        return self._inside(lambda: forwarding.turn_on(self._host, [link], served, ipv4=ipv4, ipv6=ipv6))
+
+    def _forward_at(self, ports: Iterable[Port], homes: Mapping[str, NatNetwork]) -> list[Setting]:
+        """Turn on forwarding from the links that have the host addresses of ports."""
+        at = {port.host for port in ports if any(parse_ip(port.host or "0.0.0.0"))}
+        links = (
+            {one.index: one.address for one in self._host.addresses.list() if one.address in at} if at else {}
+        )
+        found = [link for link in map(self._host.links.find, links) if link is not None and link.name != "lo"]
+        if not found:
+            return []
+        served = {network.index for network in homes.values()}
+        versions = {":" in host for host in at}
+        return self._inside(
+            lambda: forwarding.turn_on(
+                self._host, found, served, ipv4=False in versions, ipv6=True in versions
+            )
+        )
+
+    def _route_localnet(self, indices: Iterable[int], *, on: bool) -> list[Setting]:
+        links = [link for link in map(self._host.links.find, indices) if link is not None]
+        return self._inside(lambda: forwarding.route_localnet(links, on))
+
+    def _allow_hairpin(self, homes: Mapping[str, NatNetwork]) -> None:
         from .hairpin import filtered, let_back
 
         everywhere = self._inside(filtered)
-        with RTNetlink(self._netns) as rt:
-            for bridge in set(homes.values()):
-                let_back(rt, bridge, [one for one, home in homes.items() if home == bridge], everywhere)
+        for index in {network.index for network in homes.values()}:
+            addresses = [address for address, home in homes.items() if home.index == index]
+            let_back(self._host, index, addresses, everywhere)
 
     def _own_addresses(self) -> set[bytes]:
-        from ..rtnl.netlink import RTNetlink
-
-        with RTNetlink(self._netns) as rt:
-            return {parse_ip(address.address) for address in rt.addresses.list()}
+        return {parse_ip(address.address) for address in self._host.addresses.list()}
 
     def _inside(self, function: Callable[[], T]) -> T:
         """Return what a function returns when the calling thread is in our namespace."""
@@ -379,14 +564,23 @@ def _deletions(doomed: dict[str, list[Element]]) -> list[Change]:
     ]
 
 
-def _ports_of(found: dict[str, list[Element]]) -> list[Port]:
-    return [port_of(element) for elements in found.values() for element in elements]
+def _elements_of(data: Iterable[tuple[bytes, bytes]]) -> list[Element]:
+    return [Element.from_row((key, value, 0, b"")) for key, value in data]
 
 
-def _elements_of(data: dict[bytes, bytes]) -> list[Element]:
-    return [Element.from_row((key, value, 0, b"")) for key, value in data.items()]
-
-
-def _on_loopback(port: Port) -> bool:
-    """Return whether 127.0.0.1 (or another address of 127.0.0.0/8) leads to a port."""
-    return ":" not in port.address and (port.host in ("", "0.0.0.0") or port.host.startswith("127."))
+def _taken(
+    there: Mapping[str, Mapping[bytes, bytes]], places: Mapping[str, Mapping[bytes, bytes]]
+) -> Port | None:
+    """Return the first port that is there and excludes one of others; None if none does. A port at any
+    address and one at an address of its family exclude each other."""
+    for map, data in places.items():
+        for key, value in data.items():
+            if there[map].get(key, value) != value:
+                return port_of(Element(key, there[map][key]))
+            if map.startswith("bound") and (other := there[f"ports{map[-1]}"].get(key[-8:])):
+                return port_of(Element(key[-8:], other))
+        if map.startswith("ports"):
+            for key, value in there[f"bound{map[-1]}"].items():
+                if key[-8:] in data:
+                    return port_of(Element(key, value))
+    return None

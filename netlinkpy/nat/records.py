@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sys import byteorder
+
 from ..record import Record
-from ..rtnl.values import check_ifname, check_number, format_ip, network, parse_ip, parse_prefix
+from ..rtnl.values import check_number, format_ip, network, parse_ip, parse_prefix
 from ..uapi.nf_tables import NFT_SET_ELEM_INTERVAL_END
 from ..wire.netfilter.elements import Element
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}  # IANA's numbers
-PORT_MAPS = ("ports4", "ports6", "bound4", "bound6")
+PORT_MAPS = ("ports4", "ports6", "bound4", "bound6", "localhost4")
 NETWORK_SETS = (
     "networks",
     "within",
@@ -28,23 +30,22 @@ _NAMES = {number: name for name, number in PROTOCOLS.items()}
 
 
 class NatNetwork(Record):
-    """A network as the table knows it: its bridge's name, its subnets ("172.17.0.0/16"), and what
-    add_network() was told."""
+    """A network as the table knows it: its bridge's index, its subnets ("172.17.0.0/16"), and what
+    add_network() was told; bridge: its bridge's name now, empty if that is gone."""
 
-    bridge: str
+    index: int
     subnets: tuple[str, ...]
     internal: bool = False
     isolate: bool = False
     masquerade: bool = True
+    bridge: str = ""
 
     @classmethod
     def checked(
-        cls, bridge: str, subnets: Iterable[str], *, internal: bool, isolate: bool, masquerade: bool
+        cls, index: int, subnets: Iterable[str], *, internal: bool, isolate: bool, masquerade: bool
     ) -> NatNetwork:
         """Return the record of add_network()'s arguments. Raise ValueError, which says what is wrong with
         them."""
-        if check_ifname(bridge) in ("all", "default"):
-            raise ValueError(f"a bridge called {bridge} has no settings of its own (net/ipv4/conf/{bridge})")
         nets = []
         for text in [subnets] if isinstance(subnets, str) else subnets:
             packed, length = parse_prefix(text)
@@ -53,7 +54,7 @@ class NatNetwork(Record):
             nets.append((packed, length))
         nets.sort(key=lambda net: (len(net[0]), net))
         texts = tuple(f"{format_ip(packed)}/{length}" for packed, length in nets)
-        return cls(bridge, texts, internal, isolate, masquerade)
+        return cls(index, texts, internal, isolate, masquerade)
 
     def overlap(self, other: NatNetwork) -> tuple[str, str] | None:
         """Return a subnet of this network and one of another that have addresses in common; None if there are
@@ -73,51 +74,57 @@ class NatNetwork(Record):
 
     def elements(self) -> dict[str, list[Element]]:
         """Return the elements that stand for it, by set."""
-        name = _ifname(self.bridge)
-        found = {"networks": [Element(name)], "within": [Element(name + name)]}
+        key = self.index.to_bytes(4, byteorder)
+        found = {"networks": [Element(key)], "within": [Element(key + key)]}
         if self.internal:
-            found["internal"] = [Element(name)]
+            found["internal"] = [Element(key)]
         if self.isolate:
-            found["isolated"] = [Element(name)]
+            found["isolated"] = [Element(key)]
         kind = "masquerade" if self.masquerade else "routed"
         for text in self.subnets:
             low, length = parse_prefix(text)
             version = "4" if len(low) == 4 else "6"
-            found.setdefault(kind + version, []).extend(_interval(low, length, self.bridge))
+            found.setdefault(kind + version, []).extend(_interval(low, length, str(self.index)))
         return found
 
 
-def networks_of(found: Mapping[str, Iterable[Element]]) -> list[NatNetwork]:
-    """Return the networks that elements (by set) stand for, by the bridge's name."""
-    names = {kind: {_text(one.key) for one in found[kind]} for kind in ("networks", "internal", "isolated")}
+def networks_of(found: Mapping[str, Iterable[Element]]) -> dict[int, NatNetwork]:
+    """Return the networks that elements (by set) stand for, by their bridges' indices, in order."""
+    indices = {
+        kind: {int.from_bytes(one.key, byteorder) for one in found[kind]}
+        for kind in ("networks", "internal", "isolated")
+    }
     subnets: dict[str, list[tuple[int, bytes, int]]] = {}
     routed = set()
     for kind in ("masquerade", "routed"):
-        for low, length, bridge in _prefixes(found[f"{kind}4"]) + _prefixes(found[f"{kind}6"]):
-            subnets.setdefault(bridge, []).append((len(low), low, length))
+        for low, length, comment in _prefixes(found[f"{kind}4"]) + _prefixes(found[f"{kind}6"]):
+            subnets.setdefault(comment, []).append((len(low), low, length))
             if kind == "routed":
-                routed.add(bridge)
-    return [
-        NatNetwork(
-            bridge,
-            tuple(f"{format_ip(low)}/{length}" for _, low, length in sorted(subnets.get(bridge, []))),
-            bridge in names["internal"],
-            bridge in names["isolated"],
-            bridge not in routed,
+                routed.add(comment)
+    return {
+        index: NatNetwork(
+            index,
+            tuple(f"{format_ip(low)}/{length}" for _, low, length in sorted(subnets.get(str(index), []))),
+            index in indices["internal"],
+            index in indices["isolated"],
+            str(index) not in routed,
         )
-        for bridge in sorted(names["networks"])
-    ]
+        for index in sorted(indices["networks"])
+    }
 
 
 class Port(Record):
     """A published port: what comes to `port` of the host, at its address `host` (empty: at any that it has),
-    goes to port `target` of a container's `address`, IPv4 or IPv6. protocol: "tcp", "udp" or "sctp"."""
+    goes to port `target` of a container's `address`, IPv4 or IPv6. protocol: "tcp", "udp" or "sctp".
+    localhost: also what the host itself sends to 127.0.0.0/8, for which its bridge gets route_localnet (see
+    Nat.publish())."""
 
     protocol: str
     port: int
     address: str
     target: int
     host: str = ""
+    localhost: bool = False
 
     def __str__(self) -> str:
         at = f"[{self.host}]:" if ":" in self.host else f"{self.host}:" if self.host else ""
@@ -126,12 +133,13 @@ class Port(Record):
 
 def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
     """Return where ports stand in the table: by map, the data of each key. Raise ValueError for a port that
-    cannot be, or is there twice."""
+    cannot be, or excludes another of them."""
     found: dict[str, dict[bytes, bytes]] = {}
     addresses: dict[str, bytes] = {"": b""}
     protocols = {name: bytes((number, 0, 0, 0)) for name, number in PROTOCOLS.items()}
     for one in ports:
-        protocol, port, address, target, host = one.protocol, one.port, one.address, one.target, one.host
+        protocol, port, address, target = one.protocol, one.port, one.address, one.target
+        host, localhost = one.host, one.localhost
         for text in (address, host):
             if text not in addresses:
                 packed = parse_ip(text)
@@ -145,14 +153,28 @@ def placed(ports: Iterable[Port]) -> dict[str, dict[bytes, bytes]]:
             raise ValueError(f"port {one}: for ::1 the kernel takes answers from lo alone; use 127.0.0.1")
         if host and (":" in host) != (":" in address):
             raise ValueError(f"port {one}: {host} and {address} are of two families")
+        if localhost and (len(to) == 16 or (at and at[0] != 127)):
+            raise ValueError(f"port {one}: localhost is 127.0.0.0/8, which does not lead there")
+        if at and at[0] == 127 and len(at) == 4 and not localhost:
+            raise ValueError(f"port {one}: for {host} say localhost=True (read there what it opens)")
         if not (port.__class__ is target.__class__ is int and 0 < port < 65536 > target > 0):
             for number in (port, target):
                 check_number(number, 1, 65535, "a port")
         data = to + target.to_bytes(2, "big") + b"\0\0"
-        map = ("bound" if at else "ports") + ("4" if len(to) == 4 else "6")
-        key = at + protocols[protocol] + port.to_bytes(2, "big") + b"\0\0"
-        if found.setdefault(map, {}).setdefault(key, data) != data:
-            raise ValueError(f"port {one} cannot lead to two places")
+        version = "4" if len(to) == 4 else "6"
+        key = protocols[protocol] + port.to_bytes(2, "big") + b"\0\0"
+        places = [(("bound" if at else "ports") + version, at + key)]
+        if localhost and not at:
+            places.append(("localhost4", key))
+        for map, key in places:
+            if found.setdefault(map, {}).setdefault(key, data) != data:
+                raise ValueError(f"port {one} cannot lead to two places")
+    for version in "46":
+        anywhere = found.get(f"ports{version}", {})
+        for key, data in found.get(f"bound{version}", {}).items():
+            if key[-8:] in anywhere:
+                one = port_of(Element(key, data))
+                raise ValueError(f"port {one} is among those at any address already")
     return found
 
 
@@ -168,7 +190,7 @@ def target_of(element: Element) -> bytes:
 
 
 def port_of(element: Element) -> Port:
-    """Return the port that an element of one of the maps stands for."""
+    """Return the port that an element of one of the maps stands for (one of localhost4 adds that alone)."""
     host, protocol, port = element.key[:-8], element.key[-8], element.key[-4:-2]
     return Port(
         _NAMES.get(protocol, str(protocol)),
@@ -176,15 +198,19 @@ def port_of(element: Element) -> Port:
         format_ip(target_of(element)),
         int.from_bytes(element.data[-4:-2], "big"),
         format_ip(host) if host else "",
+        len(host) == 4 and host[0] == 127,
     )
 
 
-def _ifname(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape").ljust(16, b"\0")
-
-
-def _text(key: bytes) -> str:
-    return key.rstrip(b"\0").decode("utf-8", "surrogateescape")
+def ports_of(found: Mapping[str, Iterable[Element]]) -> list[Port]:
+    """Return the ports that elements (by map) stand for."""
+    also = {(one.key, one.data) for one in found.get("localhost4", ())}
+    return [
+        port_of(one).replace(localhost=True) if (one.key, one.data) in also else port_of(one)
+        for map, elements in found.items()
+        if map != "localhost4"
+        for one in elements
+    ]
 
 
 def _interval(low: bytes, length: int, comment: str) -> list[Element]:

@@ -1,38 +1,38 @@
 """The table `inet netlinkpy`: its sets, chains and rules, as changes that may be made again at any time.
 
-With two networks, br0 (masqueraded; a port published at any address, one at an address of the host) and br1
-(internal), `nft list table inet netlinkpy` shows:
+With two networks, br0 (masqueraded; a port published at any address and on localhost, one at an address of
+the host) and br1 (internal), whose bridges have the indices 7 and 8, `nft list table inet netlinkpy` shows:
 
     table inet netlinkpy {
         set networks {
-            type ifname
+            type iface_index
             elements = { "br0", "br1" }
         }
 
         set within {
-            type ifname . ifname
+            type iface_index . iface_index
             elements = { "br0" . "br0", "br1" . "br1" }
         }
 
         set internal {
-            type ifname
+            type iface_index
             elements = { "br1" }
         }
 
         set isolated {
-            type ifname
+            type iface_index
         }
 
         set masquerade4 {
             type ipv4_addr
             flags interval
-            elements = { 172.17.0.0/16 comment "br0", 172.18.0.0/16 comment "br1" }
+            elements = { 172.17.0.0/16 comment "7", 172.18.0.0/16 comment "8" }
         }
 
         set masquerade6 {
             type ipv6_addr
             flags interval
-            elements = { fd00:17::/64 comment "br0" }
+            elements = { fd00:17::/64 comment "7" }
         }
 
         set routed4 {
@@ -63,6 +63,11 @@ With two networks, br0 (masqueraded; a port published at any address, one at an 
             type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
         }
 
+        map localhost4 {
+            type inet_proto . inet_service : ipv4_addr . inet_service
+            elements = { tcp . 8080 : 172.17.0.2 . 80 }
+        }
+
         chain loopback {
             type filter hook prerouting priority raw; policy accept;
             iif != "lo" ip daddr 127.0.0.0/8 drop
@@ -77,7 +82,13 @@ With two networks, br0 (masqueraded; a port published at any address, one at an 
         chain output {
             type nat hook output priority -100; policy accept;
             ip6 daddr ::1 accept
+            ip daddr 127.0.0.0/8 goto localhost
             fib daddr type local goto published
+        }
+
+        chain localhost {
+            dnat ip to ip daddr . meta l4proto . th dport map @bound4
+            dnat ip to meta l4proto . th dport map @localhost4
         }
 
         chain published {
@@ -89,24 +100,24 @@ With two networks, br0 (masqueraded; a port published at any address, one at an 
 
         chain forward {
             type filter hook forward priority filter; policy accept;
-            iifname . oifname @within accept
-            iifname @internal drop
-            oifname @internal drop
-            iifname @isolated oifname @networks drop
-            iifname @networks oifname @isolated drop
+            iif . oif @within accept
+            iif @internal drop
+            oif @internal drop
+            iif @isolated oif @networks drop
+            iif @networks oif @isolated drop
             ct state established,related accept
             ct status dnat accept
-            iifname @networks accept
+            iif @networks accept
             ip daddr @routed4 accept
             ip6 daddr @routed6 accept
-            oifname @networks drop
+            oif @networks drop
         }
 
         chain postrouting {
             type nat hook postrouting priority srcnat; policy accept;
-            iifname . oifname @within ct status dnat masquerade
-            iif 0 oifname @networks ct status dnat masquerade
-            oifname @networks accept
+            iif . oif @within ct status dnat masquerade
+            iif 0 oif @networks ct status dnat masquerade
+            oif @networks accept
             ip saddr @masquerade4 masquerade
             ip6 saddr @masquerade6 masquerade
         }
@@ -115,9 +126,11 @@ With two networks, br0 (masqueraded; a port published at any address, one at an 
 What is not in it passes as if it were not there: the policy of every chain is to accept, and to accept ends
 the chains of this table alone. Why each rule is there:
 
+- the sets know a bridge by its index, so it may be renamed; the comment of a subnet is its bridge's index.
 - loopback: route_localnet lets packets for 127/8 in from a bridge, and DNAT would take a neighbour's packet
   for a port published on 127.0.0.1 before the kernel's own check. Only lo may use these addresses.
-- output: for ::1 the kernel takes answers from lo alone, so a port is refused there rather than dead.
+- output: for ::1 the kernel takes answers from lo alone, so a port is refused there rather than dead. So is
+  127.0.0.0/8, except for the ports that were published for it too (Port.localhost).
 - published: two look-ups find one port among any number; the one at an address of the host comes first.
 - forward: what stays within a network passes (br_netfilter shows it, and a published port may lead back).
   Internal networks exchange nothing with anybody else, isolated ones nothing with other networks, published
@@ -163,10 +176,9 @@ from ..uapi.nf_tables import (
     NFT_CT_STATE,
     NFT_CT_STATUS,
     NFT_META_IIF,
-    NFT_META_IIFNAME,
     NFT_META_L4PROTO,
     NFT_META_NFPROTO,
-    NFT_META_OIFNAME,
+    NFT_META_OIF,
     NFT_PAYLOAD_NETWORK_HEADER,
     NFT_PAYLOAD_TRANSPORT_HEADER,
     NFT_SET_INTERVAL,
@@ -185,15 +197,15 @@ FAMILY, TABLE = NFPROTO_INET, "netlinkpy"
 
 # nft's own numbers of data types (datatype.h), by which it shows keys; the kernel only keeps them. Each part
 # of a concatenation has six bits.
-_IPV4_ADDR, _IPV6_ADDR, _INET_PROTO, _INET_SERVICE, _IFNAME = 7, 8, 12, 13, 41
-_LENGTH = {_IPV4_ADDR: 4, _IPV6_ADDR: 16, _INET_PROTO: 4, _INET_SERVICE: 4, _IFNAME: 16}  # bytes in registers
+_IPV4_ADDR, _IPV6_ADDR, _INET_PROTO, _INET_SERVICE, _IFINDEX = 7, 8, 12, 13, 20
+_LENGTH = {_IPV4_ADDR: 4, _IPV6_ADDR: 16, _INET_PROTO: 4, _INET_SERVICE: 4, _IFINDEX: 4}  # bytes in registers
 
 # (flags, types of the key, types of the data)
 SETS: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
-    "networks": (0, (_IFNAME,), ()),
-    "within": (0, (_IFNAME, _IFNAME), ()),
-    "internal": (0, (_IFNAME,), ()),
-    "isolated": (0, (_IFNAME,), ()),
+    "networks": (0, (_IFINDEX,), ()),
+    "within": (0, (_IFINDEX, _IFINDEX), ()),
+    "internal": (0, (_IFINDEX,), ()),
+    "isolated": (0, (_IFINDEX,), ()),
     "masquerade4": (NFT_SET_INTERVAL, (_IPV4_ADDR,), ()),
     "masquerade6": (NFT_SET_INTERVAL, (_IPV6_ADDR,), ()),
     "routed4": (NFT_SET_INTERVAL, (_IPV4_ADDR,), ()),
@@ -202,15 +214,27 @@ SETS: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     "ports6": (NFT_SET_MAP, (_INET_PROTO, _INET_SERVICE), (_IPV6_ADDR, _INET_SERVICE)),
     "bound4": (NFT_SET_MAP, (_IPV4_ADDR, _INET_PROTO, _INET_SERVICE), (_IPV4_ADDR, _INET_SERVICE)),
     "bound6": (NFT_SET_MAP, (_IPV6_ADDR, _INET_PROTO, _INET_SERVICE), (_IPV6_ADDR, _INET_SERVICE)),
+    "localhost4": (NFT_SET_MAP, (_INET_PROTO, _INET_SERVICE), (_IPV4_ADDR, _INET_SERVICE)),
 }
 
 _CHAINS: dict[str, tuple[str, int, int] | None] = {  # (type, hook, priority) of base chains
     "loopback": ("filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW),
     "prerouting": ("nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST),
     "output": ("nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST),
+    "localhost": None,
     "published": None,
     "forward": ("filter", NF_INET_FORWARD, NF_IP_PRI_FILTER),
     "postrouting": ("nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC),
+}
+
+CHAIN_USES = {  # what the kernel counts of each chain: its rules, and the rules that lead to it
+    "loopback": 2,
+    "prerouting": 1,
+    "output": 3,
+    "localhost": 3,
+    "published": 6,
+    "forward": 11,
+    "postrouting": 5,
 }
 
 
@@ -273,7 +297,7 @@ def _byte_order(parts: tuple[int, ...]) -> int:
     """Return nft's enum byteorder: 1 the host's, 2 the network's, 0 if each part has its own."""
     if len(parts) > 1:
         return 0
-    return 1 if parts == (_IFNAME,) else 2
+    return 1 if parts == (_IFINDEX,) else 2
 
 
 # -- rules -------------------------------------------------------------------------------------------------
@@ -300,7 +324,15 @@ def _rules() -> Iterator[tuple[str, list[Values]]]:
     to_loopback = [_address(_DESTINATION, NFPROTO_IPV6), compare(bytes(15) + b"\1")]
     yield "prerouting", to_published
     yield "output", [*_version(NFPROTO_IPV6), *to_loopback, ACCEPT]
+    to_127 = [payload(NFT_PAYLOAD_NETWORK_HEADER, _DESTINATION[NFPROTO_IPV4][0], 1), compare(b"\x7f")]
+    yield "output", [*_version(NFPROTO_IPV4), *to_127, goto("localhost")]
     yield "output", to_published
+
+    words = _DESTINATION[NFPROTO_IPV4][1] // 4
+    to = dnat(NFPROTO_IPV4, words)
+    bound = [*_version(NFPROTO_IPV4), _address(_DESTINATION, NFPROTO_IPV4), *_port(words), _look("bound4")]
+    yield "localhost", [*bound, to]
+    yield "localhost", [*_port(0), _look("localhost4"), to]
 
     for version, suffix in ((NFPROTO_IPV4, "4"), (NFPROTO_IPV6, "6")):
         words = _DESTINATION[version][1] // 4
@@ -337,14 +369,14 @@ def _look(name: str) -> Values:
 
 
 def _from(name: str) -> list[Values]:
-    return [meta(NFT_META_IIFNAME), _look(name)]
+    return [meta(NFT_META_IIF), _look(name)]
 
 
 def _towards(name: str) -> list[Values]:
-    return [meta(NFT_META_OIFNAME), _look(name)]
+    return [meta(NFT_META_OIF), _look(name)]
 
 
-_WITHIN = [meta(NFT_META_IIFNAME), meta(NFT_META_OIFNAME, 4), _look("within")]
+_WITHIN = [meta(NFT_META_IIF), meta(NFT_META_OIF, 1), _look("within")]
 
 
 def _version(version: int) -> list[Values]:

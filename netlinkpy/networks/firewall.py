@@ -19,7 +19,8 @@ def serve(
     on the host, and whose rules block the network."""
     with Nat() as nat:
         drop_stale(host, nat)
-        settings = nat.add_network(bridge, subnets, internal=internal, isolate=isolate, masquerade=masquerade)
+        changed = nat.add_network(bridge, subnets, internal=internal, isolate=isolate, masquerade=masquerade)
+        settings = [one for one in changed if f".conf.{bridge}." not in one.name]  # the bridge is ours
         drops = [] if internal else nat.foreign_drops([bridge])
     return [str(one) for one in (*settings, *drops)]
 
@@ -42,8 +43,8 @@ def drop_stale(host: RTNetlink, nat: Nat) -> None:
     # A bridge is made before the filter knows its network, and removed after: so a known network without a
     # bridge is gone.
     for network in nat.networks():
-        if host.links.find(network.bridge) is None:
-            nat.remove_network(network.bridge)
+        if not network.bridge:
+            nat.remove_network(network.index)
 
 
 def drop_unclaimed(host: RTNetlink) -> None:

@@ -88,6 +88,29 @@ class Nftables(Closing):
         """Return all chains, or those of a family; base chains with `hook`."""
         return self._dump(CHAIN, NFT_MSG_GETCHAIN, {"nfgen_family": family}, "list chains")
 
+    def chain_uses(self, family: int, table: str, names: Iterable[str]) -> dict[str, int]:
+        """Return how often each of these chains of a table is used: its rules, and the rules that lead to it.
+        Chains that are not there are left out. All are asked at once."""
+        verb = f"look at the chains of table {table}"
+        wanted = list(names)
+        found = {}
+        asked = [
+            Request(
+                verb,
+                CHAIN,
+                _type(NFT_MSG_GETCHAIN),
+                0,
+                {"nfgen_family": family, "table": table, "name": name},
+            )
+            for name in wanted
+        ]
+        for name, answer in zip(wanted, self.socket.ask(asked), strict=True):
+            if answer.error is None:
+                found[name] = int(CHAIN.parse(answer.get()[0].body).get("use", 0))
+            elif answer.error.errno != errno.ENOENT:
+                raise explained(answer.error)
+        return found
+
     def rules(self, family: int, table: str) -> list[Values]:
         """Return the rules of a table, chain by chain, in order."""
         values = {"nfgen_family": family, "table": table}

@@ -61,7 +61,9 @@ def leading_to(texts: Iterable[str], addresses: Iterable[str]) -> list[Port]:
         fitting = [address for address in plain if not one.host or (":" in address) == (":" in one.host)]
         if not fitting:
             raise ValueError(f"port {text} cannot lead to the container: it has no address of that family")
-        ports += [Port(one.protocol, one.port, address, one.target, one.host) for address in fitting]
+        for address in fitting:
+            on_localhost = ":" not in address and (one.host in ("", "0.0.0.0") or one.host.startswith("127."))
+            ports.append(Port(one.protocol, one.port, address, one.target, one.host, on_localhost))
     return ports
 
 

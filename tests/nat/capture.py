@@ -27,14 +27,15 @@ COMMANDS = {  # by the name of the paragraph
     "delete table": f"delete table {IN}",
     "add networks": f'add element {IN} networks {{ "br0" }}',
     "add within": f'add element {IN} within {{ "br0" . "br0" }}',
-    "add masquerade4": f'add element {IN} masquerade4 {{ 172.17.0.0/16 comment "br0" }}',
-    "add routed6": f'add element {IN} routed6 {{ fd00:17::/64 comment "br0" }}',
+    "add masquerade4": f'add element {IN} masquerade4 {{ 172.17.0.0/16 comment "7" }}',
+    "add routed6": f'add element {IN} routed6 {{ fd00:17::/64 comment "7" }}',
     "delete masquerade4": f"delete element {IN} masquerade4 {{ 10.0.0.0/8 }}",
     "add ports4": f"add element {IN} ports4 {{ tcp . 8080 : 172.17.0.2 . 80, udp . 53 : 172.17.0.3 . 5353 }}",
     "add bound6": f"add element {IN} bound6 {{ 2001:db8::1 . tcp . 8080 : fd00:17::2 . 80 }}",
     "delete ports4": f"delete element {IN} ports4 {{ tcp . 1 : 172.17.0.2 . 80 }}",
 }
 # There before: nft adds a null element to sets of intervals that are empty; and something to delete.
+BRIDGES = "ip link add br0 index 7 type bridge; ip link add br1 index 8 type bridge"
 THERE = [
     f"add element {IN} masquerade4 {{ 10.0.0.0/8 }}",
     f"add element {IN} routed6 {{ fd00:10::/64 }}",
@@ -63,7 +64,7 @@ def main() -> None:
         path.write_text(bare())
         before.write_text("\n".join([bare(), *THERE]))
         for name, command in COMMANDS.items():
-            setup = f"nft -f {before}" if command else ""
+            setup = BRIDGES + (f"; nft -f {before}" if command else "")
             messages = trace(setup, f"nft '{command}'" if command else f"nft -f {path}")
             written.append(f"[{name}] nft {command or '-f the documented table'}\n")
             written += [

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.nat import Nat, NatNetwork, Port
+from netlinkpy.nat import Nat, NatNetwork, Port, PortTakenError, TableState
+from netlinkpy.nat.hairpin import _set_hairpin
 from netlinkpy.uapi.sched import CLONE_NEWNET, CLONE_NEWUSER
 from netlinkpy.wire.errors import NetlinkError
 from tests.support.namespaces import Container, inside, setns
-from tests.support.nat_testbed import Testbed
+from tests.support.nat_testbed import Testbed, bridges, claim
 
 FOUR, SIX = "172.17.0.0/16", "fd00:17::/64"
 WEB = Port("tcp", 8080, "172.17.0.2", 80)
@@ -30,8 +31,13 @@ def plain(testbed: Testbed) -> Testbed:
     """br0 is a network, with one port."""
     testbed.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
     testbed.nat.add_network("br0", [FOUR, SIX])
+    claim("br0", "172.17.0.2", "172.17.0.3", "fd00:17::2")
     testbed.nat.publish([WEB])
     return testbed
+
+
+def unnumbered(networks: Iterable[NatNetwork]) -> list[NatNetwork]:
+    return [network.replace(index=0) for network in networks]
 
 
 # -- reading back ------------------------------------------------------------------------------------------
@@ -48,16 +54,17 @@ def test_nothing_is_there_at_first(nat: Nat) -> None:
 
 def test_networks_are_read_back_as_they_were_told(nat: Nat) -> None:
     told = [
-        NatNetwork("br0", ("172.16.0.0/12", "fd00::/8")),
-        NatNetwork("br1", ("10.0.0.0/9", "10.128.0.0/9"), masquerade=False),
-        NatNetwork("br2", (), isolate=True),
-        NatNetwork("br3", ("255.255.255.0/24", "ffff:ff00::/24"), internal=True, isolate=True),
-        NatNetwork("fifteen-letters", ("0.0.0.0/8", "::/16"), masquerade=False),
+        NatNetwork(0, ("172.16.0.0/12", "fd00::/8"), bridge="br0"),
+        NatNetwork(0, ("10.0.0.0/9", "10.128.0.0/9"), masquerade=False, bridge="br1"),
+        NatNetwork(0, (), isolate=True, bridge="br2"),
+        NatNetwork(0, ("255.255.255.0/24", "ffff:ff00::/24"), internal=True, isolate=True, bridge="br3"),
+        NatNetwork(0, ("0.0.0.0/8", "::/16"), masquerade=False, bridge="fifteen-letters"),
     ]
+    bridges(*(one.bridge for one in told))
     for one in reversed(told):
         options = {name: getattr(one, name) for name in ("internal", "isolate", "masquerade")}
         nat.add_network(one.bridge, reversed(one.subnets), **options)
-    assert nat.networks() == [told[0], told[1], told[2].replace(masquerade=True), told[3], told[4]]
+    assert unnumbered(nat.networks()) == told
 
 
 def test_ports_are_read_back_as_they_were_told(plain: Testbed) -> None:
@@ -65,21 +72,35 @@ def test_ports_are_read_back_as_they_were_told(plain: Testbed) -> None:
         Port("sctp", 8080, "172.17.0.2", 80),
         WEB,
         Port("tcp", 8080, "fd00:17::2", 65535),
-        Port("tcp", 8080, "172.17.0.3", 80, "192.0.2.1"),
+        Port("tcp", 8081, "172.17.0.3", 80, "192.0.2.1"),
         Port("udp", 1, "172.17.0.2", 1),
         Port("udp", 65535, "fd00:17::2", 80, "2001:db8::1"),
     ]
     plain.nat.publish(told)
     plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80, "0.0.0.0")])  # the same as at any address
     assert plain.nat.ports() == told
+    assert set(plain.nat.named_ports()) == set(told)
+    plain.nat.unpublish(told[:3])
+    assert plain.nat.ports() == told[3:]
+    assert set(plain.nat.named_ports()) == set(told[3:])
 
 
 def test_a_network_is_changed_to_what_is_said_last(nat: Nat) -> None:
+    bridges("br0")
     nat.add_network("br0", [FOUR, SIX])
     nat.add_network("br0", ["172.17.0.0/17"], isolate=True, masquerade=False)
-    assert nat.networks() == [NatNetwork("br0", ("172.17.0.0/17",), isolate=True, masquerade=False)]
+    changed = NatNetwork(0, ("172.17.0.0/17",), isolate=True, masquerade=False, bridge="br0")
+    assert unnumbered(nat.networks()) == [changed]
     nat.add_network("br0", [FOUR, SIX])
-    assert nat.networks() == [NatNetwork("br0", (FOUR, SIX))]
+    assert unnumbered(nat.networks()) == [NatNetwork(0, (FOUR, SIX), bridge="br0")]
+
+
+def test_a_renamed_bridge_is_served_as_before(plain: Testbed) -> None:
+    plain.host.links.set("br0", up=False)
+    plain.host.links.set("br0", name="blue")
+    assert unnumbered(plain.nat.networks()) == [NatNetwork(0, (FOUR, SIX), bridge="blue")]
+    plain.nat.remove_network("blue")
+    assert plain.nat.networks() == []
 
 
 # -- what is there already ---------------------------------------------------------------------------------
@@ -100,7 +121,7 @@ def test_what_somebody_spoiled_is_put_right(plain: Testbed) -> None:
     for spoil in (
         "flush chain inet netlinkpy forward",
         "add rule inet netlinkpy forward drop",
-        "delete element inet netlinkpy within { br0 . br0 }",
+        "flush set inet netlinkpy within",
         "flush set inet netlinkpy masquerade4",
     ):
         subprocess.run(["nft", spoil], check=True)
@@ -114,6 +135,7 @@ def test_a_table_of_our_name_that_is_not_ours_is_left_alone(nat: Nat) -> None:
     subprocess.run(
         ["nft", "add table inet netlinkpy; add set inet netlinkpy within { type mark; }"], check=True
     )
+    bridges("br0")
     before = ruleset()
     with pytest.raises(NetlinkError, match="add network br0: it exists already, in another form") as caught:
         nat.add_network("br0", [FOUR])
@@ -159,10 +181,10 @@ def test_removing_leaves_all_as_before(
     testbed.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
     testbed.bridge("br1", "172.18.0.1/16")
     subprocess.run(["nft", "-f", "-"], input=foreign, text=True, check=True)
-    testbed.nat.add_network(
-        "br0", [FOUR, SIX]
-    )  # forwarding stays on: a link tells of it, and listens as a router
-    testbed.nat.remove_network("br0")
+    claim("br0", "172.17.0.2")
+    claim("br1", "172.18.0.2")
+    for port in ("c4", "c6"):  # a container's port stays in hairpin mode
+        _set_hairpin(testbed.host, testbed.host.links.get(port).index)
     before, state = ruleset(), snapshot()
     testbed.nat.add_network("br0", [FOUR, SIX])
     with_one = ruleset()
@@ -189,6 +211,7 @@ def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Testbed) 
     subprocess.run(["nft", f"add element inet netlinkpy ports4 {elements}"], check=True)
     assert plain.nat.ports() == [Port("136", 53, "172.17.0.2", 53), Port("33", 53, "172.17.0.3", 53), WEB]
     assert plain.nat.forget(["172.17.0.2"]) != []
+    bridges("br1")
     plain.nat.add_network("br1", ["172.18.0.0/16"])
     plain.nat.remove_network("br0")
     assert plain.nat.ports() == []
@@ -206,7 +229,9 @@ def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Testbed) 
         (lambda nat: nat.add_network("br1", ["172.18.0.1/16"]), "'172.18.0.1/16' is no subnet"),
         (lambda nat: nat.add_network("br1", ["somewhere"]), "'somewhere' is no IP address"),
         (lambda nat: nat.add_network("br/1", [FOUR]), "'br/1' cannot name an interface"),
-        (lambda nat: nat.add_network("all", [FOUR]), "a bridge called all has no settings of its own"),
+        (lambda nat: nat.publish([WEB.replace(host="127.0.0.1")]), "for 127.0.0.1 say localhost=True"),
+        (lambda nat: nat.publish([WEB.replace(host="192.0.2.1", localhost=True)]), "localhost is 127"),
+        (lambda nat: nat.publish([WEB, WEB.replace(host="192.0.2.1")]), "among those at any address already"),
         (lambda nat: nat.publish([Port("tcp", 1, "10.9.9.9", 80)]), "port 1/tcp: 10.9.9.9 is in no network"),
         (lambda nat: nat.publish([Port("icmp", 1, "172.17.0.2", 80)]), "a protocol is one of tcp, udp, sctp"),
         (lambda nat: nat.publish([Port("tcp", 0, "172.17.0.2", 80)]), "a port is from 1 to 65535, not 0"),
@@ -222,6 +247,7 @@ def test_ports_that_somebody_else_put_there_are_told_and_go_too(plain: Testbed) 
 def test_what_cannot_be_is_refused_in_a_sentence(
     plain: Testbed, change: Callable[[Nat], Any], sentence: str
 ) -> None:
+    bridges("br1")
     before = ruleset()
     with pytest.raises(ValueError, match=sentence.replace("[", r"\[")):
         change(plain.nat)
@@ -231,18 +257,28 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 @pytest.mark.needs("nft")
 def test_a_published_port_is_taken_for_others_and_nothing_of_their_call_is_done(plain: Testbed) -> None:
     before = ruleset()
+    names = set(plain.nat.named_ports())
     many = [Port("tcp", number, "172.17.0.3", 80) for number in range(8000, 8200)]
     sentence = "publish 200 ports: port 8080/tcp is taken: it leads to 172.17.0.2 port 80"
     with pytest.raises(NetlinkError, match=sentence) as caught:
         plain.nat.publish(many)
     assert caught.value.errno == errno.EADDRINUSE
+    assert isinstance(caught.value, PortTakenError) and caught.value.port == WEB
     assert ruleset() == before
-    assert localnet("br0") == "1"
+    assert set(plain.nat.named_ports()) == names
 
 
-def localnet(bridge: str) -> str:
-    with open(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet") as file:
-        return file.read().strip()
+def test_a_port_at_any_address_and_one_at_an_address_exclude_each_other(plain: Testbed) -> None:
+    there = Port("udp", 53, "172.17.0.2", 53, "192.0.2.1")
+    plain.nat.publish([there])
+    for port in (
+        WEB.replace(host="192.0.2.1", address="172.17.0.3"),
+        WEB.replace(host="127.0.0.1", localhost=True),
+        Port("udp", 53, "172.17.0.2", 53),
+    ):
+        with pytest.raises(PortTakenError, match=r"is taken: it leads to 172\.17\.0\.2"):
+            plain.nat.publish([port], check=False)
+    plain.nat.publish([Port("tcp", 8080, "fd00:17::2", 80), there.replace(host="172.17.0.1")], check=False)
 
 
 @pytest.mark.needs("nft")
@@ -263,7 +299,9 @@ def test_a_port_that_a_process_has_is_taken(plain: Testbed, kind: int, protocol:
         with pytest.raises(OSError, match=f"port 9000/{protocol} is taken by a process of the host"):
             plain.nat.publish(many)
         assert ruleset() == before
-        plain.nat.publish([port.replace(host="192.0.2.1"), Port(protocol, 9000, "fd00:17::2", 80)])
+        apart = [port.replace(host="192.0.2.1"), Port(protocol, 9000, "fd00:17::2", 80)]
+        plain.nat.publish(apart)
+        plain.nat.unpublish(apart)
         plain.nat.publish([port], check=False)
 
 
@@ -277,16 +315,74 @@ def test_a_port_at_an_address_that_the_host_has_not_is_refused(plain: Testbed) -
         plain.nat.publish([*many, Port("udp", 8000, "172.17.0.2", 80, "192.0.2.77")])
 
 
-def test_settings_are_put_back_where_publishing_fails(testbed: Testbed) -> None:
-    testbed.bridge("br0", "172.17.0.1/16")
-    testbed.nat.add_network("br0", [FOUR])
-    first = Port("udp", 53, "172.17.0.2", 53, "192.0.2.1")
-    testbed.nat.publish([first])
-    assert localnet("br0") == "0"
-    with pytest.raises(NetlinkError, match="is taken"):
-        testbed.nat.publish([WEB, first.replace(target=54)])
-    assert localnet("br0") == "0"
-    assert testbed.nat.ports() == [first]
+def test_settings_are_put_back_where_publishing_fails(
+    plain: Testbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "no more")
+
+    monkeypatch.setattr(Nat, "_forward_at", fail)
+    names, ports = set(plain.nat.named_ports()), plain.nat.ports()
+    with pytest.raises(OSError, match="no more"):
+        plain.nat.publish([Port("tcp", 81, "172.17.0.2", 80, localhost=True)])
+    with open("/proc/sys/net/ipv4/conf/br0/route_localnet") as file:
+        assert file.read() == "0\n"
+    assert plain.nat.ports() == ports
+    assert set(plain.nat.named_ports()) == names
+
+
+def test_an_address_that_no_container_has_is_refused(plain: Testbed) -> None:
+    with pytest.raises(
+        NetlinkError, match=r"publish 2 ports: no container of ours has 172\.17\.0\.9"
+    ) as caught:
+        plain.nat.publish([Port("tcp", 81, "172.17.0.3", 80), Port("tcp", 82, "172.17.0.9", 80)])
+    assert caught.value.errno == errno.ENOENT
+    assert plain.nat.ports() == plain.nat.named_ports() == [WEB]
+
+
+def test_a_container_has_room_for_some_names(plain: Testbed) -> None:
+    apart = [Port("tcp", 2 * number + 1, "172.17.0.2", 80) for number in range(500)]
+    with pytest.raises(NetlinkError, match="has room for 400 ports") as caught:
+        plain.nat.publish(apart)
+    assert caught.value.errno == errno.ENOSPC
+    assert plain.nat.ports() == plain.nat.named_ports() == [WEB]
+    plain.nat.publish(apart[:399])
+    assert len(plain.nat.ports()) == len(plain.nat.named_ports()) == 400
+
+
+# -- what others took away ---------------------------------------------------------------------------------
+
+
+def test_a_port_that_no_link_names_is_nobodys(plain: Testbed) -> None:
+    """Its container is gone, or who published it was killed between the filter and the name."""
+    other = Port("udp", 53, "172.17.0.3", 53, "192.0.2.1")
+    plain.nat.publish([other])
+    assert plain.nat.sweep() == []
+    for link in plain.host.links.list():
+        plain.host.links.delete_altnames(
+            link.index, [one for one in link.altnames if one.startswith("port:udp")]
+        )
+    assert plain.nat.sweep() == [other]
+    assert plain.nat.ports() == [WEB]
+
+
+@pytest.mark.needs("nft")
+def test_ports_that_were_taken_away_are_published_again(plain: Testbed) -> None:
+    other = Port("tcp", 8081, "172.17.0.3", 80, localhost=True)
+    plain.nat.publish([other, Port("tcp", 8080, "fd00:17::2", 80)])
+    before = ruleset()
+    assert plain.nat.restore_ports() == ([], [])
+    subprocess.run(["nft", "flush ruleset"], check=True)
+    with open("/proc/sys/net/ipv4/conf/br0/route_localnet", "w") as file:
+        file.write("0")
+    assert plain.nat.look() == TableState(False, (), ())
+    plain.nat.add_network("br0", [FOUR, SIX])
+    assert plain.nat.look().intact
+    back, out = plain.nat.restore_ports()
+    assert set(back) == {WEB, other, Port("tcp", 8080, "fd00:17::2", 80)} and out == []
+    assert ruleset() == before
+    with open("/proc/sys/net/ipv4/conf/br0/route_localnet") as file:
+        assert file.read() == "1\n"
 
 
 # -- elsewhere ---------------------------------------------------------------------------------------------
@@ -298,9 +394,14 @@ def test_the_tables_of_another_namespace(containers: Callable[..., list[Containe
         with nl.RTNetlink(one.pid) as rt:
             rt.links.add("br0", kind="bridge", up=True)
             rt.addresses.add("172.17.0.1/16", dev="br0")
+            index = rt.links.get("br0").index
+            rt.links.add("claimant", kind="veth", peer=nl.Peer("peer"), master="br0")
+            rt.links.add_altnames("claimant", [f"ip:{index}:172.17.0.2"])
         told = nat.add_network("br0", [FOUR])
-        assert "net.ipv4.ip_forward" in [setting.name for setting in told]
-        (told_port,) = nat.publish([WEB, Port("udp", 53, "172.17.0.2", 53, "172.17.0.1")])
+        assert [setting.name for setting in told] == ["net.ipv4.conf.br0.forwarding"]
+        (told_port,) = nat.publish(
+            [WEB.replace(localhost=True), Port("udp", 53, "172.17.0.2", 53, "172.17.0.1")]
+        )
         assert told_port.name == "net.ipv4.conf.br0.route_localnet"
         assert [network.bridge for network in nat.networks()] == ["br0"]
         assert apart.networks() == own.networks() == []
@@ -316,6 +417,8 @@ def test_in_a_user_namespace(containers: Callable[..., list[Container]]) -> None
         with open(f"/proc/{one.pid}/ns/user") as user, open(f"/proc/{one.pid}/ns/net") as net:
             setns(user.fileno(), CLONE_NEWUSER)
             setns(net.fileno(), CLONE_NEWNET)
+        bridges("br0")
+        claim("br0", "172.17.0.2")
         with Nat() as nat:
             nat.add_network("br0", [FOUR, SIX])
             nat.publish([Port("tcp", number, "172.17.0.2", 80) for number in range(1, 9999)], check=False)

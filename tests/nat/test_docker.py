@@ -18,7 +18,6 @@ PATIENCE = 30.0  # seconds until dockerd listens
 @pytest.fixture
 def dockerd(testbed: Testbed, tmp_path: Path) -> Iterator[None]:
     """A dockerd whose rules are in the test's namespace; it and all it starts end with its PID namespace."""
-    testbed.host.routes.add("default", gateway=INTERNET[0])  # it looks for one to choose its subnet beside
     socket = tmp_path / "docker.sock"
     command = [
         "unshare",
@@ -55,7 +54,7 @@ def test_beside_dockerd(testbed: Testbed, dockerd: None) -> None:
     testbed.bridge("br0", "172.30.0.1/16")
     one = testbed.container("br0", "172.30.0.2/16")
     testbed.nat.add_network("br0", ["172.30.0.0/16"])
-    testbed.nat.publish([Port("tcp", 8080, "172.30.0.2", 80)])
+    testbed.nat.publish([Port("tcp", 8080, "172.30.0.2", 80, localhost=True)])
     with (
         serving(testbed.internet, TCP, INTERNET[0], 7000) as there,
         serving(one, TCP, "172.30.0.2", 80) as inside,

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from netlinkpy.nat import ForeignDrop, Port
-from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, passes, serving
+from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, bridges, passes, serving
 
 IPTABLES = ["iptables -P FORWARD DROP"]
 DOCKER = [  # what dockerd 20.10 sets up, cut down to what meets forwarded packets
@@ -96,6 +96,7 @@ def test_what_drops_is_named_and_the_rules_help(
 
 @pytest.mark.needs("nft")
 def test_only_the_bridges_asked_for(plain: Testbed) -> None:
+    bridges("br1")
     plain.nat.add_network("br1", ["172.18.0.0/16"])
     shell(*NFTABLES)
     (found,) = plain.nat.foreign_drops()
@@ -111,11 +112,13 @@ def test_only_the_bridges_asked_for(plain: Testbed) -> None:
 @pytest.mark.needs("iptables", "nft")
 def test_beside_docker_both_publish_ports(plain: Testbed) -> None:
     shell(*DOCKER)
+    with open("/proc/sys/net/ipv4/ip_forward", "w") as file:  # as dockerd does
+        file.write("1")
     plain.bridge("docker0", "172.20.0.1/16")
     theirs = plain.container("docker0", "172.20.0.2/16")
     ours = plain.container("br0", "172.17.0.2/16")
     shell(*(command for drop in plain.nat.foreign_drops() for command in drop.commands))
-    plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80)])
+    plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80, localhost=True)])
     with serving(theirs, TCP, "172.20.0.2", 80) as there, serving(ours, TCP, "172.17.0.2", 80) as here:
         assert passes(plain.internet, (UPLINK[0], 9090), there)
         assert passes(plain.internet, (UPLINK[0], 8080), here)

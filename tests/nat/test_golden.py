@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import netlinkpy as nl
 from netlinkpy.nat import Nat, NatNetwork, Port, table
 from netlinkpy.nat.records import placed
 from netlinkpy.nft.tables import add_elements, delete_elements, delete_table
+from netlinkpy.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
+from netlinkpy.uapi.rtnetlink import RTM_NEWLINK
 from netlinkpy.wire.netfilter.elements import Element
+from netlinkpy.wire.rtnetlink.link import LINK
 from tests.nat.capture import NAMES, bare, documented
-from tests.support.nat_testbed import Testbed
+from tests.support.nat_testbed import Testbed, claim
 
 FAMILY, TABLE = table.FAMILY, table.TABLE
 if TYPE_CHECKING:
@@ -77,7 +81,7 @@ def test_the_table_is_what_nft_sends_for_the_documented_one() -> None:
     assert [message for message in ours if message[0] != "DELRULE"] == GOLDEN["table"]
 
 
-NETWORK = NatNetwork("br0", ("172.17.0.0/16", "fd00:17::/64"))
+NETWORK = NatNetwork(7, ("172.17.0.0/16", "fd00:17::/64"))
 PORTS = placed(
     [
         Port("tcp", 8080, "172.17.0.2", 80),
@@ -101,7 +105,7 @@ def test_elements_are_added_as_nft_adds_them(name: str) -> None:
 @pytest.mark.parametrize("name", ["masquerade4", "ports4"])
 def test_elements_are_deleted_as_nft_deletes_them(name: str) -> None:
     doomed = {
-        "masquerade4": NatNetwork("br0", ("10.0.0.0/8",)).elements()["masquerade4"],
+        "masquerade4": NatNetwork(7, ("10.0.0.0/8",)).elements()["masquerade4"],
         "ports4": [Element(k, d) for k, d in placed([Port("tcp", 1, "172.17.0.2", 80)])["ports4"].items()],
     }
     ours = told(delete_elements(FAMILY, TABLE, name, doomed[name]))
@@ -128,28 +132,39 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
+DOCUMENTED_PORTS = [
+    Port("tcp", 8080, "172.17.0.2", 80, localhost=True),
+    Port("udp", 53, "172.17.0.3", 5353, "192.0.2.1"),
+]
+
+
+def make_bridges(host: nl.RTNetlink) -> None:
+    """With the indices of the documentation."""
+    for name, index in (("br0", 7), ("br1", 8)):
+        request = {"ifi_index": index, "ifname": name, "linkinfo": {"kind": "bridge"}}
+        host.socket.request(LINK, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, request, verb=f"add {name}")
+
+
 @pytest.mark.needs("nft")
 def test_nft_shows_the_table_as_documented(testbed: Testbed) -> None:
-    testbed.bridge("br0", "172.17.0.1/16", "fd00:17::1/64")
-    testbed.bridge("br1", "172.18.0.1/16")
+    make_bridges(testbed.host)
     testbed.nat.add_network("br0", ["172.17.0.0/16", "fd00:17::/64"])
     testbed.nat.add_network("br1", ["172.18.0.0/16"], internal=True)
-    testbed.nat.publish(
-        [Port("tcp", 8080, "172.17.0.2", 80), Port("udp", 53, "172.17.0.3", 5353, "192.0.2.1")]
-    )
+    claim("br0", "172.17.0.2", "172.17.0.3")
+    testbed.nat.publish(DOCUMENTED_PORTS)
     assert words(nft("list", "ruleset")) == words(documented())
 
 
 @pytest.mark.needs("nft")
 def test_what_nft_makes_of_the_documentation_is_read_back(nat: Nat) -> None:
+    with nl.RTNetlink() as host:
+        make_bridges(host)
     nft("-f", "-", input=documented())
     assert nat.networks() == [
-        NatNetwork("br0", ("172.17.0.0/16", "fd00:17::/64")),
-        NatNetwork("br1", ("172.18.0.0/16",), internal=True),
+        NatNetwork(7, ("172.17.0.0/16", "fd00:17::/64"), bridge="br0"),
+        NatNetwork(8, ("172.18.0.0/16",), internal=True, bridge="br1"),
     ]
-    assert nat.ports() == [
-        Port("tcp", 8080, "172.17.0.2", 80),
-        Port("udp", 53, "172.17.0.3", 5353, "192.0.2.1"),
-    ]
+    assert nat.ports() == DOCUMENTED_PORTS
+    assert nat.look().intact
     nat.ensure()
     assert words(nft("list", "ruleset")) == words(documented())

@@ -11,7 +11,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.nat import Port
 from tests.support.namespaces import Namespace, checksum, entered
-from tests.support.nat_testbed import INTERNET, UDP, Testbed, listen
+from tests.support.nat_testbed import INTERNET, UDP, Testbed, claim, listen, passes, serving
 
 GUARDED = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "not"])
 
@@ -54,7 +54,7 @@ def unguard(guarded: bool) -> None:
 @GUARDED
 def test_neighbour_cannot_reach_a_port_published_on_loopback(plain: Testbed, guarded: bool) -> None:
     one = plain.container("br0", "172.17.0.2/16")
-    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, "127.0.0.1")])
+    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, "127.0.0.1", True)])
     unguard(guarded)
     with listen(one, UDP, "172.17.0.2", 80) as inside:
         mac = plain.host.links.get("up0").address
@@ -66,7 +66,7 @@ def test_neighbour_cannot_reach_a_port_published_on_loopback(plain: Testbed, gua
 @GUARDED
 def test_container_cannot_reach_what_listens_on_the_hosts_loopback(plain: Testbed, guarded: bool) -> None:
     one = plain.container("br0", "172.17.0.2/16")
-    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80)])
+    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, localhost=True)])
     unguard(guarded)
     with listen(None, UDP, "127.0.0.1", 9999) as host:
         mac = plain.host.links.get("br0").address
@@ -81,7 +81,7 @@ def test_container_cannot_say_it_is_the_hosts_loopback(plain: Testbed, guarded: 
     with open("/proc/sys/net/ipv4/conf/br0/accept_local", "w") as file:
         file.write("1")
     one = plain.container("br0", "172.17.0.2/16")
-    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80)])
+    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, localhost=True)])
     unguard(guarded)
     with listen(None, UDP, "172.17.0.1", 9999) as host:
         mac = plain.host.links.get("br0").address
@@ -89,18 +89,28 @@ def test_container_cannot_say_it_is_the_hosts_loopback(plain: Testbed, guarded: 
         assert comes(host) is not guarded
 
 
-def test_route_localnet_comes_with_the_first_port_that_needs_it_and_goes_with_the_network(
+def test_route_localnet_comes_with_the_first_port_that_asks_for_it_and_goes_with_the_network(
     plain: Testbed,
 ) -> None:
+    claim("br0", "172.17.0.2")
     name = "net.ipv4.conf.br0.route_localnet"
     plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80, INTERNET[0])], check=False)
-    plain.nat.publish([Port("tcp", 80, "172.17.0.2", 80, "192.0.2.1")])
+    plain.nat.publish([Port("tcp", 80, "172.17.0.2", 80), Port("tcp", 81, "172.17.0.2", 80, "192.0.2.1")])
     assert localnet() == "0"
-    (told,) = plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80)])
+    (told,) = plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80, localhost=True)])
     assert (told.name, told.before, told.after, localnet()) == (name, "0", "1", "1")
-    assert plain.nat.publish([Port("tcp", 8081, "172.17.0.2", 80)]) == []
-    (told,) = plain.nat.remove_network("br0")
+    assert plain.nat.publish([Port("tcp", 8081, "172.17.0.2", 80, "127.0.0.1", True)]) == []
+    told = plain.nat.remove_network("br0")[0]
     assert (told.name, told.before, told.after, localnet()) == (name, "1", "0", "0")
+
+
+def test_what_listens_on_loopback_is_left_alone_by_other_ports(plain: Testbed) -> None:
+    """So that a relay there can serve the port."""
+    one = plain.container("br0", "172.17.0.2/16")
+    plain.nat.publish([Port("udp", 8080, "172.17.0.2", 80)], check=False)
+    with listen(None, UDP, "127.0.0.1", 8080) as host, serving(one, UDP, "172.17.0.2", 80) as inside:
+        assert passes(None, ("127.0.0.1", 8080), host)
+        assert passes(None, ("172.17.0.1", 8080), inside)
 
 
 def localnet() -> str:
@@ -109,8 +119,11 @@ def localnet() -> str:
 
 
 def test_a_bridge_that_is_gone_does_not_stand_in_the_way(plain: Testbed) -> None:
+    claim("br0", "172.17.0.2")
     plain.nat.publish([Port("tcp", 8080, "172.17.0.2", 80)])
     with nl.RTNetlink() as rt:
+        index = rt.links.get("br0").index
         rt.links.delete("br0")
-    assert plain.nat.remove_network("br0") == []
+    assert [(one.index, one.bridge) for one in plain.nat.networks()] == [(index, "")]
+    plain.nat.remove_network(index)
     assert plain.nat.networks() == []

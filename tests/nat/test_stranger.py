@@ -11,7 +11,7 @@ from netlinkpy.nat import Port
 from netlinkpy.nft.conntrack import Conntrack
 from netlinkpy.wire.errors import NetlinkError
 from tests.support.namespaces import Container, Namespace, entered
-from tests.support.nat_testbed import INTERNET, PATIENCE, TCP, UDP, UPLINK, Testbed, passes, serving
+from tests.support.nat_testbed import INTERNET, PATIENCE, TCP, UDP, UPLINK, Testbed, claim, passes, serving
 
 SUBNETS, GATEWAYS = ("172.17.0.0/16", "fd00:17::/64"), ("172.17.0.1/16", "fd00:17::1/64")
 FIRST, SECOND = ("172.17.0.2", "fd00:17::2"), ("172.17.0.3", "fd00:17::3")
@@ -138,6 +138,7 @@ def test_a_published_port_takes_over_a_sender_who_did_not_wait_for_it(plain: Tes
 def test_removing_a_network_withdraws_its_ports(plain: Testbed) -> None:
     plain.bridge("br1", "172.18.0.1/16")
     plain.nat.add_network("br1", ["172.18.0.0/16"])
+    claim("br1", "172.18.0.2")
     one = first(plain)
     stays = Port("tcp", 8081, "172.18.0.2", 80)
     plain.nat.publish([Port("udp", 8080, FIRST[0], 80), stays])

@@ -14,6 +14,7 @@ import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from tests.support.command import Run, runner
 from tests.support.namespaces import Container, ping
+from tests.support.nat_testbed import uplink
 from tests.support.networks_testbed import settle
 from tests.support.refusals import unchanged
 
@@ -136,8 +137,10 @@ def test_a_second_network_takes_the_next_name_and_no_default_route(
 def test_changes_of_the_host_are_said_on_stderr(network: Run) -> None:
     with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
         file.write("0")
+    uplink()
     code, out, err = network("create", "blue")
-    assert (code, out, err) == (0, "blue\n", "netlinkpy: net.ipv4.ip_forward is 1 now, it was 0\n")
+    said = "net.ipv4.conf.up0.forwarding is 1 now, it was 0: packets that arrive there for others are"
+    assert (code, out, err) == (0, "blue\n", f"netlinkpy: {said} forwarded\n")
 
 
 def test_prune_asks(network: Run, monkeypatch: pytest.MonkeyPatch) -> None:

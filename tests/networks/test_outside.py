@@ -11,7 +11,7 @@ import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect
 from tests.support.namespaces import Container, ping
-from tests.support.nat_testbed import INTERNET, TCP, UDP, UPLINK, Testbed, serving, source_seen
+from tests.support.nat_testbed import INTERNET, TCP, UDP, UPLINK, Testbed, serving, source_seen, uplink
 from tests.support.networks_testbed import GATEWAY, GATEWAY6, SUBNET, SUBNET6
 
 Containers = Callable[..., list[Container]]
@@ -136,9 +136,11 @@ def test_an_address_that_is_refused_leaves_the_ports_of_who_has_it(
 
 
 def test_what_was_changed_is_told(loopback: None) -> None:
-    notes = Network.create("blue", subnets=SUBNET).notes
-    assert "net.ipv4.ip_forward is 1 now, it was 0" in notes and not any("ipv6" in note for note in notes)
-    assert "net.ipv6.conf.all.forwarding is 1 now, it was 0" in Network.create("red", subnets=RED6).notes
+    uplink()
+    (note,) = Network.create("blue", subnets=SUBNET).notes
+    assert note.startswith("net.ipv4.conf.up0.forwarding is 1 now, it was 0: packets that arrive there")
+    (note,) = Network.create("red", subnets=RED6).notes
+    assert note.startswith("net.ipv6.conf.") and "forwarding is 1 now" in note
     assert Network.create("green", subnets="10.77.0.0/16").notes == ()
     assert Network.get("blue").notes == ()
 

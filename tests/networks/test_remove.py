@@ -187,7 +187,9 @@ def test_prune_withdraws_what_leads_nowhere(host: nl.RTNetlink, containers: Cont
     with Nat() as nat:
         nat.publish([Port("tcp", 8080, "172.30.0.5", 80), Port("tcp", 8080, "fd00:30::ac1e:5", 80)])
         nat.publish([Port("tcp", 8081, "172.30.0.6", 80), Port("tcp", 8081, "fd00:30::ac1e:6", 80)])
+        host.links.add("vanished", kind="bridge")
         nat.add_network("vanished", ["10.99.0.0/16"])
+        host.links.delete("vanished")
         nl.detach(old)
         assert Network.prune() == []
         assert {(port.port, port.address) for port in nat.ports()} == {

@@ -14,6 +14,7 @@ from netlinkpy.networks import Network
 from netlinkpy.run import Running, listing, start
 from netlinkpy.run.published_ports import PublishedPort
 from tests.support.namespaces import ping
+from tests.support.nat_testbed import uplink
 from tests.support.run_testbed import detached, exists, netlinkpy, probe, run, veths
 from tests.support.waiting import eventually
 
@@ -54,8 +55,9 @@ def serving(*options: str, name: str = "web") -> Running:
 
 def test_the_default_network_is_made_when_it_is_first_asked_for() -> None:
     """As docker0 is: the first free subnet; what is changed on the host is said."""
+    uplink()
     finished = run("--net=bridge", "--", "true")
-    assert finished.returncode == 0 and "net.ipv4.ip_forward" in finished.stderr, finished.stderr
+    assert finished.returncode == 0 and "net.ipv4.conf.up0.forwarding" in finished.stderr, finished.stderr
     network = Network.get("bridge")
     seen = probe()
     assert seen["links"] == {"lo": True, "eth0": True}

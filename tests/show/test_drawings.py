@@ -73,6 +73,7 @@ def test_json_holds_all_of_it() -> None:
     assert first["ends"][0]["interface"]["addresses"] == ["172.17.0.2/16", "fd00::2/64"]
     assert first["ends"][0]["published"][0] == {
         "protocol": "tcp", "port": 8080, "address": "172.17.0.2", "target": 80, "host": "",
+        "localhost": False,
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from netlinkpy.wire.rtnetlink.link import LINK
 from tests.support.fake_engine import listening, plain, saying
 from tests.support.namespaces import BareNamespace, inside
 from tests.support.namespaces import Container as Started
+from tests.support.nat_testbed import claim
 
 
 def inode(one: Started | BareNamespace | str) -> int:
@@ -242,6 +243,7 @@ def test_published_ports(bridge: None, containers: Callable[[int], list[Started]
     lost = Port("tcp", 9, "10.1.0.77", 9)
     with Nat() as nat:
         nat.add_network("br0", ["10.1.0.0/24", "fd01::/64"])
+        claim("br0", "10.1.0.77")
         nat.publish([web, dns, lost])
     assert set(ends()[inode(one)].published) == {web, dns}
     assert ends()[inode(other)].published == ()

@@ -21,6 +21,32 @@ PATIENCE = 0.3  # seconds after which a packet does not come: what passes takes 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 
+def bridges(*names: str) -> None:
+    """Make bridges in the caller's namespace, down and without addresses."""
+    with nl.RTNetlink() as host:
+        for name in names:
+            host.links.add(name, kind="bridge")
+
+
+def claim(bridge: str, *addresses: str) -> None:
+    """Make a link that claims addresses on a bridge, as the host end of a container does."""
+    with nl.RTNetlink() as host:
+        index = host.links.get(bridge).index
+        made = host.links.add(
+            f"c{len(host.links.list())}", kind="veth", peer=nl.Peer(f"p{index}"), master=bridge
+        )
+        host.links.add_altnames(made.index, [f"ip:{index}:{address}" for address in addresses])
+
+
+def uplink() -> None:
+    """Give the caller's namespace an uplink `up0`, with default routes of both IP versions."""
+    with nl.RTNetlink() as host:
+        host.links.add("up0", kind="bridge", up=True)
+        for address, gateway in zip(UPLINK, INTERNET, strict=True):
+            host.addresses.add(f"{address}/{64 if ':' in address else 24}", dev="up0", nodad=":" in address)
+            host.routes.add("default", gateway=gateway)
+
+
 class Testbed:
     """The test's own namespace as the host: lo and an uplink `up0` are up."""
 
@@ -42,6 +68,8 @@ class Testbed:
                 rt.addresses.add(f"fe80::{addresses[1][-1]}/64", dev=name, nodad=True)
             for rt, name in ((there, "eth0"), (host, "up0")):
                 rt.links.get(name)  # which completes its carrier change
+        for address in INTERNET:
+            host.routes.add("default", gateway=address)
 
     def bridge(self, name: str, *gateways: str) -> None:
         """A bridge with its addresses, "172.17.0.1/16", and a link-local one, without which the host asks for

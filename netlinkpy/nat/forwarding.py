@@ -1,0 +1,266 @@
+"""Forwarding, and the other settings under /proc/sys/net that networks need: changed only where necessary,
+and put back with the last network.
+
+Only links that need it forward: the bridges of networks, the links of default routes (the uplinks), and those
+at whose addresses ports are published; the host becomes no router between its other links. An alternative
+name of a link remembers what we changed there:
+
+    forwarding4:IFINDEX   net.ipv4.conf.LINK.forwarding was 0
+    forwarding6:IFINDEX   net.ipv6.conf.LINK.force_forwarding was 0 (since Linux 6.17)
+    forwarding6:all       on lo: net.ipv6.conf.all.forwarding was 0 (before Linux 6.17)
+    accept_ra:IFINDEX     net.ipv6.conf.LINK.accept_ra was 1
+
+All of it acts on the network namespace of the calling thread: what /proc/sys/net shows depends on who opens
+it. Source: Documentation/networking/ip-sysctl.rst of the kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+from struct import Struct
+
+from ..record import Record
+from ..rollback import Rollback
+from ..uapi.ip import IPV4_DEVCONF_FORWARDING
+from ..uapi.ipv6_route import RTF_ADDRCONF, RTF_DEFAULT
+from ..uapi.rtnetlink import RT_TABLE_MAIN, RTM_NEWLINK
+from ..uapi.socket import AF_INET, AF_INET6
+from ..wire.errors import NetlinkError
+from ..wire.rtnetlink.link import LINK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from ..rtnl.link import Link
+    from ..rtnl.netlink import RTNetlink
+
+_ROOT = "/proc/sys/"
+_DEVCONF = Struct("=HHI")  # an attribute of IFLA_INET_CONF: length, number of the setting, value
+_LO = 1  # the index of lo in every namespace
+_MEANINGS = {  # by the last part of a setting's name, and its new value
+    ("forwarding", "1"): "packets that arrive there for others are forwarded",
+    ("force_forwarding", "1"): "IPv6 packets that arrive there for others are forwarded",
+    ("ip_forward", "1"): "the host forwards between all its links",
+    ("accept_ra", "2"): "it keeps its default route although the host forwards IPv6",
+    ("route_localnet", "1"): "packets for 127.0.0.0/8 may pass there, and the table keeps strangers' out",
+}
+
+
+class Setting(Record):
+    """A setting that was changed: its name in sysctl(8)'s form ("net.ipv4.ip_forward"), the value before and
+    after."""
+
+    name: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        last = "ip_forward" if self.name == "net.ipv6.conf.all.forwarding" else self.name.rpartition(".")[2]
+        meaning = _MEANINGS.get((last, self.after))
+        said = f"{self.name} is {self.after} now, it was {self.before}"
+        return f"{said}: {meaning}" if meaning else said
+
+
+def turn_on(
+    host: RTNetlink, links: Iterable[Link], bridges: Collection[int], *, ipv4: bool, ipv6: bool
+) -> list[Setting]:
+    """Let packets be forwarded that arrive by links, and by the links of default routes. bridges: the indices
+    of all bridges of ours, which listen to no router advertisement. Return what was changed.
+
+    Raise OSError if a setting cannot be written; then none is changed."""
+    with Rollback() as rollback:
+        changer = _Changer(host, rollback)
+        for version, wanted in ((4, ipv4), (6, ipv6)):
+            if not wanted:
+                continue
+            ways = {link.index: link for link in links}
+            ways.update({link.index: link for link in uplinks(host, version)})
+            if version == 4:
+                changer.set_each(ways.values(), "forwarding4", "net/ipv4/conf/{}/forwarding", "1")
+            elif any(map(_forces, ways.values())):
+                changer.set_each(ways.values(), "forwarding6", "net/ipv6/conf/{}/force_forwarding", "1")
+            else:
+                _forward_all6(changer, bridges)
+    return changer.changes
+
+
+def forward_all() -> list[Setting]:
+    """Make the host forward between all its links, for good."""
+    wanted = [("net/ipv4/ip_forward", "1")]
+    if os.path.exists(f"{_ROOT}net/ipv6/conf/all/forwarding"):
+        wanted.append(("net/ipv6/conf/all/forwarding", "1"))
+    return _set(wanted)
+
+
+def put_back(host: RTNetlink) -> list[Setting]:
+    """Put back whatever links remember that we changed, and return it."""
+    changes: list[Setting] = []
+    for link in host.links.list():
+        for altname in link.altnames:
+            what, _, where = altname.partition(":")
+            if what in _BEFORE and where in (str(link.index), "all"):
+                path, value = _BEFORE[what]
+                if where == "all":
+                    path = "net/ipv6/conf/all/forwarding"
+                elif what == "forwarding6" and not _forces(link):
+                    continue
+                name = path.format(link.name)
+                before = _read(name)
+                if before != value:
+                    _write_of_link(host, link.index, name, value)
+                    changes.append(Setting(_swapped(name), before, value))
+                _take_name(host, link.index, altname)
+    return changes
+
+
+_BEFORE = {
+    "forwarding4": ("net/ipv4/conf/{}/forwarding", "0"),
+    "forwarding6": ("net/ipv6/conf/{}/force_forwarding", "0"),
+    "accept_ra": ("net/ipv6/conf/{}/accept_ra", "1"),
+}
+
+
+def uplinks(host: RTNetlink, version: int) -> list[Link]:
+    """Return the links of default routes of an IP version, 4 or 6, in the main table."""
+    indices: dict[int, None] = {}
+    for route in host.routes.list(family=AF_INET if version == 4 else AF_INET6, table=None):
+        if route.table == RT_TABLE_MAIN and route.destination == "default" and route.type == "unicast":
+            hops = [route.index, *(int(hop.dev or 0) for hop in route.nexthops)]
+            indices.update(dict.fromkeys(index for index in hops if index))
+    found = [host.links.find(index) for index in indices if index != _LO]
+    return [link for link in found if link is not None]
+
+
+class _Changer:
+    """Changes settings of links, each remembered by a name of its link."""
+
+    def __init__(self, host: RTNetlink, rollback: Rollback) -> None:
+        self.host = host
+        self.changes: list[Setting] = []
+        self._rollback = rollback
+
+    def set_each(self, links: Iterable[Link], mark: str, path: str, value: str) -> None:
+        for link in links:
+            self.set(link.index, f"{mark}:{link.index}", path.format(link.name), value)
+
+    def set(self, index: int, altname: str, name: str, value: str) -> None:
+        """Set one setting, unless it is so. The name stands before: a call that dies between leaves a name
+        too many, and what it says is true."""
+        before = _read(name)
+        if before == value:
+            return
+        self._rollback.before(_take_name, self.host, index, altname)
+        self._rollback.before(_write_of_link, self.host, index, name, before)
+        try:
+            self.host.links.add_altnames(index, [altname])
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:  # it was set by us, and taken back by another program since
+                raise
+        _write_of_link(self.host, index, name, value)
+        self.changes.append(Setting(_swapped(name), before, value))
+
+
+def _forward_all6(changer: _Changer, bridges: Collection[int]) -> None:
+    """Make the host forward IPv6 between all links, where it cannot be said of one (before Linux 6.17).
+
+    When that is turned on, the kernel forgets the default routes learned from router advertisements and
+    learns no more (accept_ra 1); so interfaces that depend on them are set to keep accepting (accept_ra 2)
+    before. A bridge of ours never is."""
+    if _read("net/ipv6/conf/all/forwarding") == "0":
+        for name in _advertised():
+            link = changer.host.links.find(name)
+            path = f"net/ipv6/conf/{name}/accept_ra"
+            if link is not None and link.index not in bridges and _read(path) == "1":
+                changer.set(link.index, f"accept_ra:{link.index}", path, "2")
+    changer.set(_LO, "forwarding6:all", "net/ipv6/conf/all/forwarding", "1")
+
+
+def _write_of_link(host: RTNetlink, index: int, name: str, value: str) -> None:
+    """Give a setting of a link a value, unless it has it: IPv4 forwarding by netlink where /proc/sys is
+    read-only. (By /proc the kernel also turns off a card's LRO, which does not go with forwarding.)"""
+    if _read(name) == value:
+        return
+    try:
+        _write(name, value)
+    except OSError as error:
+        is_forwarding = name.startswith("net/ipv4/conf/") and name.endswith("/forwarding")
+        if error.errno not in (errno.EROFS, errno.EACCES) or not is_forwarding:
+            raise
+        conf = _DEVCONF.pack(_DEVCONF.size, IPV4_DEVCONF_FORWARDING, int(value))
+        values = {"ifi_index": index, "af_spec": {"inet": {"conf": conf}}}
+        host.socket.request(LINK, RTM_NEWLINK, 0, values, verb=f"set {_swapped(name)}")
+
+
+def _forces(link: Link) -> bool:
+    """Return whether IPv6 forwarding can be turned on for one link: since Linux 6.17."""
+    return os.path.exists(f"{_ROOT}net/ipv6/conf/{link.name}/force_forwarding")
+
+
+def _take_name(host: RTNetlink, index: int, altname: str) -> None:
+    try:
+        host.links.delete_altnames(index, [altname])
+    except NetlinkError as error:
+        if error.errno not in (errno.ENODEV, errno.ENOENT, errno.EINVAL):
+            raise
+
+
+def route_localnet(links: Iterable[Link], on: bool) -> list[Setting]:
+    """Let 127.0.0.0/8 pass between lo and bridges, or no longer. Use it only together with the rules that
+    drop packets with forged addresses of that net: the chain `loopback` of the table."""
+    return _set((f"net/ipv4/conf/{link.name}/route_localnet", str(int(on))) for link in links)
+
+
+def undo(changes: Iterable[Setting]) -> None:
+    """Give settings the values they had before."""
+    for change in reversed(list(changes)):
+        _write(_swapped(change.name), change.before)
+
+
+def _set(wanted: Iterable[tuple[str, str]]) -> list[Setting]:
+    changes: list[Setting] = []
+    with Rollback() as rollback:
+        for name, value in wanted:
+            before = _read(name)
+            if before != value:
+                rollback.before(_restore, name, before)
+                _write(name, value)
+                changes.append(Setting(_swapped(name), before, value))
+    return changes
+
+
+def _restore(name: str, value: str) -> None:
+    if _read(name) != value:
+        _write(name, value)
+
+
+def _read(name: str) -> str:
+    try:
+        with open(_ROOT + name) as file:
+            return file.read().strip()
+    except FileNotFoundError as error:
+        why = "this kernel has no IPv6, or it is off" if "/ipv6/" in name else "there is no such setting"
+        raise FileNotFoundError(error.errno, f"{_swapped(name)}: {why}", error.filename) from None
+
+
+def _write(name: str, value: str) -> None:
+    try:
+        with open(_ROOT + name, "w") as file:
+            file.write(value)
+    except OSError as error:
+        why = f"cannot set {_swapped(name)} to {value}: {error.strerror}"
+        raise OSError(error.errno, why, error.filename) from None
+
+
+def _advertised() -> list[str]:
+    """Return the interfaces with a default route from a router advertisement (in /proc/net/ipv6_route the
+    flags are the last column but one)."""
+    with open("/proc/thread-self/net/ipv6_route") as file:
+        rows = [line.split() for line in file]
+    wanted = RTF_DEFAULT | RTF_ADDRCONF
+    return sorted({row[-1] for row in rows if int(row[-2], 16) & wanted == wanted})
+
+
+def _swapped(name: str) -> str:
+    """Return sysctl(8)'s spelling of a path under /proc/sys, or back: slashes and dots change places."""
+    return name.translate({ord("/"): ".", ord("."): "/"})

@@ -1,0 +1,3 @@
+"""Settings of a link by number (linux/ip.h)."""
+
+IPV4_DEVCONF_FORWARDING = 1
