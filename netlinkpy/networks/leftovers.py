@@ -6,7 +6,6 @@ the bridge's group after it made its port: so at least one of two that meet sees
 
 from __future__ import annotations
 
-import errno
 from time import monotonic, sleep
 
 from ..wiring.link_group import StagingGroup, is_staging, regroup
@@ -25,12 +24,10 @@ def is_leftover(link: Link) -> bool:
     """Return whether a link was left unfinished by a dead call."""
     if not is_staging(link.group):
         return False
-    try:
-        StagingGroup(link.group).close()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+    group = StagingGroup.of_dead(link.group)
+    if group is None:
         return False
+    group.close()
     return True
 
 
@@ -44,11 +41,8 @@ def clear_dead(host: RTNetlink) -> list[Link]:
 def clear_group(host: RTNetlink, number: int) -> bool:
     """Remove what a dead call left in its staging group; return False if that call is alive. A bridge that
     has ports was about to be removed, and is taken out of the group."""
-    try:
-        group = StagingGroup(number)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+    group = StagingGroup.of_dead(number)
+    if group is None:
         return False
     try:
         bridges = [link for link in host.links.list(kind="bridge") if link.group == number]

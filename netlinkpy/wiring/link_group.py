@@ -41,16 +41,10 @@ class StagingGroup:
 
     __slots__ = ("_borrowed", "_made", "number", "socket")
 
-    def __init__(self, number: int | None = None, *, timeout: float = 10.0) -> None:
-        """Bind a fresh number whose group is empty, or `number`, that of a dead call.
-
-        timeout: seconds for each request through its socket. Raise OSError (EADDRINUSE) if the call of that
-        number is alive."""
+    def __init__(self, *, timeout: float = 10.0) -> None:
+        """Bind a fresh number whose group is empty. timeout: seconds for each request through its socket."""
         self._made: list[int | Made] = []
         self._borrowed: list[int] = []
-        if number is not None:
-            self.socket, self.number = Socket(port=number, timeout=timeout), number
-            return
         self._bind(timeout)
         try:
             while not self._is_empty():
@@ -64,22 +58,36 @@ class StagingGroup:
     def unproved(cls, *, timeout: float = 10.0) -> Self:
         """Return a group with a fresh number, which may have members of a dead call: the caller finds out
         (probing())."""
-        group = cls.__new__(cls)
-        group._made = []
-        group._borrowed = []
+        group = cls._unbound()
         group._bind(timeout)
         return group
 
+    @classmethod
+    def of_dead(cls, number: int, *, timeout: float = 10.0) -> Self | None:
+        """Return the group of a dead call, whose number is ours from now on; None if the call is alive."""
+        group = cls._unbound()
+        return group if group._take(number, timeout) else None
+
+    @classmethod
+    def _unbound(cls) -> Self:
+        group = cls.__new__(cls)
+        group._made = []
+        group._borrowed = []
+        return group
+
     def _bind(self, timeout: float) -> None:
-        while True:
-            self.number = _MARK | int.from_bytes(os.urandom(2), "big")
-            try:
-                self.socket = Socket(port=self.number, timeout=timeout)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return
+        while not self._take(_MARK | int.from_bytes(os.urandom(2), "big"), timeout):
+            continue
+
+    def _take(self, number: int, timeout: float) -> bool:
+        """Bind a number; return False if somebody has it, who is alive then."""
+        try:
+            self.socket, self.number = Socket(port=number, timeout=timeout), number
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def _is_empty(self) -> bool:
         values = {"group": self.number, "address": NO_ADDRESS}
