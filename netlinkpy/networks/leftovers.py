@@ -1,7 +1,7 @@
 """Leftovers: what dead calls left half made or half removed.
 
 A bridge that is just being made or removed is in a staging group (wiring/link_group.py), whose number is free
-again when the maker dies. remove() puts the bridge into one before it looks for ports, and connect() looks at
+again when the maker dies. remove() puts the bridge into one before it looks for ports, and attach() looks at
 the bridge's group after it made its port: so at least one of two that meet sees the other."""
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
-    from .network_record import NetworkRecord
 
 _LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is being removed
 
@@ -57,16 +56,16 @@ def clear_group(host: RTNetlink, number: int) -> bool:
     return True
 
 
-def is_staying(host: RTNetlink, network: NetworkRecord) -> bool:
-    """Return whether a network is still there, now that we have a port on it. Wait for a caller that is
-    removing it, who may or may not see our port."""
+def parting(host: RTNetlink, index: int) -> str:
+    """Return what happens to a network's bridge, now that we have a port on it; "" if it stays. Wait for a
+    caller that is making it or removing it, who may or may not see our port."""
     deadline = monotonic() + host.socket.timeout
     while True:
-        link = host.links.find(network.index)
+        link = host.links.find(index)
         if link is None:
-            return False
+            return "was removed meanwhile"
         if not is_staging(link.group) or clear_group(host, link.group):
-            return True
+            return ""
         if monotonic() > deadline:
-            return False
+            return "is just being made or removed by another process"
         sleep(_LOOK_EVERY)

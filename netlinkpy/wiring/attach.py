@@ -39,15 +39,18 @@ class Hooks(Record):
     """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
-    instead (on the same bridge, in the same container), or None. withdraw(addresses, timeout) is called once
+    instead (on the same bridge, in the same container), or None. concerns(alternative names of a bridge)
+    returns whether the next two must be called for that bridge. withdraw(addresses, timeout) is called once
     the containers own their addresses, before any packet passes through their ports: it withdraws whatever
-    still leads to the previous owners. concerns(alternative names of a bridge) returns whether withdraw()
-    must be called for that bridge. announce: announce every address, not only those whose MAC does not follow
-    from the address (announce.py)."""
+    still leads to the previous owners. parting(index of a bridge, timeout) is called when the bridge has its
+    ports, and nothing is committed yet: it returns "" if the bridge stays, else what happens to it ("was
+    removed"). announce: announce every address, not only those whose MAC does not follow from the address
+    (announce.py)."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
-    withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
     concerns: Callable[[tuple[str, ...]], bool] = lambda altnames: False
+    withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
+    parting: Callable[[int, float], str] = lambda index, timeout: ""
     announce: bool = False
 
 
@@ -114,6 +117,7 @@ class _Call:
             self._go_on(_PROVED)
             self._await_own()
             self._announce()
+            self._see_parting()
             self._go_on(_END)
         for row in self._rows:
             self._done[row.position] = row.attachment()
@@ -331,6 +335,16 @@ class _Call:
                 rows, lambda alike, handles: announce(alike, handles, self._failures), namespaces=True
             )
             self._drop_failed()
+
+    def _see_parting(self) -> None:
+        """Refuse the rows whose bridge is removed by one who may not have seen their ports."""
+        for bridge in self._bridges.values():
+            rows = [row for row in self._rows if row.bridge is bridge and row.done < _END]
+            if rows and bridge.name in self._concerned:
+                what = self._hooks.parting(bridge.index, self._timeout)
+                for row in rows if what else ():
+                    self._failures.refuse(row, errno.ENODEV, f"bridge {bridge.name} {what}")
+                self._drop_failed()
 
     # -- what failed ---------------------------------------------------------------------------------------
 

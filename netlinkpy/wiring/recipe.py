@@ -265,7 +265,7 @@ def _ready(shape: Shape, link: dict[str, Any]) -> Template:
 
 
 RESERVED = Barrier("reserved", hooks=("withdraw",))  # up to here a row may begin again
-PROVED = Barrier("proved", hooks=("await_own", "announce"))  # the commit follows
+PROVED = Barrier("proved", hooks=("await_own", "announce", "see_parting"))  # the commit follows
 
 RECIPE: tuple[Step | Barrier, ...] = (
     Step(
