@@ -78,6 +78,14 @@ def _withdraw(addresses: list[str], timeout: float) -> None:
     withdraw_ports(addresses, timeout=timeout)
 
 
+def _announces(index: int, differs: bool, timeout: float) -> bool:
+    from ..rtnl.netlink import RTNetlink
+    from .announce_mark import announces
+
+    with RTNetlink(timeout=timeout) as host:
+        return announces(host, index, differs)
+
+
 def _parting(index: int, timeout: float) -> str:
     from ..rtnl.netlink import RTNetlink
     from .leftovers import parting
@@ -87,4 +95,9 @@ def _parting(index: int, timeout: float) -> str:
 
 
 #: What a network's bridge needs; on any other they have no work.
-HOOKS = Hooks(concerns=lambda altnames: bool(name_of(altnames)), withdraw=_withdraw, parting=_parting)
+HOOKS = Hooks(
+    concerns=lambda altnames: bool(name_of(altnames)),
+    withdraw=_withdraw,
+    announces=_announces,
+    parting=_parting,
+)

@@ -83,22 +83,16 @@ def connect_many(
     with RTNetlink(timeout=timeout) as host:
         found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
         plan = ConnectPlan(host, found, wanted)
-        hooks = HOOKS.replace(another=plan.another, announce=found.announces)
-        try:
-            if on_error == "raise":
-                plan.check()
-            each = wire_endpoints(
-                plan.endpoints,
-                whole=on_error == "raise",
-                progress=progress,
-                timeout=timeout,
-                hooks=hooks,
-            )
-            results = plan.in_order(each)
-        except Exception:
-            plan.mark.settle(())
-            raise
-        return results
+        if on_error == "raise":
+            plan.check()
+        each = wire_endpoints(
+            plan.endpoints,
+            whole=on_error == "raise",
+            progress=progress,
+            timeout=timeout,
+            hooks=HOOKS.replace(another=plan.another),
+        )
+        return plan.in_order(each)
 
 
 def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:

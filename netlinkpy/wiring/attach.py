@@ -40,18 +40,19 @@ class Hooks(Record):
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
     instead (on the same bridge, in the same container), or None. concerns(alternative names of a bridge)
-    returns whether the next two must be called for that bridge. withdraw(addresses, timeout) is called once
-    the containers own their addresses, before any packet passes through their ports: it withdraws whatever
-    still leads to the previous owners. parting(index of a bridge, timeout) is called when the bridge has its
-    ports, and nothing is committed yet: it returns "" if the bridge stays, else what happens to it ("was
-    removed"). announce: announce every address, not only those whose MAC does not follow from the address
-    (announce.py)."""
+    returns whether the others must be called for that bridge. withdraw(addresses, timeout) is called once the
+    containers own their addresses, before any packet passes through their ports: it withdraws whatever still
+    leads to the previous owners. announces(index of a bridge, differs, timeout) is called then, too: it
+    returns whether every new address there must be announced (announce.py), not only one whose MAC does not
+    follow from it; differs: whether there is such a one. parting(index of a bridge, timeout) is called when
+    the bridge has its ports, and nothing is committed yet: it returns "" if the bridge stays, else what
+    happens to it ("was removed")."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
     concerns: Callable[[tuple[str, ...]], bool] = lambda altnames: False
     withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
+    announces: Callable[[int, bool, float], bool] = lambda index, differs, timeout: False
     parting: Callable[[int, float], str] = lambda index, timeout: ""
-    announce: bool = False
 
 
 def wire_endpoints(
@@ -103,7 +104,8 @@ class _Call:
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
-        self._concerned: set[str] = set()  # the bridges that withdraw() concerns
+        self._concerned: set[str] = set()  # the bridges that the hooks concern
+        self._announced: set[str] = set()  # those on which every address is announced
         self._containers = Containers(self._failures)
         self._executor = Executor(self._containers, self._failures, timeout)
 
@@ -114,6 +116,7 @@ class _Call:
         self._reserve()
         if len(self._rows) != 1 or self._rows[0].done < _END:
             self._withdraw()
+            self._note_announced()
             self._go_on(_PROVED)
             self._await_own()
             self._announce()
@@ -306,10 +309,26 @@ class _Call:
 
     def _withdraw(self) -> None:
         """Withdraw what still leads to the previous owners of the addresses."""
-        rows = [row for row in self._rows if row.wanted.bridge in self._concerned]
+        rows = [row for _, rows in self._on_concerned() for row in rows]
         if rows:
             addresses = [format_ip(packed) for row in rows for packed, _ in row.wanted.addresses]
             self._hooks.withdraw(addresses, self._timeout)
+
+    def _note_announced(self) -> None:
+        """Learn on which bridges every address is announced; they learn which MACs we bring."""
+        for bridge, rows in self._on_concerned():
+            differs = not all(row.wanted.tells_mac for row in rows)
+            if self._hooks.announces(bridge.index, differs, self._timeout):
+                self._announced.add(bridge.name)
+
+    def _on_concerned(self) -> list[tuple[Bridge, list[Row]]]:
+        """Return the bridges that the hooks concern, each with its rows that are not finished."""
+        found = [
+            (bridge, [row for row in self._rows if row.bridge is bridge and row.done < _END])
+            for bridge in self._bridges.values()
+            if bridge.name in self._concerned
+        ]
+        return [(bridge, rows) for bridge, rows in found if rows]
 
     def _await_own(self) -> None:
         """Wait until the containers own their IPv6 addresses."""
@@ -323,10 +342,10 @@ class _Call:
             self._drop_failed()
 
     def _is_announced(self, row: Row) -> bool:
-        return self._hooks.announce or not row.wanted.tells_mac
+        return row.wanted.bridge in self._announced or not row.wanted.tells_mac
 
     def _announce(self) -> None:
-        """Announce the addresses whose MAC does not follow from the address."""
+        """Announce the addresses that may have had another MAC."""
         rows = [row for row in self._rows if row.done < _END and self._is_announced(row)]
         if rows:
             from .announce import announce
@@ -338,13 +357,11 @@ class _Call:
 
     def _see_parting(self) -> None:
         """Refuse the rows whose bridge is removed by one who may not have seen their ports."""
-        for bridge in self._bridges.values():
-            rows = [row for row in self._rows if row.bridge is bridge and row.done < _END]
-            if rows and bridge.name in self._concerned:
-                what = self._hooks.parting(bridge.index, self._timeout)
-                for row in rows if what else ():
-                    self._failures.refuse(row, errno.ENODEV, f"bridge {bridge.name} {what}")
-                self._drop_failed()
+        for bridge, rows in self._on_concerned():
+            what = self._hooks.parting(bridge.index, self._timeout)
+            for row in rows if what else ():
+                self._failures.refuse(row, errno.ENODEV, f"bridge {bridge.name} {what}")
+        self._drop_failed()
 
     # -- what failed ---------------------------------------------------------------------------------------
 
