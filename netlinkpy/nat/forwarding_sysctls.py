@@ -67,7 +67,7 @@ def undo(changes: Iterable[Setting]) -> None:
 
 def _set(wanted: Iterable[tuple[str, str]]) -> list[Setting]:
     changes: list[Setting] = []
-    with Rollback() as rollback:
+    with Rollback() as rollback, rollback:
         for name, value in wanted:
             before = _read(name)
             if before != value:

@@ -108,7 +108,8 @@ class _NetworkMaker:
         self._verb = f"create network {wanted.name}"
 
     def make(self) -> NetworkRecord:
-        with StagingGroup() as group, Rollback() as rollback:
+        with StagingGroup() as group, Rollback() as rollback, rollback:
+            rollback.before(group.roll_back)
             index = self._add_bridge(group)
             self._name(index)
             self._configure(index)

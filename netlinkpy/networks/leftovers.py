@@ -43,7 +43,7 @@ def clear_group(host: RTNetlink, number: int) -> bool:
     group = StagingGroup.of_dead(number)
     if group is None:
         return False
-    try:
+    with group:
         bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
         used = [link.index for link in bridges if host.links.list(master=link.index)]
         regroup(group.socket, used, 0)
@@ -51,8 +51,6 @@ def clear_group(host: RTNetlink, number: int) -> bool:
         if unused:
             withdraw_networks(unused)
         group.delete_members()
-    finally:
-        group.close()
     return True
 
 

@@ -28,7 +28,8 @@ def remove(network: NetworkRecord) -> None:
         if found.index != network.index:
             raise NetlinkError(errno.ENOENT, verb, text="it is gone, another has its name now")
         network = found  # the record may be old, and its bridge's name another network's by now
-        with StagingGroup() as group, Rollback() as rollback:
+        with StagingGroup() as group, Rollback() as rollback, rollback:
+            rollback.before(group.roll_back)
             if group.borrow([network.index]):
                 raise NetlinkError(errno.ENOENT, verb, text="it is gone")
             ports = host.links.list(master=network.index)

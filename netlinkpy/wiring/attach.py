@@ -71,12 +71,8 @@ def wire_endpoints(
     rollback = Rollback()
     call = _Call(endpoints, whole, progress, timeout, hooks, rollback)
     try:
-        with rollback:
-            try:
-                call.run()
-            except BaseException as error:
-                rollback.undo(error)  # if a second Ctrl-C comes before it, the `with` does it
-                raise
+        with rollback, rollback:
+            call.run()
     finally:
         call.close()
     return call.results()

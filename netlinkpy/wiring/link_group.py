@@ -10,6 +10,8 @@ import errno
 import os
 from sys import byteorder
 
+from ..closing import Closing
+from ..rollback import Rollback
 from ..transport.socket import Socket
 from ..uapi.netlink import NLM_F_ACK, NLM_F_REQUEST
 from ..uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK
@@ -22,7 +24,6 @@ from ..wire.transaction import Request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
     from typing import Protocol, Self
 
     class Made(Protocol):
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
 
 
-class StagingGroup:
+class StagingGroup(Closing):
     """A socket in the caller's namespace, and the link group that its port id stands for.
 
-    As a context manager it is rolled back if the block raises, and closed at its end."""
+    Note its roll_back() in a Rollback before something is put into the group."""
 
     __slots__ = ("_borrowed", "_made", "number", "socket")
 
@@ -137,18 +138,6 @@ class StagingGroup:
         """Close the socket, which frees the number; a second time does nothing."""
         self.socket.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is not None:
-                self.roll_back()
-        finally:
-            self.close()
-
 
 def is_staging(group: int) -> bool:
     """Return whether a link group is a staging group, so that its members are not finished."""
@@ -174,7 +163,8 @@ def remove(indices: Iterable[int]) -> int:
     order = list(indices)
     if not order:
         return 0
-    with StagingGroup() as group:
+    with StagingGroup() as group, Rollback() as rollback, rollback:
+        rollback.before(group.roll_back)
         gone = group.borrow(order)
         group.delete_members()
     return len(order) - len(gone)
