@@ -69,9 +69,11 @@ def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
         if link is None:
             continue
         if is_staging(link.group) and link.kind == "bridge":
-            if clear_group(host, link.group):
+            if not clear_group(host, link.group):
+                raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
+            link = host.links.find(link.index)
+            if link is None:
                 continue
-            raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
         other = name_of(link.altnames)
         if other == wanted.name:
             raise NetlinkError(errno.EEXIST, verb, text=f"network {other} exists already")

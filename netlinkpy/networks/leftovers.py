@@ -6,15 +6,19 @@ the bridge's group after it made its port: so at least one of two that meet sees
 
 from __future__ import annotations
 
+import errno
 from time import monotonic, sleep
 
+from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup, is_staging, regroup
-from .firewall import withdraw_networks
+from .firewall import serve, withdraw_networks
+from .lookup import read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
+    from .network_record import NetworkRecord
 
 _LOOK_EVERY = 0.005  # seconds between two looks at a bridge that is being removed
 
@@ -31,27 +35,45 @@ def is_leftover(link: Link) -> bool:
 
 
 def clear_dead(host: RTNetlink) -> list[Link]:
-    """Remove all that dead calls left unfinished; return it."""
+    """Remove all that dead calls left unfinished; return what is gone."""
     links = [link for link in host.links.list() if is_staging(link.group)]
     dead = {group for group in {link.group for link in links} if clear_group(host, group)}
-    return [link for link in links if link.group in dead]
+    cleared = [link for link in links if link.group in dead]
+    return [link for link in cleared if link.kind != "bridge" or host.links.find(link.index) is None]
 
 
 def clear_group(host: RTNetlink, number: int) -> bool:
     """Remove what a dead call left in its staging group; return False if that call is alive. A bridge that
-    has ports was about to be removed, and is taken out of the group."""
+    has ports was about to be removed: it is served again, and taken out of the group then."""
     group = StagingGroup.of_dead(number)
     if group is None:
         return False
     with group:
         bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
-        used = [link.index for link in bridges if host.links.list(master=link.index)]
-        regroup(group.socket, used, 0)
-        unused = [link.name for link in bridges if link.index not in used]
+        used = [link for link in bridges if host.links.list(master=link.index)]
+        for link in used:
+            network = read_network(link, host.addresses.list(dev=link.index))
+            if network is not None:
+                serve_again(host, network)
+        regroup(group.socket, [link.index for link in used], 0)
+        unused = [link.name for link in bridges if link not in used]
         if unused:
             withdraw_networks(unused)
         group.delete_members()
     return True
+
+
+def serve_again(host: RTNetlink, network: NetworkRecord) -> None:
+    """Have the packet filter serve a network that is not removed after all; do nothing if it is gone. Raise
+    NetlinkError (EADDRINUSE) if another has its subnets by now."""
+    if host.links.find(network.index) is None:
+        return
+    subnets = [subnet.subnet for subnet in network.subnets]
+    try:
+        serve(host, network.bridge, subnets, network.internal, network.isolate, network.masquerade)
+    except ValueError as error:
+        verb = f"serve network {network.name} again"
+        raise NetlinkError(errno.EADDRINUSE, verb, text=str(error)) from None
 
 
 def parting(host: RTNetlink, index: int) -> str:

@@ -35,7 +35,7 @@ def test_create(host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_remove(host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch) -> None:
     blue = Network.create("blue", subnets=[SUBNET, SUBNET6], isolate=True)
-    for second in second_interruptions(removing, leftovers, firewall):
+    for second in second_interruptions(leftovers, firewall):
         with monkeypatch.context() as patched, all_as_before():
             patched.setattr(removing, "withdraw_networks", after(firewall.withdraw_networks, second.begin))
             check_broken_off(blue.remove)
