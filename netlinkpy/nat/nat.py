@@ -18,7 +18,7 @@ from .table import FAMILY, TABLE, ensure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import TypeVar
 
     from ..netns.handle import Target
@@ -97,6 +97,23 @@ class Nat(Closing):
             self._replace(bridge, before, verb=f"restore network {bridge}")
             raise
 
+    def rename_networks(self, names: Mapping[str, str]) -> None:
+        """Serve networks whose bridges were renamed as before, since rules go by names; their ports stay.
+
+        names: the new name of each bridge by its old one; two may change places. One that is not served is
+        skipped. What is served under a new name, and is not renamed itself, is replaced."""
+
+        def plan() -> list[Change]:
+            found = self._network_elements()
+            networks = {network.bridge: network for network in networks_of(found)}
+            renamed = [networks[old].replace(bridge=new) for old, new in names.items() if old in networks]
+            if not renamed:
+                return []
+            replaced = {*names, *(network.bridge for network in renamed)}
+            return _changes(found, [networks[name] for name in networks if name in replaced], renamed)
+
+        self._tables.update(plan, verb=f"rename networks {', '.join(names)}")
+
     def remove_network(self, bridge: str) -> list[Setting]:
         """Stop serving a network, and withdraw the ports published for its addresses, with their tracked
         flows. With the last network the whole table is removed. Do nothing if the network is not served.
@@ -118,7 +135,7 @@ class Nat(Closing):
                 doomed[map] = [one for one in self._elements(map) if mine.holds(target_of(one))]
             if not networks:
                 return [delete_table(FAMILY, TABLE)]
-            return [*_deletions(doomed), *_changes(found, mine, None)]
+            return [*_deletions(doomed), *_changes(found, [mine], [])]
 
         self._tables.update(plan, verb=f"remove network {bridge}")
         changes += self._inside(lambda: forwarding_sysctls.route_localnet([bridge], on=False))
@@ -281,7 +298,7 @@ class Nat(Closing):
                     raise ValueError(f"subnet {clash[0]} overlaps {clash[1]} of network {other.bridge}")
             if wanted is None and not networks:
                 return [delete_table(FAMILY, TABLE)]
-            return [*ensure(), *_changes(found, mine, wanted)]
+            return [*ensure(), *_changes(found, [mine] if mine else [], [wanted] if wanted else [])]
 
         self._tables.update(plan, verb=verb)
         return before[0]
@@ -358,11 +375,10 @@ class Nat(Closing):
 
 
 def _changes(
-    found: dict[str, list[Element]], before: NatNetwork | None, after: NatNetwork | None
+    found: dict[str, list[Element]], before: Iterable[NatNetwork], after: Iterable[NatNetwork]
 ) -> list[Change]:
-    """Return what turns one network into another, given the elements found in the sets."""
-    old = before.elements() if before else {}
-    new = after.elements() if after else {}
+    """Return what turns networks into others, given the elements found in the sets."""
+    old, new = _elements_of_networks(before), _elements_of_networks(after)
     changes: list[Change] = []
     for name, elements in old.items():
         there = set(found[name])
@@ -371,6 +387,14 @@ def _changes(
     for name, elements in new.items():
         changes += add_elements(FAMILY, TABLE, name, elements)
     return changes
+
+
+def _elements_of_networks(networks: Iterable[NatNetwork]) -> dict[str, list[Element]]:
+    found: dict[str, list[Element]] = {}
+    for network in networks:
+        for name, elements in network.elements().items():
+            found.setdefault(name, []).extend(elements)
+    return found
 
 
 def _deletions(doomed: dict[str, list[Element]]) -> list[Change]:

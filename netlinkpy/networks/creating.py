@@ -115,7 +115,7 @@ class _NetworkMaker:
             index = self._add_bridge(group)
             self._name(index)
             self._configure(index)
-            rollback.before(withdraw_networks, [self._wanted.bridge])
+            rollback.before(withdraw_networks, self._host, [self._wanted.bridge])
             notes = self._serve()
             self._host.links.set(index, up=True)
             made = read_network(self._host.links.get(index), self._host.addresses.list(dev=index))

@@ -58,7 +58,7 @@ def clear_group(host: RTNetlink, number: int) -> bool:
         regroup(group.socket, [link.index for link in used], 0)
         unused = [link.name for link in bridges if link not in used]
         if unused:
-            withdraw_networks(unused)
+            withdraw_networks(host, unused)
         group.delete_members()
     return True
 
@@ -66,11 +66,12 @@ def clear_group(host: RTNetlink, number: int) -> bool:
 def serve_again(host: RTNetlink, network: NetworkRecord) -> None:
     """Have the packet filter serve a network that is not removed after all; do nothing if it is gone. Raise
     NetlinkError (EADDRINUSE) if another has its subnets by now."""
-    if host.links.find(network.index) is None:
+    link = host.links.find(network.index)
+    if link is None:
         return
     subnets = [subnet.subnet for subnet in network.subnets]
     try:
-        serve(host, network.bridge, subnets, network.internal, network.isolate, network.masquerade)
+        serve(host, link.name, subnets, network.internal, network.isolate, network.masquerade)
     except ValueError as error:
         verb = f"serve network {network.name} again"
         raise NetlinkError(errno.EADDRINUSE, verb, text=str(error)) from None

@@ -37,7 +37,7 @@ def remove(network: NetworkRecord) -> None:
             if ports:
                 raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
             withdrawn.append(network)
-            withdraw_networks([network.bridge])
+            withdraw_networks(host, [network.bridge])
             group.delete_members()
 
 

@@ -74,6 +74,53 @@ def test_ports_are_read_back_as_they_were_told(plain: Testbed) -> None:
     assert plain.nat.ports() == told
 
 
+@pytest.mark.needs("nft")
+def test_a_renamed_network_is_served_as_before(plain: Testbed) -> None:
+    nat = plain.nat
+    nat.add_network("br1", ["172.18.0.0/16"], internal=True, masquerade=False)
+    before, networks = ruleset(), nat.networks()
+    nat.rename_networks({"br0": "moved", "br7": "br8"})
+    assert sorted(nat.networks(), key=lambda one: one.subnets) == [
+        networks[0].replace(bridge="moved"),
+        networks[1],
+    ]
+    assert nat.ports() == [WEB]
+    assert _words(ruleset()) == _words(before.replace('"br0"', '"moved"'))
+
+
+def _words(rules: str) -> list[str]:
+    """The words of a ruleset, sorted: elements in a set have no order."""
+    return sorted(rules.replace(",", " ").split())
+
+
+def test_two_networks_change_names(nat: Nat) -> None:
+    """Where one's subnet ends the other's begins."""
+    nat.add_network("br0", ["10.0.0.0/16", "fd00::/64"])
+    nat.add_network("br1", ["10.1.0.0/16", "fd00:0:0:1::/64"], isolate=True)
+    nat.add_network("br2", ["10.2.0.0/16"], masquerade=False)
+    nat.rename_networks({"br0": "br1", "br1": "br0"})
+    assert nat.networks() == [
+        NatNetwork("br0", ("10.1.0.0/16", "fd00:0:0:1::/64"), isolate=True),
+        NatNetwork("br1", ("10.0.0.0/16", "fd00::/64")),
+        NatNetwork("br2", ("10.2.0.0/16",), masquerade=False),
+    ]
+    nat.rename_networks({"br2": "br1", "br1": "br3"})
+    assert [(one.bridge, one.subnets[0]) for one in nat.networks()] == [
+        ("br0", "10.1.0.0/16"),
+        ("br1", "10.2.0.0/16"),
+        ("br3", "10.0.0.0/16"),
+    ]
+
+
+def test_a_renamed_network_replaces_what_had_its_name(nat: Nat) -> None:
+    nat.add_network("br0", [FOUR], isolate=True)
+    nat.add_network("br1", ["172.18.0.0/16"])
+    nat.rename_networks({"br0": "br1"})
+    assert nat.networks() == [NatNetwork("br1", (FOUR,), isolate=True)]
+    nat.rename_networks({"br0": "br1"})
+    assert nat.networks() == [NatNetwork("br1", (FOUR,), isolate=True)]
+
+
 def test_a_network_is_changed_to_what_is_said_last(nat: Nat) -> None:
     nat.add_network("br0", [FOUR, SIX])
     nat.add_network("br0", ["172.17.0.0/17"], isolate=True, masquerade=False)

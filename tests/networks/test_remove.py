@@ -277,7 +277,8 @@ def removal_dies(network: Network) -> None:
     """What remove() leaves if it is killed when it has looked for ports and withdrawn the rules."""
     group = StagingGroup()
     assert group.borrow([network.index]) == []
-    withdraw_networks([network.bridge])
+    with nl.RTNetlink() as host:
+        withdraw_networks(host, [network.bridge])
     group.close()
 
 
