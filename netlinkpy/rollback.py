@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 class Rollback:
     """Undoes everything noted, in reverse order, if its `with` block ends with an exception.
 
+    Write `with Rollback() as rollback, rollback:`. The inner one undoes; if a second Ctrl-C comes before it
+    has begun, the outer one does.
+
     Note what undoes an effect *before* the effect, so that no exception finds it missing: an undo must
     tolerate that nothing was done yet, and that it is begun again after a signal broke it off. If one fails,
     the others are tried all the same, and its error is added to the exception as a note

@@ -69,7 +69,7 @@ def turn_on(
     of all bridges of ours, which listen to no router advertisement. Return what was changed.
 
     Raise OSError if a setting cannot be written; then none is changed."""
-    with Rollback() as rollback:
+    with Rollback() as rollback, rollback:
         changer = _Changer(host, rollback)
         for version, wanted in ((4, ipv4), (6, ipv6)):
             if not wanted:
@@ -219,7 +219,7 @@ def undo(changes: Iterable[Setting]) -> None:
 
 def _set(wanted: Iterable[tuple[str, str]]) -> list[Setting]:
     changes: list[Setting] = []
-    with Rollback() as rollback:
+    with Rollback() as rollback, rollback:
         for name, value in wanted:
             before = _read(name)
             if before != value:

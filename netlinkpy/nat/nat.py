@@ -120,7 +120,7 @@ class Nat(Closing):
         wanted = NatNetwork.checked(
             link.index, subnets, internal=internal, isolate=isolate, masquerade=masquerade
         )
-        with Rollback() as rollback:
+        with Rollback() as rollback, rollback:
             self._replace(link.index, wanted, rollback, verb=f"add network {link.name}")
             if internal:
                 return []
@@ -250,7 +250,7 @@ class Nat(Closing):
             self._inside(lambda: check_free(wanted))
         verb = f"publish port {wanted[0]}" if len(wanted) == 1 else f"publish {len(wanted)} ports"
         names = PortNames(self._host, verb)
-        with Rollback() as rollback:
+        with Rollback() as rollback, rollback:
             rollback.before(names.undo)
             names.add(wanted, {address: network.index for address, network in homes.items()})
             rollback.before(lambda: self._withdraw_places(names.added))

@@ -43,7 +43,7 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
 
     backend = load()
     paths = [named_path(name) for name in names]
-    with _Directory(), Rollback() as rollback:
+    with _Directory(), Rollback() as rollback, rollback:
         for start in range(0, len(paths), _AT_A_TIME):
             chunk = paths[start : start + _AT_A_TIME]
             for path in chunk:
@@ -71,7 +71,7 @@ def bind(name: str, pid: int) -> None:
 
     path = named_path(name)
     outcome = bytearray(_INT.pack(_NOT_TRIED))
-    with Netns.open(pid), _Directory(), Rollback() as rollback:
+    with Netns.open(pid), _Directory(), Rollback() as rollback, rollback:
         _clear_abandoned(path)
         rollback.before(_remove_made, [path], outcome)
         try:

@@ -22,7 +22,8 @@ def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
 
     If exactly this exists already, nothing changes (Attachment.changed is False). What a dead call left
     unfinished is removed and made anew. Ports still published for the previous owner of its address on a
-    network are withdrawn. timeout: seconds for each conversation with the kernel.
+    network are withdrawn; a network that is removed at the same time either stays or refuses the container.
+    timeout: seconds for each conversation with the kernel.
 
     Raise AttachError (an OSError), which names the step, the attribute and the reason; then nothing of the
     interface is left."""
@@ -65,18 +66,38 @@ def attach_many(
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     whole = on_error == "raise"
-    return wire_endpoints(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=_HOOKS)
+    return wire_endpoints(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=HOOKS)
 
 
-def is_network(altnames: tuple[str, ...]) -> bool:
-    """Return whether a bridge with these alternative names is a network."""
-    return bool(name_of(altnames))
+# What the hooks need is imported when they run: it brings all of nat/, which other bridges do not need.
 
 
 def _withdraw(addresses: list[str], timeout: float) -> None:
-    from .firewall import withdraw_ports  # it imports all of nat/, which other bridges do not need
+    from .firewall import withdraw_ports
 
     withdraw_ports(addresses, timeout=timeout)
 
 
-_HOOKS = Hooks(withdraw=_withdraw, concerns=is_network)
+def _announces(index: int, differs: bool, timeout: float) -> bool:
+    from ..rtnl.netlink import RTNetlink
+    from .announce_mark import announces
+
+    with RTNetlink(timeout=timeout) as host:
+        return announces(host, index, differs)
+
+
+def _parting(index: int, timeout: float) -> str:
+    from ..rtnl.netlink import RTNetlink
+    from .leftovers import parting
+
+    with RTNetlink(timeout=timeout) as host:
+        return parting(host, index)
+
+
+#: What a network's bridge needs; on any other they have no work.
+HOOKS = Hooks(
+    concerns=lambda altnames: bool(name_of(altnames)),
+    withdraw=_withdraw,
+    announces=_announces,
+    parting=_parting,
+)

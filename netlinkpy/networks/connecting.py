@@ -6,14 +6,13 @@ import errno
 
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
-from ..wiring.attach import Hooks, wire_endpoints
+from ..wiring.attach import wire_endpoints
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
-from .attaching import is_network
+from .attaching import HOOKS
 from .connection import Connection
 from .firewall import withdraw_ports
-from .leftovers import is_staying
 from .lookup import find_network
 from .network_record import NetworkRecord
 from .plan import ConnectPlan
@@ -84,33 +83,16 @@ def connect_many(
     with RTNetlink(timeout=timeout) as host:
         found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
         plan = ConnectPlan(host, found, wanted)
-        hooks = Hooks(
-            another=plan.another,
-            withdraw=withdraw_ports,
-            concerns=is_network,
-            announce=found.announces,
+        if on_error == "raise":
+            plan.check()
+        each = wire_endpoints(
+            plan.endpoints,
+            whole=on_error == "raise",
+            progress=progress,
+            timeout=timeout,
+            hooks=HOOKS.replace(another=plan.another),
         )
-        try:
-            if on_error == "raise":
-                plan.check()
-            each = wire_endpoints(
-                plan.endpoints,
-                whole=on_error == "raise",
-                progress=progress,
-                timeout=timeout,
-                hooks=hooks,
-            )
-            results = plan.in_order(each)
-        except Exception:
-            plan.mark.settle(())
-            raise
-        made = [one for one in each if isinstance(one, Attachment)]
-        plan.mark.settle(made)
-        if made and not is_staying(host, found):
-            detach_many([one for one in made if one.changed])
-            verb = f"connect to network {found.name}"
-            raise NetlinkError(errno.ENOENT, verb, text="it was removed meanwhile")
-        return results
+        return plan.in_order(each)
 
 
 def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:

@@ -69,9 +69,11 @@ def _clear_way(host: RTNetlink, wanted: CheckedSpec) -> None:
         if link is None:
             continue
         if is_staging(link.group) and link.kind == "bridge":
-            if clear_group(host, link.group):
+            if not clear_group(host, link.group):
+                raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
+            link = host.links.find(link.index)
+            if link is None:
                 continue
-            raise NetlinkError(errno.EBUSY, verb, text="another process is just making or removing it")
         other = name_of(link.altnames)
         if other == wanted.name:
             raise NetlinkError(errno.EEXIST, verb, text=f"network {other} exists already")
@@ -108,11 +110,12 @@ class _NetworkMaker:
         self._verb = f"create network {wanted.name}"
 
     def make(self) -> NetworkRecord:
-        with StagingGroup() as group, Rollback() as rollback:
+        with StagingGroup() as group, Rollback() as rollback, rollback:
+            rollback.before(group.roll_back)
             index = self._add_bridge(group)
             self._name(index)
             self._configure(index)
-            rollback.before(withdraw_networks, [self._wanted.bridge])
+            rollback.before(withdraw_networks, [index])
             notes = self._serve()
             self._host.links.set(index, up=True)
             made = read_network(self._host.links.get(index), self._host.addresses.list(dev=index))

@@ -25,11 +25,12 @@ def serve(
     return [str(one) for one in (*settings, *drops)]
 
 
-def withdraw_networks(bridges: Iterable[str]) -> None:
-    """Withdraw networks, and the ports published for their addresses, from the packet filter."""
+def withdraw_networks(indices: Iterable[int]) -> None:
+    """Withdraw networks, by their bridges' indices, and the ports published for their addresses, from the
+    packet filter."""
     with Nat() as nat:
-        for bridge in bridges:
-            nat.remove_network(bridge)
+        for index in indices:
+            nat.remove_network(index)
 
 
 def withdraw_ports(addresses: Iterable[str], timeout: float = 10.0) -> None:

@@ -1,7 +1,7 @@
 """Leftovers: what dead calls left half made or half removed.
 
 A bridge that is just being made or removed is in a staging group (wiring/link_group.py), whose number is free
-again when the maker dies. remove() puts the bridge into one before it looks for ports, and connect() looks at
+again when the maker dies. remove() puts the bridge into one before it looks for ports, and attach() looks at
 the bridge's group after it made its port: so at least one of two that meet sees the other."""
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 from time import monotonic, sleep
 
+from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup, is_staging, regroup
-from .firewall import withdraw_networks
+from .firewall import serve, withdraw_networks
+from .lookup import read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,54 +27,66 @@ def is_leftover(link: Link) -> bool:
     """Return whether a link was left unfinished by a dead call."""
     if not is_staging(link.group):
         return False
-    try:
-        StagingGroup(link.group).close()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+    group = StagingGroup.of_dead(link.group)
+    if group is None:
         return False
+    group.close()
     return True
 
 
 def clear_dead(host: RTNetlink) -> list[Link]:
-    """Remove all that dead calls left unfinished; return it."""
+    """Remove all that dead calls left unfinished; return what is gone."""
     links = [link for link in host.links.list() if is_staging(link.group)]
     dead = {group for group in {link.group for link in links} if clear_group(host, group)}
-    return [link for link in links if link.group in dead]
+    cleared = [link for link in links if link.group in dead]
+    return [link for link in cleared if link.kind != "bridge" or host.links.find(link.index) is None]
 
 
 def clear_group(host: RTNetlink, number: int) -> bool:
     """Remove what a dead call left in its staging group; return False if that call is alive. A bridge that
-    has ports was about to be removed, and is taken out of the group."""
-    try:
-        group = StagingGroup(number)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+    has ports was about to be removed: it is served again, and taken out of the group then."""
+    group = StagingGroup.of_dead(number)
+    if group is None:
         return False
-    try:
+    with group:
         bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
-        used = [link.index for link in bridges if host.links.list(master=link.index)]
-        regroup(group.socket, used, 0)
-        unused = [link.name for link in bridges if link.index not in used]
+        used = [link for link in bridges if host.links.list(master=link.index)]
+        for link in used:
+            network = read_network(link, host.addresses.list(dev=link.index))
+            if network is not None:
+                serve_again(host, network)
+        regroup(group.socket, [link.index for link in used], 0)
+        unused = [link.index for link in bridges if link not in used]
         if unused:
             withdraw_networks(unused)
         group.delete_members()
-    finally:
-        group.close()
     return True
 
 
-def is_staying(host: RTNetlink, network: NetworkRecord) -> bool:
-    """Return whether a network is still there, now that we have a port on it. Wait for a caller that is
-    removing it, who may or may not see our port."""
+def serve_again(host: RTNetlink, network: NetworkRecord) -> None:
+    """Have the packet filter serve a network that is not removed after all; do nothing if it is gone. Raise
+    NetlinkError (EADDRINUSE) if another has its subnets by now."""
+    link = host.links.find(network.index)
+    if link is None:
+        return
+    subnets = [subnet.subnet for subnet in network.subnets]
+    try:
+        serve(host, link.name, subnets, network.internal, network.isolate, network.masquerade)
+    except ValueError as error:
+        verb = f"serve network {network.name} again"
+        raise NetlinkError(errno.EADDRINUSE, verb, text=str(error)) from None
+
+
+def parting(host: RTNetlink, index: int) -> str:
+    """Return what happens to a network's bridge, now that we have a port on it; "" if it stays. Wait for a
+    caller that is making it or removing it, who may or may not see our port."""
     deadline = monotonic() + host.socket.timeout
     while True:
-        link = host.links.find(network.index)
+        link = host.links.find(index)
         if link is None:
-            return False
+            return "was removed meanwhile"
         if not is_staging(link.group) or clear_group(host, link.group):
-            return True
+            return ""
         if monotonic() > deadline:
-            return False
+            return "is just being made or removed by another process"
         sleep(_LOOK_EVERY)

@@ -8,7 +8,6 @@ from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import Endpoint, label
 from ..wiring.errors import AttachError, attach_error
-from .announce_mark import AnnounceMark
 from .container_state import look_inside
 from .ipam import AddressPool
 
@@ -29,9 +28,7 @@ class ConnectPlan:
     """The endpoints of one call, and the addresses chosen for them."""
 
     def __init__(self, host: RTNetlink, network: NetworkRecord, connections: list[Connection]) -> None:
-        self._host = host
         self._network = network
-        self.mark = AnnounceMark(host, network)
         families = [(*subnet.packed, subnet.gateway) for subnet in network.subnets]
         self._lengths = {len(base): length for base, length, _ in families}
         self._gateway_of = {len(base): gateway for base, _, gateway in families}
@@ -139,8 +136,6 @@ class ConnectPlan:
         return tuple([gateway for family, gateway in self._gateway_of.items() if family not in has])
 
     def _with_addresses(self, endpoint: Endpoint, addresses: list[bytes]) -> Endpoint:
-        if endpoint.mac is not None or not all(one[-4:] == addresses[0] for one in addresses):
-            self.mark.set()
         return endpoint.replace(
             addresses=tuple([f"{format_ip(packed)}/{self._lengths[len(packed)]}" for packed in addresses])
         )

@@ -9,8 +9,8 @@ from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup
 from .altnames import name_of
-from .firewall import drop_unclaimed, serve, withdraw_networks
-from .leftovers import clear_dead
+from .firewall import drop_unclaimed, withdraw_networks
+from .leftovers import clear_dead, serve_again
 from .lookup import find_network, list_networks
 from .members import members
 
@@ -28,22 +28,25 @@ def remove(network: NetworkRecord) -> None:
         if found.index != network.index:
             raise NetlinkError(errno.ENOENT, verb, text="it is gone, another has its name now")
         network = found  # the record may be old, and its bridge's name another network's by now
-        with StagingGroup() as group, Rollback() as rollback:
+        with StagingGroup() as group, Rollback() as rollback, rollback:
+            withdrawn: list[NetworkRecord] = []
+            rollback.before(_put_back, host, group, withdrawn)
             if group.borrow([network.index]):
                 raise NetlinkError(errno.ENOENT, verb, text="it is gone")
             ports = host.links.list(master=network.index)
             if ports:
                 raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
-            rollback.before(_serve_again, host, network)
-            withdraw_networks([network.bridge])
+            withdrawn.append(network)
+            withdraw_networks([network.index])
             group.delete_members()
 
 
-def _serve_again(host: RTNetlink, network: NetworkRecord) -> None:
-    """Have the packet filter serve a network as before, unless it is gone."""
-    if host.links.find(network.index) is not None:
-        subnets = [subnet.subnet for subnet in network.subnets]
-        serve(host, network.bridge, subnets, network.internal, network.isolate, network.masquerade)
+def _put_back(host: RTNetlink, group: StagingGroup, withdrawn: list[NetworkRecord]) -> None:
+    """Serve a network again if it was withdrawn, and take it out of the group then: one that cannot be served
+    stays there, a leftover."""
+    for network in withdrawn:
+        serve_again(host, network)
+    group.roll_back()
 
 
 def _in_use(network: NetworkRecord, count: int) -> str:

@@ -35,7 +35,7 @@ class Connected(Record):
 def connect(pid: int, options: Options) -> Connected:
     """Wire process `pid` to the network options.net, or to options.bridge in its place. Raise OSError or
     ValueError if that cannot be; then nothing of it is left."""
-    with Rollback() as rollback:
+    with Rollback() as rollback, rollback:
         if options.bridge is not None:
             attachment = _attach(pid, options, options.bridge)
             notes: list[str] = []

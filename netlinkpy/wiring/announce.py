@@ -1,10 +1,10 @@
 """Announcements: tell the neighbours the MAC of an address that may have had another one, from inside the
 container.
 
-The MAC normally follows from the address (endpoint.tells_mac), so no neighbour's cache is stale, whoever
-holds the address. If the MAC differs, an ARP announcement (RFC 5227, section 3) or an unsolicited neighbour
-advertisement (RFC 4861, section 7.2.6), sent once, updates the caches of those who talked to the address
-before."""
+The MAC normally follows from the address (CheckedEndpoint.tells_mac), so no neighbour's cache is stale,
+whoever holds the address. If the MAC differs, an ARP announcement (RFC 5227, section 3) or an unsolicited
+neighbour advertisement (RFC 4861, section 7.2.6), sent once, updates the caches of those who talked to the
+address before."""
 
 from __future__ import annotations
 

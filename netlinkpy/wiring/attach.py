@@ -39,16 +39,20 @@ class Hooks(Record):
     """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
-    instead (on the same bridge, in the same container), or None. withdraw(addresses, timeout) is called once
-    the containers own their addresses, before any packet passes through their ports: it withdraws whatever
-    still leads to the previous owners. concerns(alternative names of a bridge) returns whether withdraw()
-    must be called for that bridge. announce: announce every address, not only those whose MAC does not follow
-    from the address (announce.py)."""
+    instead (on the same bridge, in the same container), or None. concerns(alternative names of a bridge)
+    returns whether the others must be called for that bridge. withdraw(addresses, timeout) is called once the
+    containers own their addresses, before any packet passes through their ports: it withdraws whatever still
+    leads to the previous owners. announces(index of a bridge, differs, timeout) is called then, too: it
+    returns whether every new address there must be announced (announce.py), not only one whose MAC does not
+    follow from it; differs: whether there is such a one. parting(index of a bridge, timeout) is called when
+    the bridge has its ports, and nothing is committed yet: it returns "" if the bridge stays, else what
+    happens to it ("was removed")."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
-    withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
     concerns: Callable[[tuple[str, ...]], bool] = lambda altnames: False
-    announce: bool = False
+    withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
+    announces: Callable[[int, bool, float], bool] = lambda index, differs, timeout: False
+    parting: Callable[[int, float], str] = lambda index, timeout: ""
 
 
 def wire_endpoints(
@@ -67,12 +71,8 @@ def wire_endpoints(
     rollback = Rollback()
     call = _Call(endpoints, whole, progress, timeout, hooks, rollback)
     try:
-        with rollback:
-            try:
-                call.run()
-            except BaseException as error:
-                rollback.undo(error)  # if a second Ctrl-C comes before it, the `with` does it
-                raise
+        with rollback, rollback:
+            call.run()
     finally:
         call.close()
     return call.results()
@@ -100,7 +100,8 @@ class _Call:
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
-        self._concerned: set[str] = set()  # the bridges that withdraw() concerns
+        self._concerned: set[str] = set()  # the bridges that the hooks concern
+        self._announced: set[str] = set()  # those on which every address is announced
         self._containers = Containers(self._failures)
         self._executor = Executor(self._containers, self._failures, timeout)
 
@@ -111,9 +112,11 @@ class _Call:
         self._reserve()
         if len(self._rows) != 1 or self._rows[0].done < _END:
             self._withdraw()
+            self._note_announced()
             self._go_on(_PROVED)
             self._await_own()
             self._announce()
+            self._see_parting()
             self._go_on(_END)
         for row in self._rows:
             self._done[row.position] = row.attachment()
@@ -302,10 +305,26 @@ class _Call:
 
     def _withdraw(self) -> None:
         """Withdraw what still leads to the previous owners of the addresses."""
-        rows = [row for row in self._rows if row.wanted.bridge in self._concerned]
+        rows = [row for _, rows in self._on_concerned() for row in rows]
         if rows:
             addresses = [format_ip(packed) for row in rows for packed, _ in row.wanted.addresses]
             self._hooks.withdraw(addresses, self._timeout)
+
+    def _note_announced(self) -> None:
+        """Learn on which bridges every address is announced; they learn which MACs we bring."""
+        for bridge, rows in self._on_concerned():
+            differs = not all(row.wanted.tells_mac for row in rows)
+            if self._hooks.announces(bridge.index, differs, self._timeout):
+                self._announced.add(bridge.name)
+
+    def _on_concerned(self) -> list[tuple[Bridge, list[Row]]]:
+        """Return the bridges that the hooks concern, each with its rows that are not finished."""
+        found = [
+            (bridge, [row for row in self._rows if row.bridge is bridge and row.done < _END])
+            for bridge in self._bridges.values()
+            if bridge.name in self._concerned
+        ]
+        return [(bridge, rows) for bridge, rows in found if rows]
 
     def _await_own(self) -> None:
         """Wait until the containers own their IPv6 addresses."""
@@ -319,10 +338,10 @@ class _Call:
             self._drop_failed()
 
     def _is_announced(self, row: Row) -> bool:
-        return self._hooks.announce or not row.wanted.tells_mac
+        return row.wanted.bridge in self._announced or not row.wanted.tells_mac
 
     def _announce(self) -> None:
-        """Announce the addresses whose MAC does not follow from the address."""
+        """Announce the addresses that may have had another MAC."""
         rows = [row for row in self._rows if row.done < _END and self._is_announced(row)]
         if rows:
             from .announce import announce
@@ -331,6 +350,14 @@ class _Call:
                 rows, lambda alike, handles: announce(alike, handles, self._failures), namespaces=True
             )
             self._drop_failed()
+
+    def _see_parting(self) -> None:
+        """Refuse the rows whose bridge is removed by one who may not have seen their ports."""
+        for bridge, rows in self._on_concerned():
+            what = self._hooks.parting(bridge.index, self._timeout)
+            for row in rows if what else ():
+                self._failures.refuse(row, errno.ENODEV, f"bridge {bridge.name} {what}")
+        self._drop_failed()
 
     # -- what failed ---------------------------------------------------------------------------------------
 

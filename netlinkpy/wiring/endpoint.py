@@ -96,7 +96,8 @@ class CheckedEndpoint(Record):
 
     @property
     def tells_mac(self) -> bool:
-        """Whether its MAC follows from each of its addresses."""
+        """Whether its MAC follows from each of its addresses: from the IPv4 address that it is, or ends
+        with."""
         return {MAC_PREFIX + packed[-4:] for packed, _ in self.addresses} <= {self.mac}
 
     @property
@@ -267,12 +268,6 @@ def mac_from_ipv4(packed: bytes) -> bytes:
     """Return 02:42 and the four bytes of the address: a locally administered MAC (IEEE 802, second bit), as
     on Docker's bridge."""
     return MAC_PREFIX + packed
-
-
-def tells_mac(packed: bytes, mac: bytes) -> bool:
-    """Return whether this MAC follows from an address (4 or 16 bytes): from the IPv4 address that it is, or
-    ends with."""
-    return mac == MAC_PREFIX + packed[-4:]
 
 
 def _host_address(text: str) -> tuple[bytes, int]:

@@ -144,12 +144,10 @@ class Conflicts:
         if host_link.kind != "veth" or not is_staging(host_link.group):
             return ""
         if host_link.group not in self._groups:
-            try:
-                self._groups[host_link.group] = StagingGroup(host_link.group)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
+            group = StagingGroup.of_dead(host_link.group)
+            if group is None:
                 return f"another process is just attaching it (its host end {host_link.name} is not finished)"
+            self._groups[host_link.group] = group
         return None
 
     def remove_leftovers(self) -> None:

@@ -10,6 +10,8 @@ import errno
 import os
 from sys import byteorder
 
+from ..closing import Closing
+from ..rollback import Rollback
 from ..transport.socket import Socket
 from ..uapi.netlink import NLM_F_ACK, NLM_F_REQUEST
 from ..uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK
@@ -22,7 +24,6 @@ from ..wire.transaction import Request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
     from typing import Protocol, Self
 
     class Made(Protocol):
@@ -34,23 +35,17 @@ if TYPE_CHECKING:
 _MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
 
 
-class StagingGroup:
+class StagingGroup(Closing):
     """A socket in the caller's namespace, and the link group that its port id stands for.
 
-    As a context manager it is rolled back if the block raises, and closed at its end."""
+    Note its roll_back() in a Rollback before something is put into the group."""
 
     __slots__ = ("_borrowed", "_made", "number", "socket")
 
-    def __init__(self, number: int | None = None, *, timeout: float = 10.0) -> None:
-        """Bind a fresh number whose group is empty, or `number`, that of a dead call.
-
-        timeout: seconds for each request through its socket. Raise OSError (EADDRINUSE) if the call of that
-        number is alive."""
+    def __init__(self, *, timeout: float = 10.0) -> None:
+        """Bind a fresh number whose group is empty. timeout: seconds for each request through its socket."""
         self._made: list[int | Made] = []
         self._borrowed: list[int] = []
-        if number is not None:
-            self.socket, self.number = Socket(port=number, timeout=timeout), number
-            return
         self._bind(timeout)
         try:
             while not self._is_empty():
@@ -64,22 +59,36 @@ class StagingGroup:
     def unproved(cls, *, timeout: float = 10.0) -> Self:
         """Return a group with a fresh number, which may have members of a dead call: the caller finds out
         (probing())."""
-        group = cls.__new__(cls)
-        group._made = []
-        group._borrowed = []
+        group = cls._unbound()
         group._bind(timeout)
         return group
 
+    @classmethod
+    def of_dead(cls, number: int, *, timeout: float = 10.0) -> Self | None:
+        """Return the group of a dead call, whose number is ours from now on; None if the call is alive."""
+        group = cls._unbound()
+        return group if group._take(number, timeout) else None
+
+    @classmethod
+    def _unbound(cls) -> Self:
+        group = cls.__new__(cls)
+        group._made = []
+        group._borrowed = []
+        return group
+
     def _bind(self, timeout: float) -> None:
-        while True:
-            self.number = _MARK | int.from_bytes(os.urandom(2), "big")
-            try:
-                self.socket = Socket(port=self.number, timeout=timeout)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return
+        while not self._take(_MARK | int.from_bytes(os.urandom(2), "big"), timeout):
+            continue
+
+    def _take(self, number: int, timeout: float) -> bool:
+        """Bind a number; return False if somebody has it, who is alive then."""
+        try:
+            self.socket, self.number = Socket(port=number, timeout=timeout), number
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def _is_empty(self) -> bool:
         values = {"group": self.number, "address": NO_ADDRESS}
@@ -129,18 +138,6 @@ class StagingGroup:
         """Close the socket, which frees the number; a second time does nothing."""
         self.socket.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is not None:
-                self.roll_back()
-        finally:
-            self.close()
-
 
 def is_staging(group: int) -> bool:
     """Return whether a link group is a staging group, so that its members are not finished."""
@@ -166,7 +163,8 @@ def remove(indices: Iterable[int]) -> int:
     order = list(indices)
     if not order:
         return 0
-    with StagingGroup() as group:
+    with StagingGroup() as group, Rollback() as rollback, rollback:
+        rollback.before(group.roll_back)
         gone = group.borrow(order)
         group.delete_members()
     return len(order) - len(gone)

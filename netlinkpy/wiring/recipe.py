@@ -264,8 +264,8 @@ def _ready(shape: Shape, link: dict[str, Any]) -> Template:
     return template
 
 
-RESERVED = Barrier("reserved", hooks=("withdraw",))  # up to here a row may begin again
-PROVED = Barrier("proved", hooks=("await_own", "announce"))  # the commit follows
+RESERVED = Barrier("reserved", hooks=("withdraw", "note_announced"))  # up to here a row may begin again
+PROVED = Barrier("proved", hooks=("await_own", "announce", "see_parting"))  # the commit follows
 
 RECIPE: tuple[Step | Barrier, ...] = (
     Step(

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.networks import Connection, connect_many
 from netlinkpy.wiring.announce import arp_announcement, neighbour_advertisement
 from tests.support.namespaces import Container, checksum, entered, ping
-from tests.support.networks_testbed import wired
 from tests.support.wiring_testbed import BRIDGE, check, endpoint, make_bridge
 
 Containers = Callable[..., list[Container]]
@@ -26,6 +26,12 @@ def host(fresh_namespace: None) -> Iterator[nl.RTNetlink]:
     with nl.RTNetlink() as rt:
         make_bridge(rt, BRIDGE, "172.17.42.1/16", "fd00::1/64")
         yield rt
+
+
+@pytest.fixture
+def network(host: nl.RTNetlink) -> nl.RTNetlink:
+    host.links.add_altnames(BRIDGE, ["net:web"])
+    return host
 
 
 @pytest.fixture
@@ -107,11 +113,6 @@ def test_an_address_with_another_mac_is_announced(
     assert all(frame[6:12].hex(":") == one.mac for frame in frames)
 
 
-def test_announce_is_for_all(host: nl.RTNetlink, wire: socket.socket, container: Container) -> None:
-    wired([endpoint(container, "172.17.0.5/16")], announce=True)
-    assert len(heard(wire)) == 1
-
-
 @pytest.mark.parametrize("address", ["172.17.0.5/16", "fd00::5/64"])
 def test_who_knew_the_old_mac_reaches_the_new_one(
     host: nl.RTNetlink, containers: Containers, address: str
@@ -126,6 +127,85 @@ def test_who_knew_the_old_mac_reaches_the_new_one(
     nl.attach(endpoint(second, address, mac=OTHER))
     assert ping(neighbour, target) is not None
     assert ping(None, target) is not None
+
+
+# -- on the bridge of a network, which is here docker0 by its alternative name ------------------------------
+
+MARK = "net:web:announces"
+
+
+def test_a_network_announces_nothing_without_its_mark(
+    network: nl.RTNetlink, wire: socket.socket, container: Container
+) -> None:
+    nl.attach(endpoint(container, "172.17.0.5/16"))
+    assert heard(wire) == [] and network.links.get(BRIDGE).altnames == ("net:web",)
+
+
+def test_a_network_with_the_mark_announces_all(
+    network: nl.RTNetlink, wire: socket.socket, containers: Containers
+) -> None:
+    network.links.add_altnames(BRIDGE, [MARK])
+    one, two, three = containers(3)
+    nl.attach(endpoint(one, "172.17.0.5/16"))
+    assert len(heard(wire)) == 1
+    nl.attach_many([endpoint(two, "172.17.0.6/16"), endpoint(three, ("172.17.0.7/16", "fd00::ac11:7/64"))])
+    assert len(heard(wire)) == 3
+
+
+@pytest.mark.parametrize(
+    ("addresses", "mac"),
+    [(("172.17.0.5/16",), GIVEN), (("fd00::7/64",), None), (("172.17.0.5/16",), "random")],
+)
+def test_a_mac_that_differs_sets_the_mark(
+    network: nl.RTNetlink, container: Container, addresses: tuple[str, ...], mac: str | None
+) -> None:
+    nl.attach(endpoint(container, addresses, mac=mac))
+    assert set(network.links.get(BRIDGE).altnames) == {"net:web", MARK}
+
+
+def test_only_the_bridge_of_a_network_has_the_mark(host: nl.RTNetlink, containers: Containers) -> None:
+    host.links.add("br1", kind="bridge", altnames=["net:web"], up=True)
+    host.links.add_altnames(BRIDGE, ["web"])
+    one, two = containers(2)
+    nl.attach_many(
+        [endpoint(one, "172.17.0.5/16", mac=GIVEN), endpoint(two, "10.0.0.2/16", bridge="br1", gateways=())]
+    )
+    assert host.links.get(BRIDGE).altnames == ("web",)
+    assert host.links.get("br1").altnames == ("net:web",)
+
+
+@pytest.mark.parametrize("address", ["172.17.0.5/16", "fd00::ac11:5/64"])
+def test_the_owner_after_one_with_another_mac_is_reached(
+    network: nl.RTNetlink, containers: Containers, address: str
+) -> None:
+    neighbour, first, second = containers(3)
+    target = address.partition("/")[0]
+    own = "172.17.0.9/16" if "." in address else "fd00::ac11:9/64"
+    nl.attach(endpoint(neighbour, own))
+    old = nl.attach(endpoint(first, address, mac=GIVEN))
+    assert ping(neighbour, target) is not None and ping(None, target) is not None
+    nl.detach(old)
+    made = nl.attach(endpoint(second, address, mac=OWN))
+    assert made.mac == OWN
+    assert ping(neighbour, target) is not None and ping(None, target) is not None
+
+
+def test_another_may_rely_on_the_mark_of_a_call_that_fails(
+    host: nl.RTNetlink, containers: Containers
+) -> None:
+    blue = nl.Network.create("blue", subnets="172.30.0.0/16")
+    failing, other = containers(2)
+
+    def meanwhile(done: int, of: int) -> None:
+        blue.connect(other.pid, mac=OTHER)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        connect_many("blue", [Connection(failing.pid, mac=GIVEN)], progress=meanwhile)
+    assert nl.Network.get("blue").announces
+
+
+# -- refusals ----------------------------------------------------------------------------------------------
 
 
 def test_it_is_refused_whole_where_it_cannot_be_announced(

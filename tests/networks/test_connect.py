@@ -285,41 +285,6 @@ def test_a_network_that_is_full_of_the_dead_is_not_full(host: nl.RTNetlink, bare
     assert leftovers(host) == []
 
 
-def test_a_network_that_is_removed_meanwhile(
-    blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from netlinkpy.networks import connecting
-    from netlinkpy.wiring.attach import wire_endpoints
-
-    def slow(*arguments: Any, **named: Any) -> Any:
-        made = wire_endpoints(*arguments, **named)
-        host.links.delete("blue")  # as remove() would, had it looked for ports before ours was there
-        return made
-
-    monkeypatch.setattr(connecting, "wire_endpoints", slow)
-    with pytest.raises(nl.NetlinkError, match="connect to network blue: it was removed meanwhile"):
-        blue.connect(container.pid)
-    assert [link.name for link in host.links.list()] == ["lo"]
-    assert list(links_of(container)) == ["lo"]
-
-
-def test_a_removal_that_was_begun_and_died_is_undone_by_who_connects(
-    blue: Network, host: nl.RTNetlink, container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from netlinkpy.networks import connecting
-    from netlinkpy.wiring.attach import wire_endpoints
-
-    def slow(*arguments: Any, **named: Any) -> Any:
-        group = StagingGroup()
-        group.borrow([blue.index])
-        group.close()
-        return wire_endpoints(*arguments, **named)
-
-    monkeypatch.setattr(connecting, "wire_endpoints", slow)
-    blue.connect(container.pid)
-    assert host.links.get("blue").group == 0 and ping(container, GATEWAY) is not None
-
-
 def test_killed_at_any_moment_it_is_repaired_by_the_same_call(
     host: nl.RTNetlink, containers: Containers
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
 from netlinkpy.networks import Network, connect, disconnect
+from netlinkpy.networks.firewall import withdraw_networks
 from netlinkpy.wiring.link_group import StagingGroup
 from tests.support.namespaces import Container
 from tests.support.networks_testbed import SUBNET, SUBNET6, check_restored, leftovers, outcome_at, settle
@@ -272,6 +273,90 @@ def test_an_attach_never_removes_a_network_whose_removal_died(
         connect(other, two.pid, host_ifname="blue")
     assert host.links.get("blue").index == network.index
     assert len(host.links.list(master="blue")) == 1
+
+
+def removal_dies(network: Network) -> None:
+    """What remove() leaves if it is killed when it has looked for ports and withdrawn the rules."""
+    group = StagingGroup()
+    assert group.borrow([network.index]) == []
+    withdraw_networks([network.index])
+    group.close()
+
+
+def repaired_by_prune(pid: int) -> None:
+    assert Network.prune() == []
+
+
+def repaired_by_create(pid: int) -> None:
+    with pytest.raises(nl.NetlinkError, match="create network blue: network blue exists already"):
+        Network.create("blue", subnets="10.7.0.0/16")
+
+
+def repaired_by_attach(pid: int) -> None:
+    nl.attach(nl.Endpoint(pid, "blue", "172.30.0.5/16"))
+
+
+def repaired_by_who_needs_addresses(pid: int) -> None:
+    Network.create("tiny", subnets="10.7.0.0/30", aux_addresses="10.7.0.2")
+    with pytest.raises(nl.AttachError, match="network tiny is full"):
+        connect("tiny", pid)
+    Network.get("tiny").remove()
+
+
+@pytest.mark.parametrize(
+    "repair", [repaired_by_prune, repaired_by_create, repaired_by_attach, repaired_by_who_needs_addresses]
+)
+def test_a_network_whose_removal_died_is_served_again(
+    host: nl.RTNetlink, containers: Containers, repair: Callable[[int], None]
+) -> None:
+    blue = Network.create("blue", subnets=[SUBNET, SUBNET6], isolate=True, masquerade=False)
+    one, two = containers(2)
+    with Nat() as nat:
+        served = nat.networks()
+        removal_dies(blue)
+        nl.attach(nl.Endpoint(one.pid, "blue", "172.30.0.4/16"))
+        removal_dies(blue)  # now it has a port
+        repair(two.pid)
+        assert nat.networks() == served
+    assert host.links.get("blue").group == 0 and leftovers(host) == []
+
+
+def test_a_network_that_cannot_be_served_again_stays_a_leftover(
+    host: nl.RTNetlink, container: Container
+) -> None:
+    blue = Network.create("blue", subnets=SUBNET)
+    connect("blue", container.pid)
+    removal_dies(blue)
+    with Nat() as nat:
+        host.links.add("other", kind="bridge")
+        nat.add_network("other", ["172.30.7.0/24"])
+        with pytest.raises(nl.NetlinkError, match=r"serve network blue again: .* overlaps") as caught:
+            Network.prune()
+        assert caught.value.errno == errno.EADDRINUSE
+        assert leftovers(host) == ["blue"]
+        nat.remove_network("other")
+        assert Network.prune() == []
+        assert [one.bridge for one in nat.networks()] == ["blue"]
+    assert leftovers(host) == []
+
+
+def test_a_removal_that_fails_and_cannot_be_undone_leaves_a_leftover(
+    host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a network that is not filtered."""
+    blue = Network.create("blue", subnets=SUBNET)
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.EIO, "no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StagingGroup, "delete_members", fail)
+        patched.setattr("netlinkpy.networks.leftovers.serve", fail)
+        with pytest.raises(OSError, match="no") as caught:
+            blue.remove()
+    assert any("could not be undone" in note for note in caught.value.__notes__)
+    assert leftovers(host) == ["blue"]
+    assert Network.prune() == ["blue"]
 
 
 @pytest.mark.needs("nft")

@@ -300,6 +300,16 @@ def test_a_group_that_a_dead_call_left_is_not_taken_for_another(
     assert "left" in links_of(None)
 
 
+def test_the_group_of_the_dead_is_had_by_one(host: nl.RTNetlink) -> None:
+    group = StagingGroup()
+    assert StagingGroup.of_dead(group.number) is None  # alive
+    group.close()
+    ours = StagingGroup.of_dead(group.number)
+    assert ours is not None and ours.number == group.number
+    assert StagingGroup.of_dead(group.number) is None
+    ours.close()
+
+
 def test_a_leftover_that_holds_only_the_hosts_name_is_repaired(
     host: nl.RTNetlink, containers: Containers
 ) -> None:

@@ -1,58 +1,39 @@
-"""A second Ctrl-C while the first is on its way, or while what was made is taken back: nothing is left."""
+"""A second Ctrl-C while the first is on its way, or while what was made is taken back: nothing is left, and
+nothing that was there is gone."""
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import pytest
 
 import netlinkpy as nl
-from netlinkpy import rollback
-from netlinkpy.wiring import link_group
+from netlinkpy.wiring.link_group import StagingGroup
 from tests.support.namespaces import Container
 from tests.support.refusals import unchanged
+from tests.support.second_interruption import after, check_broken_off, second_interruptions
 from tests.support.wiring_testbed import endpoints
 
 Containers = Callable[..., list[Container]]
 
-TAKES_BACK = (rollback.__file__, link_group.__file__)
 
-
-class Tracer:
-    """Raises KeyboardInterrupt at the event `at` (counted from 1) in what takes back: a line, or the entry of
-    a function."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def begin(self, done: int, of: int) -> None:
-        """The progress of an attach: the first Ctrl-C."""
-        if done == of:
-            sys.settrace(self._trace)
-            raise KeyboardInterrupt
-
-    def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
-        if frame.f_code.co_filename not in TAKES_BACK or frame.f_code.co_name == "close":
-            return None
-        if event in ("call", "line"):
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-        return self._trace
-
-
-def test_a_second_interruption_anywhere(host: nl.RTNetlink, containers: Containers) -> None:
+def test_attach(host: nl.RTNetlink, containers: Containers) -> None:
     wanted = endpoints([container.path for container in containers(2)])
-    at, tracer = 0, Tracer(0)
-    while tracer.left <= 0:
-        at += 1
-        tracer = Tracer(at)
-        with unchanged(), pytest.raises(KeyboardInterrupt):
-            try:
-                nl.attach_many(wanted, progress=tracer.begin)
-            finally:
-                sys.settrace(None)
-    assert at > 20
+    for second in second_interruptions():
+
+        def progress(done: int, of: int, begin: Callable[[], None] = second.begin) -> None:
+            if done == of:
+                begin()
+
+        with unchanged():
+            check_broken_off(functools.partial(nl.attach_many, wanted, progress=progress))
+
+
+def test_detach(host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = containers(2)
+    made = nl.attach_many(endpoints([container.path for container in places]))
+    for second in second_interruptions():
+        with monkeypatch.context() as patched, unchanged(*places):
+            patched.setattr(StagingGroup, "borrow", after(StagingGroup.borrow, second.begin))
+            check_broken_off(lambda: nl.detach_many(made))

@@ -16,7 +16,7 @@ from netlinkpy.transport.socket import Socket
 from netlinkpy.transport.visit import visit
 from netlinkpy.wire.program import Program
 from netlinkpy.wiring import bridge as bridges
-from netlinkpy.wiring.endpoint import tells_mac
+from netlinkpy.wiring.endpoint import mac_from_ipv4
 from netlinkpy.wiring.executor import Executor
 from netlinkpy.wiring.prepared import PREPARED
 from tests.support.crash import replace_visit, visit_step_by_step
@@ -65,7 +65,7 @@ def picture(container: Container) -> object:
 def tells(attachment: nl.Attachment) -> bool:
     """Whether each of its addresses brings its MAC."""
     mac = parse_mac(attachment.mac)
-    return all(tells_mac(parse_prefix(text)[0], mac) for text in attachment.addresses)
+    return all(mac_from_ipv4(parse_prefix(text)[0][-4:]) == mac for text in attachment.addresses)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
