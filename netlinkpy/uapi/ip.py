@@ -1,3 +1,5 @@
-"""Settings of a link by number (linux/ip.h)."""
+"""linux/ip.h: the settings of a link by number (IFLA_INET_CONF)."""
+
+from __future__ import annotations
 
 IPV4_DEVCONF_FORWARDING = 1
