@@ -1,24 +1,67 @@
 """The alternative names that make a bridge a network.
 
-They are the whole record of a network; nothing is kept elsewhere:
+They are the whole record of what a network was made as; nothing is kept elsewhere:
 
-    net:NAME                        it is the network NAME (the bridge is called NAME too, if that fits)
-    net:NAME:internal               and the other words of OPTION_WORDS: what it was made with
-    net:NAME:announces              some address there had a MAC that does not follow from it
-    net:NAME:range=ADDRESS-LENGTH   automatic addresses come from this part of the subnet (no slash in names)
-    ip:IFINDEX:ADDRESS              the bridge's own claims (wiring/recipe.py): gateways, reserved ones
+    net:NAME                         it is the network NAME (the bridge is called NAME too, if that fits)
+    net:NAME:internal                and the other words of OPTION_WORDS: what it was made with
+    net:NAME:announces               some address there had a MAC that does not follow from it
+    net:NAME:gateway=ADDRESS-LENGTH  an address of the bridge, and with it a subnet (no slash in names)
+    net:NAME:range=ADDRESS-LENGTH    automatic addresses come from this part of the subnet
+    net:NAME:mac=MAC                 the bridge's
+    ip:IFINDEX:ADDRESS               the bridge's own claims (wiring/recipe.py): gateways, reserved ones
 
-The subnets are those of the bridge's addresses that it claims."""
+What the bridge and the packet filter are now is another matter: audit.py compares."""
 
 from __future__ import annotations
+
+from ..record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OPTION_WORDS = ("internal", "isolate", "no-masquerade")
+OPTION_WORDS = ("internal", "isolate", "no-masquerade", "mcast-snooping")
 ANNOUNCES = "announces"
-_RANGE = "range="
+_GATEWAY, _RANGE, _MAC = "gateway=", "range=", "mac="
+
+
+class MadeAs(Record):
+    """What the names of a bridge say: words: of OPTION_WORDS and ANNOUNCES; gateways, ranges:
+    "172.30.0.1/16"; mac: the bridge's."""
+
+    name: str
+    words: frozenset[str] = frozenset()
+    gateways: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+    mac: str = ""
+
+    @classmethod
+    def read(cls, altnames: Iterable[str]) -> MadeAs | None:
+        """Return what alternative names say, None if they make no network."""
+        there = list(altnames)
+        name = name_of(there)
+        if not name:
+            return None
+        prefix = f"net:{name}:"
+        words = [one[len(prefix) :] for one in there if one.startswith(prefix)]
+        nets = {
+            what: tuple(word[len(what) :].replace("-", "/") for word in words if word.startswith(what))
+            for what in (_GATEWAY, _RANGE)
+        }
+        return cls(
+            name,
+            words=frozenset(word for word in words if "=" not in word),
+            gateways=nets[_GATEWAY],
+            ranges=nets[_RANGE],
+            mac=next((word[len(_MAC) :] for word in words if word.startswith(_MAC)), ""),
+        )
+
+    def altnames(self) -> list[str]:
+        """Return the names that say this, the one that makes it a network first."""
+        nets = [(_GATEWAY, text) for text in self.gateways] + [(_RANGE, text) for text in self.ranges]
+        words = [*sorted(self.words), *(what + text.replace("/", "-") for what, text in nets)]
+        said = [*words, _MAC + self.mac] if self.mac else words
+        return [network_altname(self.name), *(word_altname(self.name, word) for word in said)]
 
 
 def network_altname(name: str) -> str:
@@ -26,9 +69,9 @@ def network_altname(name: str) -> str:
     return f"net:{name}"
 
 
-def property_altnames(name: str, words: Iterable[str], ranges: Iterable[str] = ()) -> list[str]:
-    """Return the alternative names that say more of a network: words, and address ranges."""
-    return [f"net:{name}:{word}" for word in (*words, *(_RANGE + one.replace("/", "-") for one in ranges))]
+def word_altname(name: str, word: str) -> str:
+    """Return the alternative name that says one word of a network."""
+    return f"net:{name}:{word}"
 
 
 def name_of(altnames: Iterable[str]) -> str:
@@ -38,10 +81,3 @@ def name_of(altnames: Iterable[str]) -> str:
         if scheme == "net" and name and ":" not in name:
             return name
     return ""
-
-
-def properties_of(name: str, altnames: Iterable[str]) -> tuple[set[str], list[str]]:
-    """Return what alternative names say of the network `name`: the words, and the address ranges."""
-    prefix = f"net:{name}:"
-    words = {altname[len(prefix) :] for altname in altnames if altname.startswith(prefix)}
-    return words, [word[len(_RANGE) :].replace("-", "/") for word in words if word.startswith(_RANGE)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 
 from ..wire.errors import NetlinkError
-from .altnames import ANNOUNCES, name_of, property_altnames
+from .altnames import ANNOUNCES, name_of, word_altname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def announces(host: RTNetlink, index: int, differs: bool) -> bool:
     name = "" if link is None else name_of(link.altnames)
     if link is None or not name:
         return False  # it is gone, or a network no more
-    mark = property_altnames(name, [ANNOUNCES])
-    if mark[0] in link.altnames:
+    mark = word_altname(name, ANNOUNCES)
+    if mark in link.altnames:
         return True
     if differs:
         try:
-            host.links.add_altnames(index, mark)
+            host.links.add_altnames(index, [mark])
         except NetlinkError as error:
             if error.errno not in (errno.EEXIST, errno.ENODEV):  # another did so just now; the bridge went
                 raise

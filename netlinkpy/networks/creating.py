@@ -12,7 +12,7 @@ from ..rtnl.values import parse_ip
 from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup, is_staging
-from .altnames import name_of, network_altname, property_altnames
+from .altnames import MadeAs, name_of
 from .firewall import serve, withdraw_networks
 from .leftovers import clear_group
 from .lookup import find_bridge, find_network, read_network
@@ -107,6 +107,7 @@ class _NetworkMaker:
         self._host = host
         self._wanted = wanted
         self._subnets = subnets
+        self._mac = bridge_mac(subnets)
         self._verb = f"create network {wanted.name}"
 
     def make(self) -> NetworkRecord:
@@ -118,7 +119,7 @@ class _NetworkMaker:
             rollback.before(withdraw_networks, [index])
             notes = self._serve()
             self._host.links.set(index, up=True)
-            made = read_network(self._host.links.get(index), self._host.addresses.list(dev=index))
+            made = read_network(self._host.links.get(index))
             if made is None or group.release([index]):
                 raise NetlinkError(errno.ENODEV, self._verb, text="it was removed meanwhile")
         return made.replace(notes=tuple(notes))
@@ -127,7 +128,7 @@ class _NetworkMaker:
         link = self._host.links.add(
             self._wanted.bridge,
             kind="bridge",
-            address=bridge_mac(self._subnets),
+            address=self._mac,
             group=group.number,
             mcast_snooping=int(self._wanted.spec.mcast_snooping),
         )
@@ -136,8 +137,15 @@ class _NetworkMaker:
     def _name(self, index: int) -> None:
         """Give the bridge the names that make it a network; the first name decides between two calls at
         once."""
-        name, ranges = self._wanted.name, [one.ip_range for one in self._subnets if one.ip_range]
-        names = [network_altname(name), *property_altnames(name, self._wanted.words(), ranges)]
+        name = self._wanted.name
+        made = MadeAs(
+            name,
+            frozenset(self._wanted.words()),
+            tuple(one.cidr for one in self._subnets),
+            tuple(one.ip_range for one in self._subnets if one.ip_range),
+            self._mac,
+        )
+        names = made.altnames()
         for subnet in self._subnets:
             own = (subnet.gateway, *subnet.aux_addresses)
             names += [claim_name(index, parse_ip(text)) for text in own]
@@ -152,8 +160,7 @@ class _NetworkMaker:
     def _configure(self, index: int) -> None:
         for subnet in self._subnets:
             six = ":" in subnet.gateway
-            address = f"{subnet.gateway}/{subnet.packed[1]}"
-            self._host.addresses.add(address, dev=index, nodad=six, broadcast=None if six else "+")
+            self._host.addresses.add(subnet.cidr, dev=index, nodad=six, broadcast=None if six else "+")
         if self._wanted.mtu is not None:
             # A message of its own: a MAC set by the create gives way to the lowest of the bridge's ports.
             self._host.links.set(index, mtu=self._wanted.mtu)

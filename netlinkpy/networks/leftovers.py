@@ -52,7 +52,7 @@ def clear_group(host: RTNetlink, number: int) -> bool:
         bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
         used = [link for link in bridges if host.links.list(master=link.index)]
         for link in used:
-            network = read_network(link, host.addresses.list(dev=link.index))
+            network = read_network(link)
             if network is not None:
                 serve_again(host, network)
         regroup(group.socket, [link.index for link in used], 0)

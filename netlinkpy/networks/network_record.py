@@ -26,6 +26,11 @@ class Subnet(Record):
         """Its lowest address, 4 or 16 bytes, and its prefix length."""
         return parse_prefix(self.subnet)
 
+    @property
+    def cidr(self) -> str:
+        """The bridge's address with its prefix length, "172.30.0.1/16"."""
+        return f"{self.gateway}/{self.packed[1]}"
+
     def holds(self, packed: bytes) -> bool:
         """Return whether an address (4 or 16 bytes) is in it."""
         base, length = self.packed

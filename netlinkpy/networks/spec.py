@@ -106,7 +106,7 @@ class CheckedSpec:
     def words(self) -> list[str]:
         """Return those of OPTION_WORDS that apply."""
         spec = self.spec
-        there = (spec.internal, spec.isolate, not spec.masquerade)
+        there = (spec.internal, spec.isolate, not spec.masquerade, spec.mcast_snooping)
         return [word for word, applies in zip(OPTION_WORDS, there, strict=True) if applies]
 
 

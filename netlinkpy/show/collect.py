@@ -21,7 +21,6 @@ from .model import End, Host, HostNetwork, HostPort
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..nat.records import Port
-    from ..rtnl.address import Address
     from ..rtnl.link import Link
     from .model import HostContainer, Interface
 
@@ -40,8 +39,7 @@ def read() -> Host:
         astray = _publish(ends)
         links = rt.links.list()
         view = _View(links, interfaces(rt, links), ends)
-        addresses = rt.addresses.list()
-    networks = tuple(_network(view, link, addresses) for link in links if link.index in view.masters)
+    networks = tuple(_network(view, link) for link in links if link.index in view.masters)
     return Host(
         name=os.uname().nodename,
         networks=networks,
@@ -134,8 +132,8 @@ class _View:
         )
 
 
-def _network(view: _View, link: Link, addresses: list[Address]) -> HostNetwork:
-    made = read_network(link, addresses)
+def _network(view: _View, link: Link) -> HostNetwork:
+    made = read_network(link)
     traits: list[str] = []
     if made is not None:
         traits = ["network"] + [word for word in ("internal", "isolate") if getattr(made, word)]
