@@ -89,7 +89,7 @@ def _refuse_beside_file(values: dict[str, Any], targets: list[str]) -> None:
 
 def _attach_one(target: str, values: dict[str, Any]) -> int:
     from ..networks.attaching import attach
-    from ..wiring.attachment import warn
+    from ..wiring.attachment import warnings
     from ..wiring.endpoint import Endpoint
 
     gateways = values["default_gateway"] or (() if values["no_gateway"] else None)
@@ -109,7 +109,7 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
     )
 
     def show() -> None:
-        if warning := warn(attachment):
+        for warning in warnings(attachment):
             print(f"netlinkpy: {warning}", file=sys.stderr)
         if not values["quiet"]:
             print(attachment.to_json())
@@ -135,7 +135,7 @@ def tell(made: list[Attachment], show: Callable[[], None]) -> None:
 
 def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
     from ..networks.attaching import attach_many
-    from ..wiring.attachment import Attachment, warn
+    from ..wiring.attachment import Attachment, warnings
     from ..wiring.errors import AttachError
     from .progress import Progress
 
@@ -157,7 +157,7 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
     def show() -> None:
         for result in results:
             if isinstance(result, Attachment):
-                if warning := warn(result):
+                for warning in warnings(result):
                     print(f"netlinkpy: {warning}", file=sys.stderr)
                 if not quiet:
                     print(result.to_json())

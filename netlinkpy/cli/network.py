@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..wiring.attachment import Attachment
 
 COMMAND = Command(
-    usage="netlinkpy network create|ls|inspect|rm|connect|disconnect|prune ...",
+    usage="netlinkpy network create|ls|inspect|rm|connect|disconnect|prune|reload ...",
     summary="Networks: bridges with subnets and automatic addresses, masqueraded to the outside. There is\n"
     "no daemon and no file: the kernel holds all of it.\n\n"
     "  create NAME [--subnet CIDR]...   make one\n"
@@ -26,7 +26,8 @@ COMMAND = Command(
     "  connect NAME TARGET...           give containers an interface and an address on it\n"
     "  disconnect NAME TARGET...        take them away again\n"
     "  rm NAME...                       remove those that no container is connected to\n"
-    "  prune                            remove all that no container is connected to\n\n"
+    "  prune                            remove all that no container is connected to\n"
+    "  reload [NAME]...                 make them again what they were made as\n\n"
     "netlinkpy network VERB --help tells more.",
     examples=(
         "netlinkpy network create blue --subnet 172.30.0.0/16",
@@ -52,6 +53,7 @@ CREATE = Command(
         Option(("--no-masquerade",), "", "what leaves keeps the container's address"),
         Option(("--mcast-snooping",), "", "the bridge forwards multicast only to who asked for it"),
         Option(("--bridge",), "NAME", "name of the bridge (default: the network's)"),
+        Option(("--forward-all",), "", "make the host a router between all its links"),
         Option(("-d", "--driver"), "DRIVER", "bridge, there is no other", default="bridge"),
         Option(("--json",), "", "print the network as JSON"),
     ),
@@ -75,6 +77,14 @@ PRUNE = Command(
     usage="netlinkpy network prune [--force]",
     summary="Remove all networks that no container is connected to, and what commands that were killed left.",
     options=(Option(("-f", "--force"), "", "do not ask"),),
+)
+
+RELOAD = Command(
+    usage="netlinkpy network reload [NAME]...",
+    summary="Make networks (all, if none is named) again what they were made as, whatever other programs\n"
+    "changed: packet filter, forwarding, published ports, the bridge's addresses, MAC and state. Containers\n"
+    "keep their links. What was put back is said on standard error.",
+    most=None,
 )
 
 CONNECT = Command(
@@ -159,6 +169,7 @@ def _create(values: dict[str, Any], names: list[str]) -> int:
         masquerade=not values["no_masquerade"],
         mcast_snooping=values["mcast_snooping"],
         bridge=values["bridge"],
+        forward_all=values["forward_all"],
     )
     for note in network.notes:
         complain(f"netlinkpy: {note}")
@@ -196,10 +207,21 @@ def _prune(values: dict[str, Any], _: list[str]) -> int:
     return 0
 
 
+def _reload(_: dict[str, Any], names: list[str]) -> int:
+    from ..networks.network import Network
+
+    def reload(name: str) -> None:
+        for note in Network.get(name).reload():
+            complain(f"netlinkpy: {note}")
+        print(name)
+
+    return for_each(names or [network.name for network in Network.list()], reload)
+
+
 def _connect(values: dict[str, Any], arguments: list[str]) -> int:
     from ..networks.connecting import connect_many
     from ..networks.connection import Connection
-    from ..wiring.attachment import warn
+    from ..wiring.attachment import warnings
     from .attach import tell
     from .progress import Progress
 
@@ -228,7 +250,7 @@ def _connect(values: dict[str, Any], arguments: list[str]) -> int:
 
     def show() -> None:
         for one in made:
-            if warning := warn(one):
+            for warning in warnings(one):
                 complain(f"netlinkpy: {warning}")
             if not values["quiet"]:
                 print(one.to_json())
@@ -253,6 +275,7 @@ _OWN = {
     "rm": (REMOVE, _remove),
     "remove": (REMOVE, _remove),
     "prune": (PRUNE, _prune),
+    "reload": (RELOAD, _reload),
     "connect": (CONNECT, _connect),
     "disconnect": (DISCONNECT, _disconnect),
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from .command import Command, Option, for_each
+from .command_error import complain
 from .output import dump, print_table
 
 TYPE_CHECKING = False
@@ -41,6 +44,7 @@ def run_list(values: dict[str, Any], _: list[str]) -> int:
     """Run `ls`; return the exit code."""
     from ..networks.network import Network
 
+    _restore()
     networks = Network.list()
     if values["quiet"]:
         for network in networks:
@@ -60,12 +64,14 @@ def run_inspect(values: dict[str, Any], names: list[str]) -> int:
     from ..networks.network import Network
 
     shown: list[str] = []
+    _restore()
 
     def show(name: str) -> None:
         network = Network.get(name)
-        members, ports = network.members(), _ports(network)
+        members, ports, differences = network.members(), _ports(network), network.differences()
         if values["json"]:
             whole = network.to_dict()
+            whole["differences"] = differences
             whole["containers"] = [member.as_dict() for member in members]
             whole["ports"] = [port.as_dict() for port in ports]
             print(dump(whole, None))
@@ -73,9 +79,21 @@ def run_inspect(values: dict[str, Any], names: list[str]) -> int:
         if shown:
             print()
         shown.append(name)
-        _show(network, members, ports)
+        _show(network, members, ports, differences)
 
     return for_each(names, show)
+
+
+def _restore() -> None:
+    """Put back what others took from networks, and tell; who may not do so is shown what there is."""
+    from ..networks.network import Network
+
+    try:
+        notes = Network.restore()
+    except OSError as error:
+        notes = [] if error.errno == errno.EPERM else [str(error)]
+    for note in notes:
+        complain(f"netlinkpy: {note}")
 
 
 def _counts() -> dict[int, int]:
@@ -116,13 +134,19 @@ def _options(network: Network) -> list[str]:
     return [name for name, applies in options.items() if applies]
 
 
-def _show(network: Network, members: Sequence[Member], ports: Sequence[Port]) -> None:
+def _show(
+    network: Network, members: Sequence[Member], ports: Sequence[Port], differences: Sequence[str]
+) -> None:
     print(network.name)
     print(f"  bridge   {network.bridge}, index {network.index}, mac {network.mac}, mtu {network.mtu}")
     for subnet in network.subnets:
         print(f"  subnet   {_subnet(subnet)}")
     if options := _options(network):
         print(f"  options  {', '.join(options)}")
+    for difference in differences or ("as made",):
+        print(f"  state    {difference}")
+    if differences:
+        print(f"           `netlinkpy network reload {network.name}` puts it right")
     if members:
         print()
         print_table([_MEMBER_HEADINGS, *map(_member_row, members)], indent="  ")

@@ -22,21 +22,36 @@ from struct import Struct
 from ..record import Record
 from ..rollback import Rollback
 from ..uapi.ip import IPV4_DEVCONF_FORWARDING
+from ..uapi.ipv6 import DEVCONF_FORCE_FORWARDING
 from ..uapi.ipv6_route import RTF_ADDRCONF, RTF_DEFAULT
-from ..uapi.rtnetlink import RT_TABLE_MAIN, RTM_NEWLINK
-from ..uapi.socket import AF_INET, AF_INET6
+from ..uapi.rtnetlink import (
+    RT_TABLE_MAIN,
+    RTEXT_FILTER_SKIP_STATS,
+    RTM_GETLINK,
+    RTM_GETROUTE,
+    RTM_NEWLINK,
+    RTM_NEWROUTE,
+)
+from ..uapi.socket import AF_INET, AF_INET6, AF_UNSPEC
+from ..wire.columns import Field, Plan, number, pick
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK
+from ..wire.rtnetlink.route import ROUTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
+    from ..wire.rtnetlink.typed_values import LinkValues, RouteValues
 
 _ROOT = "/proc/sys/"
+_ALL6 = "net/ipv6/conf/all/forwarding"
 _DEVCONF = Struct("=HHI")  # an attribute of IFLA_INET_CONF: length, number of the setting, value
+_OUTSIDE4 = b"\xff\xff\xff\xfe"  # addresses that no host has: class E, and RFC 9637's for documentation
+_OUTSIDE6 = b"\x3f\xff\xff\xff" + bytes(11) + b"\1"
+_CONF_ROOM = 512  # bytes: twice what Linux 6.18 has of settings
 _LO = 1  # the index of lo in every namespace
 _MEANINGS = {  # by the last part of a setting's name, and its new value
     ("forwarding", "1"): "packets that arrive there for others are forwarded",
@@ -71,25 +86,42 @@ def turn_on(
     Raise OSError if a setting cannot be written; then none is changed."""
     with Rollback() as rollback, rollback:
         changer = _Changer(host, rollback)
-        for version, wanted in ((4, ipv4), (6, ipv6)):
-            if not wanted:
-                continue
-            ways = {link.index: link for link in links}
-            ways.update({link.index: link for link in uplinks(host, version)})
-            if version == 4:
-                changer.set_each(ways.values(), "forwarding4", "net/ipv4/conf/{}/forwarding", "1")
-            elif any(map(_forces, ways.values())):
-                changer.set_each(ways.values(), "forwarding6", "net/ipv6/conf/{}/force_forwarding", "1")
-            else:
-                _forward_all6(changer, bridges)
+        for index, mark, name in _needed(host, links, ipv4=ipv4, ipv6=ipv6):
+            if name == _ALL6:
+                _keep_advertised(changer, bridges)
+            changer.set(index, mark, name, "1")
     return changer.changes
+
+
+def turned_off(host: RTNetlink, links: Iterable[Link], *, ipv4: bool, ipv6: bool) -> list[str]:
+    """Return the names of the settings that turn_on() would change to 1, by sysctl(8)'s spelling."""
+    needed = _needed(host, links, ipv4=ipv4, ipv6=ipv6)
+    return [_swapped(name) for _, _, name in needed if _read(name) != "1"]
+
+
+def _needed(
+    host: RTNetlink, links: Iterable[Link], *, ipv4: bool, ipv6: bool
+) -> Iterator[tuple[int, str, str]]:
+    """Yield (index, alternative name that remembers a change, setting) of what must be 1 for packets to be
+    forwarded that arrive by links, and by the links of default routes."""
+    for version, wanted in ((4, ipv4), (6, ipv6)):
+        if not wanted:
+            continue
+        ways = {link.index: link for link in (*links, *uplinks(host, version))}
+        mark = f"forwarding{version}"
+        if version == 6 and not any(map(_forces, ways.values())):
+            yield _LO, f"{mark}:all", _ALL6
+            continue
+        path = "net/ipv4/conf/{}/forwarding" if version == 4 else "net/ipv6/conf/{}/force_forwarding"
+        for link in ways.values():
+            yield link.index, f"{mark}:{link.index}", path.format(link.name)
 
 
 def forward_all() -> list[Setting]:
     """Make the host forward between all its links, for good."""
     wanted = [("net/ipv4/ip_forward", "1")]
-    if os.path.exists(f"{_ROOT}net/ipv6/conf/all/forwarding"):
-        wanted.append(("net/ipv6/conf/all/forwarding", "1"))
+    if os.path.exists(_ROOT + _ALL6):
+        wanted.append((_ALL6, "1"))
     return _set(wanted)
 
 
@@ -102,7 +134,7 @@ def put_back(host: RTNetlink) -> list[Setting]:
             if what in _BEFORE and where in (str(link.index), "all"):
                 path, value = _BEFORE[what]
                 if where == "all":
-                    path = "net/ipv6/conf/all/forwarding"
+                    path = _ALL6
                 elif what == "forwarding6" and not _forces(link):
                     continue
                 name = path.format(link.name)
@@ -132,6 +164,47 @@ def uplinks(host: RTNetlink, version: int) -> list[Link]:
     return [link for link in found if link is not None]
 
 
+def forwards(host: RTNetlink, bridge: Link, version: int) -> bool:
+    """Return whether packets of an IP version are forwarded that arrive by a bridge, and by the link that
+    leads to the outside now: two questions to the kernel, where turned_off() lists all routes."""
+    plans = _plans or _make_plans()
+    message: RouteValues = {"rtm_family": AF_INET, "rtm_dst_len": 32, "dst": _OUTSIDE4}
+    if version == 6:
+        message = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": _OUTSIDE6}
+    bodies = [bridge.body]
+    try:
+        body = host.socket.get_body(ROUTE, RTM_GETROUTE, message, verb="look for the way to the outside")
+        (index,) = pick(plans[0], body)
+        if index is not None and index != _LO:
+            asked: LinkValues = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+            bodies.append(
+                host.socket.get_body(LINK, RTM_GETLINK, asked, verb="look at the way to the outside")
+            )
+    except NetlinkError:
+        pass  # there is none
+    for body in bodies:
+        conf = pick(plans[version // 2 - 1], body)[0]
+        at = (IPV4_DEVCONF_FORWARDING - 1 if version == 4 else DEVCONF_FORCE_FORWARDING) * 4
+        if version == 6 and conf is not None and not conf[at : at + 4]:
+            return _read(_ALL6) == "1"
+        if conf is not None and not any(conf[at : at + 4]):
+            return False
+    return True
+
+
+_plans: list[Plan] = []
+
+
+def _make_plans() -> list[Plan]:
+    """Return the plans for the link of a route, and for the settings of IPv4 and of IPv6 of a link."""
+    _plans[:] = [
+        Plan(ROUTE, RTM_NEWROUTE, {"index": number(ROUTE, "oif")}),
+        Plan(LINK, RTM_NEWLINK, {"conf": Field(f"af_spec[{AF_UNSPEC}].inet.conf", _CONF_ROOM)}),
+        Plan(LINK, RTM_NEWLINK, {"conf": Field(f"af_spec[{AF_UNSPEC}].inet6.conf", _CONF_ROOM)}),
+    ]
+    return _plans
+
+
 class _Changer:
     """Changes settings of links, each remembered by a name of its link."""
 
@@ -139,10 +212,6 @@ class _Changer:
         self.host = host
         self.changes: list[Setting] = []
         self._rollback = rollback
-
-    def set_each(self, links: Iterable[Link], mark: str, path: str, value: str) -> None:
-        for link in links:
-            self.set(link.index, f"{mark}:{link.index}", path.format(link.name), value)
 
     def set(self, index: int, altname: str, name: str, value: str) -> None:
         """Set one setting, unless it is so. The name stands before: a call that dies between leaves a name
@@ -161,19 +230,18 @@ class _Changer:
         self.changes.append(Setting(_swapped(name), before, value))
 
 
-def _forward_all6(changer: _Changer, bridges: Collection[int]) -> None:
-    """Make the host forward IPv6 between all links, where it cannot be said of one (before Linux 6.17).
+def _keep_advertised(changer: _Changer, bridges: Collection[int]) -> None:
+    """Keep the default routes learned from router advertisements, before IPv6 is forwarded between all links
+    (where it cannot be said of one: before Linux 6.17).
 
-    When that is turned on, the kernel forgets the default routes learned from router advertisements and
-    learns no more (accept_ra 1); so interfaces that depend on them are set to keep accepting (accept_ra 2)
-    before. A bridge of ours never is."""
-    if _read("net/ipv6/conf/all/forwarding") == "0":
+    When that is turned on, the kernel forgets them and learns no more (accept_ra 1); so interfaces that
+    depend on them are set to keep accepting (accept_ra 2). A bridge of ours never is."""
+    if _read(_ALL6) == "0":
         for name in _advertised():
             link = changer.host.links.find(name)
             path = f"net/ipv6/conf/{name}/accept_ra"
             if link is not None and link.index not in bridges and _read(path) == "1":
                 changer.set(link.index, f"accept_ra:{link.index}", path, "2")
-    changer.set(_LO, "forwarding6:all", "net/ipv6/conf/all/forwarding", "1")
 
 
 def _write_of_link(host: RTNetlink, index: int, name: str, value: str) -> None:

@@ -3,15 +3,21 @@ needs."""
 
 from __future__ import annotations
 
+import errno
+
+from ..wire.errors import NetlinkError
 from ..wiring.attach import Hooks, wire_endpoints
-from .altnames import name_of
+from .altnames import MadeAs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Literal, overload
 
+    from ..nat import Nat
+    from ..rtnl.netlink import RTNetlink
     from ..wiring.attachment import Attachment
+    from ..wiring.bridge import Bridge
     from ..wiring.endpoint import Endpoint
     from ..wiring.errors import AttachError
 
@@ -72,10 +78,26 @@ def attach_many(
 # What the hooks need is imported when they run: it brings all of nat/, which other bridges do not need.
 
 
-def _withdraw(addresses: list[str], timeout: float) -> None:
-    from .firewall import withdraw_ports
+def _concerns(bridge: Bridge) -> bool:
+    """Return whether a bridge is a network's. Raise NetlinkError (ENETDOWN) if something cuts its containers
+    off."""
+    made = MadeAs.read(bridge.altnames())
+    if made is None:
+        return False
+    from .audit import cut_off
 
-    withdraw_ports(addresses, timeout=timeout)
+    cut = cut_off(bridge.name, bridge.up, bridge.mac, bridge.addresses, made)
+    if cut:
+        text = f"{cut[0]}; `netlinkpy network reload {made.name}` puts it right"
+        raise NetlinkError(errno.ENETDOWN, f"look at network {made.name}", text=text)
+    return True
+
+
+def _withdraw(addresses: list[str], timeout: float) -> None:
+    from ..nat import Nat
+
+    with Nat(timeout=timeout) as nat:
+        nat.forget(addresses)
 
 
 def _announces(index: int, differs: bool, timeout: float) -> bool:
@@ -96,8 +118,20 @@ def _parting(index: int, timeout: float) -> str:
 
 #: What a network's bridge needs; on any other they have no work.
 HOOKS = Hooks(
-    concerns=lambda altnames: bool(name_of(altnames)),
+    concerns=_concerns,
     withdraw=_withdraw,
     announces=_announces,
     parting=_parting,
 )
+
+
+def hooks_with(host: RTNetlink, nat: Nat) -> Hooks:
+    """Return HOOKS that use connections to the kernel which are open already."""
+    from .announce_mark import announces
+    from .leftovers import parting
+
+    return HOOKS.replace(
+        withdraw=lambda addresses, timeout: nat.forget(addresses),
+        announces=lambda index, differs, timeout: announces(host, index, differs),
+        parting=lambda index, timeout: parting(host, index),
+    )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 
+from ..nat import Nat
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.attach import wire_endpoints
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
-from .attaching import HOOKS
+from .attaching import hooks_with
 from .connection import Connection
-from .firewall import withdraw_ports
-from .lookup import find_network
+from .lookup import find_network, find_network_link
 from .network_record import NetworkRecord
 from .plan import ConnectPlan
+from .reconcile import heed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def connect_many(
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     wanted = [one if isinstance(one, Connection) else Connection(one) for one in connections]
-    with RTNetlink(timeout=timeout) as host:
-        found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
+    with RTNetlink(timeout=timeout) as host, Nat(timeout=timeout) as nat:
+        name = network.name if isinstance(network, NetworkRecord) else network
+        link, found = find_network_link(host, name)
+        notes = heed(host, nat, link, found)
         plan = ConnectPlan(host, found, wanted)
         if on_error == "raise":
             plan.check()
@@ -90,9 +93,18 @@ def connect_many(
             whole=on_error == "raise",
             progress=progress,
             timeout=timeout,
-            hooks=HOOKS.replace(another=plan.another),
+            hooks=hooks_with(host, nat).replace(another=plan.another),
         )
-        return plan.in_order(each)
+        return _noted(plan.in_order(each), notes)
+
+
+def _noted(results: list[Attachment | AttachError], notes: list[str]) -> list[Attachment | AttachError]:
+    """Return the results, of which the first that succeeded bears the notes."""
+    for position, one in enumerate(results if notes else ()):
+        if isinstance(one, Attachment):
+            results[position] = one.replace(notes=(*one.notes, *notes))
+            break
+    return results
 
 
 def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:
@@ -107,6 +119,7 @@ def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:
     if not attachments:
         verb = f"disconnect {label(netns)} from network {found.name}"
         raise NetlinkError(errno.ENOTCONN, verb, text="it is not connected to it")
-    withdraw_ports(text.partition("/")[0] for one in attachments for text in one.addresses)
+    with Nat() as nat:
+        nat.forget(text.partition("/")[0] for one in attachments for text in one.addresses)
     detach_many(attachments)
     return attachments

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import errno
 
+from ..nat import Nat, forwarding
 from ..rollback import Rollback
 from ..rtnl.claims import claim_name
 from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
-from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup, is_staging
 from .altnames import MadeAs, name_of
+from .bridge_setup import configure
 from .firewall import serve, withdraw_networks
 from .leftovers import clear_group
 from .lookup import find_bridge, find_network, read_network
+from .reconcile import put_all_back
 from .spec import CheckedSpec, NetworkSpec, bridge_mac, first_subnet
 from .subnets_in_use import SubnetsInUse, pick6, pools
 
@@ -23,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .network_record import NetworkRecord, Subnet
 
-LINK_LOCAL = "fe80::1/64"
 DEFAULT = "bridge"  # the network of `run --net=bridge`
 _ROUNDS = 16  # how often another subnet is picked if somebody else took it first
 
@@ -117,7 +118,7 @@ class _NetworkMaker:
             self._name(index)
             self._configure(index)
             rollback.before(withdraw_networks, [index])
-            notes = self._serve()
+            notes = self._serve(index, rollback)
             self._host.links.set(index, up=True)
             made = read_network(self._host.links.get(index))
             if made is None or group.release([index]):
@@ -158,24 +159,29 @@ class _NetworkMaker:
             raise NetlinkError(errno.EEXIST, self._verb, text=text) from None
 
     def _configure(self, index: int) -> None:
-        for subnet in self._subnets:
-            six = ":" in subnet.gateway
-            self._host.addresses.add(subnet.cidr, dev=index, nodad=six, broadcast=None if six else "+")
         if self._wanted.mtu is not None:
             # A message of its own: a MAC set by the create gives way to the lowest of the bridge's ports.
             self._host.links.set(index, mtu=self._wanted.mtu)
-        self._host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
-        if any(":" in subnet.gateway for subnet in self._subnets):
-            # Without a link-local address the host looks for no neighbour on behalf of others; the kernel's
-            # own would come a second after the first port (duplicate address detection).
-            self._host.addresses.add(LINK_LOCAL, dev=index, nodad=True)
+        configure(self._host, index, [subnet.cidr for subnet in self._subnets])
 
-    def _serve(self) -> list[str]:
-        """Let the packet filter serve it: the table decides between two overlapping networks made at once."""
-        spec, subnets = self._wanted.spec, [subnet.subnet for subnet in self._subnets]
-        try:
-            return serve(
-                self._host, self._wanted.bridge, subnets, spec.internal, spec.isolate, spec.masquerade
-            )
-        except ValueError as error:
-            raise _TakenError(errno.EADDRINUSE, self._verb, text=str(error)) from None
+    def _serve(self, index: int, rollback: Rollback) -> list[str]:
+        """Let the packet filter serve it: the table decides between two overlapping networks made at once.
+        Return, in sentences, what else was changed on the host, what others took from other networks, and
+        whose rules block this one."""
+        made = read_network(self._host.links.get(index))
+        if made is None:
+            raise NetlinkError(errno.ENODEV, self._verb, text="it was removed meanwhile")
+        with Nat() as nat:
+            notes = put_all_back(self._host, nat)
+            try:
+                changed = serve(nat, made)
+            except NetlinkError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                raise _TakenError(errno.EADDRINUSE, self._verb, text=error.text) from None
+            if self._wanted.spec.forward_all:
+                rollback.before(forwarding.undo, everywhere := nat.forward_all())
+                changed += everywhere
+            settings = [one for one in changed if f".conf.{made.bridge}." not in one.name]  # but the bridge's
+            drops = [] if made.internal else nat.foreign_drops([made.bridge])
+        return [*notes, *map(str, settings), *map(str, drops)]

@@ -6,10 +6,9 @@ the bridge's group after it made its port: so at least one of two that meet sees
 
 from __future__ import annotations
 
-import errno
 from time import monotonic, sleep
 
-from ..wire.errors import NetlinkError
+from ..nat import Nat
 from ..wiring.link_group import StagingGroup, is_staging, regroup
 from .firewall import serve, withdraw_networks
 from .lookup import read_network
@@ -66,15 +65,9 @@ def clear_group(host: RTNetlink, number: int) -> bool:
 def serve_again(host: RTNetlink, network: NetworkRecord) -> None:
     """Have the packet filter serve a network that is not removed after all; do nothing if it is gone. Raise
     NetlinkError (EADDRINUSE) if another has its subnets by now."""
-    link = host.links.find(network.index)
-    if link is None:
-        return
-    subnets = [subnet.subnet for subnet in network.subnets]
-    try:
-        serve(host, link.name, subnets, network.internal, network.isolate, network.masquerade)
-    except ValueError as error:
-        verb = f"serve network {network.name} again"
-        raise NetlinkError(errno.EADDRINUSE, verb, text=str(error)) from None
+    if host.links.find(network.index) is not None:
+        with Nat() as nat:
+            serve(nat, network)
 
 
 def parting(host: RTNetlink, index: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rtnl.netlink import RTNetlink
-from .lookup import find_network, list_networks
+from .lookup import find_network, find_network_link, list_networks
 from .network_record import NetworkRecord
 
 # The verbs are imported where they are called: they bring nat/ and all of wiring/, and a look needs neither.
@@ -48,6 +48,7 @@ class Network(NetworkRecord):
         masquerade: bool = True,
         mcast_snooping: bool = False,
         bridge: str | None = None,
+        forward_all: bool = False,
     ) -> Network:
         """Make a network, whole or not at all. An existing one of that name, even an identical one, is an
         error, as it is for docker.
@@ -58,7 +59,8 @@ class Network(NetworkRecord):
         ip_ranges: parts of the subnets from which automatic addresses are taken. aux_addresses: reserved
         ones. mtu: in bytes, of the bridge and of what is connected (None: 1500). internal, isolate,
         masquerade, mcast_snooping: see Network. bridge: its name (default: the network's own if an interface
-        may have it, else its beginning and a checksum).
+        may have it, else its beginning and a checksum). forward_all: make the host a router between all its
+        links, for good, and not only for its networks and the links of its default routes.
 
         Raise ValueError if a value is invalid or does not fit the others, NetlinkError if the name or the
         bridge's is taken (EEXIST), a subnet overlaps another network, an interface's or a route of the host
@@ -80,6 +82,7 @@ class Network(NetworkRecord):
             masquerade=masquerade,
             mcast_snooping=mcast_snooping,
             bridge=bridge,
+            forward_all=forward_all,
         )
         return cls._of(create(spec))
 
@@ -94,6 +97,17 @@ class Network(NetworkRecord):
         """Return the networks of this host by name, except those that are being made or removed."""
         with RTNetlink() as host:
             return [cls._of(one) for one in list_networks(host)]
+
+    @classmethod
+    def restore(cls) -> builtins.list[str]:
+        """Put back what other programs took from the packet filter and from forwarding for the networks of
+        this host, and their published ports; return it in sentences. Bridges are left as they are: see
+        reload()."""
+        from ..nat import Nat
+        from .reconcile import put_all_back
+
+        with RTNetlink() as host, Nat() as nat:
+            return put_all_back(host, nat)
 
     @classmethod
     def prune(cls) -> builtins.list[str]:
@@ -120,6 +134,24 @@ class Network(NetworkRecord):
         from .connecting import disconnect
 
         return disconnect(self, netns)
+
+    def differences(self) -> builtins.list[str]:
+        """Return, in sentences, what of this network and its published ports is not as it was made, because
+        others changed it since; none if all is. Raise NetlinkError if it is gone (ENOENT)."""
+        from ..nat import Nat
+        from .audit import differences
+
+        with RTNetlink() as host, Nat() as nat:
+            return [str(one) for one in differences(host, nat, *find_network_link(host, self.name))]
+
+    def reload(self) -> builtins.list[str]:
+        """Make this network again what it was made as, published ports included: see
+        `networks.reconcile.reload`."""
+        from ..nat import Nat
+        from .reconcile import reload
+
+        with RTNetlink() as host, Nat() as nat:
+            return reload(host, nat, self.name)
 
     def members(self) -> builtins.list[Member]:
         """Return the containers that are connected: see `networks.members.members`."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 
+from ..nat import Nat
 from ..rollback import Rollback
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup
 from .altnames import name_of
-from .firewall import drop_unclaimed, withdraw_networks
+from .firewall import withdraw_networks
 from .leftovers import clear_dead, serve_again
 from .lookup import find_network, list_networks
 from .members import members
+from .reconcile import put_all_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def prune() -> list[str]:
     removed: list[str] = []
     with RTNetlink() as host:
         removed += [name for name in (name_of(link.altnames) for link in clear_dead(host)) if name]
-        drop_unclaimed(host)
+        with Nat() as nat:
+            put_all_back(host, nat)
         networks = list_networks(host)
     for network in networks:
         try:

@@ -34,6 +34,7 @@ class NetworkSpec(Record):
     masquerade: bool = True
     mcast_snooping: bool = False
     bridge: str | None = None
+    forward_all: bool = False
 
 
 class CheckedSpec:

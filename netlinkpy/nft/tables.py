@@ -35,7 +35,7 @@ from ..wire.transaction import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import TypeVar
 
     from ..netns.handle import Target
@@ -88,28 +88,32 @@ class Nftables(Closing):
         """Return all chains, or those of a family; base chains with `hook`."""
         return self._dump(CHAIN, NFT_MSG_GETCHAIN, {"nfgen_family": family}, "list chains")
 
-    def chain_uses(self, family: int, table: str, names: Iterable[str]) -> dict[str, int]:
-        """Return how often each of these chains of a table is used: its rules, and the rules that lead to it.
-        Chains that are not there are left out. All are asked at once."""
-        verb = f"look at the chains of table {table}"
-        wanted = list(names)
-        found = {}
-        asked = [
-            Request(
-                verb,
-                CHAIN,
-                _type(NFT_MSG_GETCHAIN),
-                0,
-                {"nfgen_family": family, "table": table, "name": name},
-            )
-            for name in wanted
-        ]
-        for name, answer in zip(wanted, self.socket.ask(asked), strict=True):
-            if answer.error is None:
-                found[name] = int(CHAIN.parse(answer.get()[0].body).get("use", 0))
-            elif answer.error.errno != errno.ENOENT:
+    def holds(
+        self, family: int, table: str, uses: Mapping[str, int], elements: Mapping[str, Iterable[Element]] = {}
+    ) -> bool:
+        """Return whether a table has chains that are used just so often (their rules, and the rules that lead
+        to them), and sets with these elements, or intervals that begin with them. All is asked at once."""
+        verb = f"look at table {table}"
+        head = {"nfgen_family": family, "table": table}
+        wanted: list[int | Element] = []
+        asked = []
+        for name, count in uses.items():
+            wanted.append(count)
+            asked.append(Request(verb, CHAIN, _type(NFT_MSG_GETCHAIN), 0, {**head, "name": name}))
+        for name, some in elements.items():
+            for element in some:
+                wanted.append(element)
+                values = {**head, "set": name, "elements": [element.replace(userdata=b"")]}
+                asked.append(Request(verb, SET_ELEMENTS, _type(NFT_MSG_GETSETELEM), 0, values))
+        for one, answer in zip(wanted, self.socket.ask(asked), strict=True):
+            if answer.error is not None:
+                if answer.error.errno == errno.ENOENT:
+                    return False
                 raise explained(answer.error)
-        return found
+            (there,) = answer.parsed()
+            if (there.get("use") if isinstance(one, int) else there["elements"][0]) != one:
+                return False
+        return True
 
     def rules(self, family: int, table: str) -> list[Values]:
         """Return the rules of a table, chain by chain, in order."""

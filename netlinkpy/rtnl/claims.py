@@ -5,7 +5,20 @@ wiring/recipe.py."""
 
 from __future__ import annotations
 
+import errno
+
+from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
+from ..wire.rtnetlink.link import LINK
+from ..wire.transaction import Request
 from .values import format_ip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .netlink import RTNetlink
+
+_ONE_BY_ONE = 64  # up to this many names are asked for one by one, rather than all links listed
 
 
 def claim_name(bridge_index: int, packed: bytes) -> str:
@@ -17,3 +30,22 @@ def claimed_address(name: str, bridge_index: int) -> str | None:
     """Return the address that a name claims on a bridge, None if it is no claim there."""
     prefix = f"ip:{bridge_index}:"
     return name[len(prefix) :] if name.startswith(prefix) else None
+
+
+def unclaimed(host: RTNetlink, names: Iterable[str]) -> set[str]:
+    """Return those of some claims that no link has."""
+    wanted = list(names)
+    if len(wanted) > _ONE_BY_ONE:
+        return set(wanted).difference(*(link.altnames for link in host.links.list()))
+    verb = "look for who has an address"
+    asked = [
+        Request(verb, LINK, RTM_GETLINK, 0, {"alt_ifname": name, "ext_mask": RTEXT_FILTER_SKIP_STATS})
+        for name in wanted
+    ]
+    free = set()
+    for name, answer in zip(wanted, host.socket.ask(asked), strict=True):
+        if answer.error is not None:
+            if answer.error.errno != errno.ENODEV:
+                raise answer.error
+            free.add(name)
+    return free

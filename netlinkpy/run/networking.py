@@ -7,7 +7,7 @@ import errno
 from ..networks.attaching import attach
 from ..record import Record
 from ..rollback import Rollback
-from ..wiring.attachment import Attachment, warn
+from ..wiring.attachment import Attachment, warnings
 from ..wiring.detach import detach
 from ..wiring.endpoint import Endpoint
 from .published_ports import leading_to, shown
@@ -15,7 +15,7 @@ from .sync_pipe import start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..nat import Nat, Port
+    from ..nat import Port
     from .options import Options
 
 
@@ -43,8 +43,7 @@ def connect(pid: int, options: Options) -> Connected:
             attachment, notes = _connect(pid, options)
         rollback.before(detach, attachment)
         ports = _publish(attachment, options, notes, rollback)
-    if warning := warn(attachment):
-        notes.append(warning)
+    notes += warnings(attachment)
     return Connected(attachment, ports, tuple(notes))
 
 
@@ -94,12 +93,7 @@ def _publish(
     ports = tuple(leading_to(options.ports, attachment.addresses))
     rollback.before(_unpublish, ports)
     with Nat() as nat:
-        try:
-            settings = nat.publish(ports)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or not _take_from_the_dead(nat, ports):
-                raise
-            settings = nat.publish(ports)
+        settings = nat.publish(ports)
         notes += map(str, settings)
     return ports
 
@@ -109,15 +103,3 @@ def _unpublish(ports: tuple[Port, ...]) -> None:
 
     with Nat() as nat:
         nat.unpublish(ports)
-
-
-def _take_from_the_dead(nat: Nat, ports: tuple[Port, ...]) -> bool:
-    """Withdraw what is in the way of ports and leads to containers that are gone: a killed supervisor has
-    withdrawn nothing. Return whether there was such a port."""
-    from ..networks.firewall import forget_unclaimed
-    from ..rtnl.netlink import RTNetlink
-
-    wanted = {(port.protocol, port.port) for port in ports}
-    addresses = {one.address for one in nat.ports() if (one.protocol, one.port) in wanted}
-    with RTNetlink() as host:
-        return forget_unclaimed(host, nat, addresses)

@@ -7,6 +7,7 @@ import _socket  # the C half of `socket`, which costs 6 ms to import
 import errno
 import os
 from _thread import get_ident
+from sys import byteorder
 from time import monotonic
 
 from ..backends import load
@@ -21,6 +22,7 @@ from ..uapi.netlink import (
     NLM_F_DUMP,
     SOL_NETLINK,
 )
+from ..uapi.socket import SO_NETNS_COOKIE
 from ..wire.errors import DeadlineError, DumpInterruptedError, NetlinkError, OverrunError
 from ..wire.transaction import Request, Transaction
 
@@ -142,6 +144,15 @@ class Socket:
         """The bytes that a datagram may have: the send buffer, less the kernel's overhead."""
         size: int = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
         return size - 64
+
+    @property
+    def netns_cookie(self) -> int:
+        """A number that this namespace has, and no other ever (SO_NETNS_COOKIE, since Linux 5.14); 0 if the
+        kernel gives none."""
+        try:
+            return int.from_bytes(self._socket.getsockopt(_socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), byteorder)
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""

@@ -39,8 +39,8 @@ class Hooks(Record):
     """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
-    instead (on the same bridge, in the same container), or None. concerns(alternative names of a bridge)
-    returns whether the others must be called for that bridge. withdraw(addresses, timeout) is called once the
+    instead (on the same bridge, in the same container), or None. concerns(bridge), for one with
+    alternative names, returns whether the others must be called for it, or raises the NetlinkError that refuses it. withdraw(addresses, timeout) is called once the
     containers own their addresses, before any packet passes through their ports: it withdraws whatever still
     leads to the previous owners. announces(index of a bridge, differs, timeout) is called then, too: it
     returns whether every new address there must be announced (announce.py), not only one whose MAC does not
@@ -49,7 +49,7 @@ class Hooks(Record):
     happens to it ("was removed")."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
-    concerns: Callable[[tuple[str, ...]], bool] = lambda altnames: False
+    concerns: Callable[[Bridge], bool] = lambda bridge: False
     withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
     announces: Callable[[int, bool, float], bool] = lambda index, differs, timeout: False
     parting: Callable[[int, float], str] = lambda index, timeout: ""
@@ -167,7 +167,7 @@ class _Call:
         if bridge is None:
             bridge = self._bridges[name] = Bridge(name, self._timeout, self._containers.here)
             self._rollback.before(bridge.group.roll_back)
-            if bridge.has_altnames and self._hooks.concerns(bridge.altnames()):
+            if bridge.has_altnames and self._hooks.concerns(bridge):
                 self._concerned.add(name)
         return bridge
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
 
 
-_JSON_TYPES = {"index": int, "host_index": int, "changed": bool, "addresses": list, "gateways": list}
+_LISTS = ("addresses", "gateways", "notes")
+_JSON_TYPES = {"index": int, "host_index": int, "changed": bool, **dict.fromkeys(_LISTS, list)}
 
 
 class Attachment(Record):
@@ -20,7 +21,8 @@ class Attachment(Record):
     netns: the container, in words; bridge; ifname, index and mac: of the container's end; addresses,
     gateways: as text; host_ifname, host_index: of the port of the bridge; port: the port's state on return:
     "forwarding" if the first packet passes, otherwise the reason why it does not yet (the bridge is down, or
-    its STP still listens or learns); changed: False if all of it was there already."""
+    its STP still listens or learns); changed: False if all of it was there already; notes: sentences on what
+    else was changed on the host, or could not be done (in JSON only if there are some)."""
 
     netns: str
     bridge: str
@@ -33,6 +35,7 @@ class Attachment(Record):
     host_index: int
     port: str
     changed: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -41,7 +44,10 @@ class Attachment(Record):
 
     def to_json(self) -> str:
         """Return one line of JSON, from which from_json() makes an equal Attachment."""
-        return f"{{{', '.join(f'{_quote(name)}: {_json(value)}' for name, value in self.as_dict().items())}}}"
+        values = self.as_dict()
+        if not self.notes:
+            del values["notes"]
+        return f"{{{', '.join(f'{_quote(name)}: {_json(value)}' for name, value in values.items())}}}"
 
     @classmethod
     def from_json(cls, line: str) -> Attachment:
@@ -58,7 +64,7 @@ class Attachment(Record):
             if type(value) is not wanted:  # and True is no index
                 kind = wanted.__name__
                 raise ValueError(f"this JSON is no attachment: its {name} is {value!r}, and no {kind}")
-        for name in ("addresses", "gateways"):
+        for name in _LISTS:
             known[name] = tuple(known.get(name, ()))
         try:
             return cls(**known)
@@ -101,10 +107,10 @@ def _quote(text: str) -> str:
     return str(quote(text))
 
 
-def warn(attachment: Attachment) -> str:
-    """Return why the first packet does not pass yet, as a sentence; empty if it passes."""
+def warnings(attachment: Attachment) -> list[str]:
+    """Return its notes, and why the first packet does not pass yet, if it does not, as sentences."""
     if attachment.ready:
-        return ""
+        return [*attachment.notes]
     why: dict[str, Any] = {
         "disabled": f"bridge {attachment.bridge} is down",
         "listening": f"STP of bridge {attachment.bridge} still listens (twice its forward delay in all)",
@@ -112,4 +118,4 @@ def warn(attachment: Attachment) -> str:
         "blocking": f"STP of bridge {attachment.bridge} blocks the port",
     }
     reason = why.get(attachment.port, f"its port is {attachment.port}")
-    return f"{attachment.ifname} of {attachment.netns} passes no packets yet: {reason}"
+    return [*attachment.notes, f"{attachment.ifname} of {attachment.netns} passes no packets yet: {reason}"]

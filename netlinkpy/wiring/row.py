@@ -113,5 +113,6 @@ class Row:
                 self.host_index,
                 self.port,
                 True,
+                (),
             )
         )

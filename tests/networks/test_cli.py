@@ -12,20 +12,11 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
-from tests.support.command import Run, runner
+from tests.support.command import Run
 from tests.support.namespaces import Container, ping
 from tests.support.nat_testbed import uplink
 from tests.support.networks_testbed import settle
 from tests.support.refusals import unchanged
-
-
-@pytest.fixture
-def network(host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """network(*words)"""
-    # its signal handlers would be this process's
-    monkeypatch.setattr("netlinkpy.cli.network.interrupt_on_terminate", lambda: None)
-    run = runner("netlinkpy", monkeypatch, capfd)
-    return lambda *words: run("network", *words)
 
 
 def test_the_life_of_a_network(network: Run, containers: Any) -> None:
@@ -49,6 +40,7 @@ def test_the_life_of_a_network(network: Run, containers: Any) -> None:
         f"  bridge   blue, index {nl.Network.get('blue').index}, mac 02:42:ac:1e:00:01, mtu 1500\n"
         "  subnet   172.30.0.0/16, gateway 172.30.0.1\n"
         "  options  isolate\n"
+        "  state    as made\n"
         "\n"
         "  CONTAINER     IFNAME  ADDRESSES      MAC                HOST END      STATE\n"
         f"  process {one.pid}  eth0    172.30.0.5/16  {made.mac}  {made.host_ifname}  forwarding\n"

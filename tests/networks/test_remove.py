@@ -330,7 +330,7 @@ def test_a_network_that_cannot_be_served_again_stays_a_leftover(
     with Nat() as nat:
         host.links.add("other", kind="bridge")
         nat.add_network("other", ["172.30.7.0/24"])
-        with pytest.raises(nl.NetlinkError, match=r"serve network blue again: .* overlaps") as caught:
+        with pytest.raises(nl.NetlinkError, match=r"serve network blue: .* overlaps") as caught:
             Network.prune()
         assert caught.value.errno == errno.EADDRINUSE
         assert leftovers(host) == ["blue"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wiring.attachment import warn
+from netlinkpy.wiring.attachment import warnings
 from netlinkpy.wiring.executor import Executor
 from tests.support.links import add_ipv6, links_of, routes_of
 from tests.support.namespaces import BareNamespace, Container, entered, ping, ping_all
@@ -106,7 +106,8 @@ def test_a_bridge_that_is_down_is_said(host: nl.RTNetlink, bare_namespaces: Bare
     for one in nl.attach_many(endpoints(places)):
         assert one.port == "disabled" and not one.ready
         assert one.changed
-        assert f"{BRIDGE} is down" in warn(one) and "\n" not in warn(one)
+        (told,) = warnings(one)
+        assert f"{BRIDGE} is down" in told and "\n" not in told
     if count > 1:
         assert ping(places[1], GATEWAY) is None
     host.links.set(BRIDGE, up=True)
@@ -125,20 +126,21 @@ def test_stp_that_still_listens_or_learns_is_said(
     assert time.monotonic() - began < 1.5  # not waited out in silence
     for one in made:
         assert one.port == "listening" and not one.ready
-        assert "STP" in warn(one) and "br1" in warn(one)
+        (told,) = warnings(one)
+        assert "STP" in told and "br1" in told
     if count == 1:
         return
     time.sleep(2.2)
     again = nl.attach(wanted[0])
     assert (again.port, again.changed) == ("learning", False)
-    assert "learns" in warn(again)
+    assert "learns" in warnings(again)[0]
     assert eventually(lambda: nl.attach(wanted[0]).ready)
     assert ping(places[0], "10.1.0.1") is not None
 
 
 def test_a_forwarding_port_is_no_cause_for_a_warning(host: nl.RTNetlink, container: Container) -> None:
     one = nl.attach(endpoint(container))
-    assert one.ready and warn(one) == ""
+    assert one.ready and warnings(one) == []
 
 
 # -- the others --------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_a_bridge_that_becomes_a_network_or_is_none_any_more(
     withdrawn: list[str] = []
     hooks = Hooks(
         withdraw=lambda addresses, timeout: withdrawn.extend(addresses),
-        concerns=lambda altnames: "net:web" in altnames,
+        concerns=lambda bridge: "net:web" in bridge.altnames(),
     )
     host.links.add_altnames(BRIDGE, [before])
     wire_endpoints([endpoint(first, address_of(0))], whole=True, hooks=hooks)

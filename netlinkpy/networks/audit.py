@@ -1,0 +1,103 @@
+"""What of a network is not as it was made: its alternative names say how that was, the kernel how it is now.
+
+Others may change all of it at any time: a reload of the host's firewall (`nft flush ruleset`) empties the
+packet filter, `sysctl` turns forwarding off, `ip` takes an address away. Nothing here changes anything
+(reconcile.py does). That the bridge was renamed is no difference: everything knows it by its index."""
+
+from __future__ import annotations
+
+from ..nat.forwarding import turned_off
+from ..record import Record
+from ..rtnl.values import format_mac, parse_ip, parse_mac, parse_prefix
+from .altnames import MadeAs
+from .bridge_setup import bridge_addresses
+from .firewall import nat_network
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from ..nat import Nat, Port, TableState
+    from ..rtnl.address import Address
+    from ..rtnl.link import Link
+    from ..rtnl.netlink import RTNetlink
+    from .network_record import NetworkRecord
+
+
+class Difference(Record):
+    """One thing that is not as it was made. text: a sentence; cuts: it is the bridge's, and cuts its
+    containers off: no verb but a reload mends it, for somebody may have meant it."""
+
+    text: str
+    cuts: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def differences(host: RTNetlink, nat: Nat, link: Link, network: NetworkRecord) -> list[Difference]:
+    """Return all that is not as a network was made. link: its bridge."""
+    found = of_bridge(link, host.addresses.list(dev=link.index))
+    found += of_filter(nat.look(), network)
+    if not network.internal:
+        versions = {len(subnet.packed[0]) for subnet in network.subnets}
+        off = turned_off(host, [link], ipv4=4 in versions, ipv6=16 in versions)
+        found += [Difference(f"{name} is 0: packets are not forwarded there") for name in off]
+    lost, orphans = nat.compare_ports()
+    found += [
+        Difference(f"published port {port} is not in the packet filter") for port in _within(network, lost)
+    ]
+    found += [
+        Difference(f"published port {port} leads to {port.address}, which no container has")
+        for port in _within(network, orphans)
+    ]
+    return found
+
+
+def of_bridge(link: Link, addresses: Iterable[Address]) -> list[Difference]:
+    """Return how the bridge of a network differs from what it was made with. addresses: the bridge's."""
+    made = MadeAs.read(link.altnames)
+    if made is None:
+        return []
+    there = {parse_prefix(address.cidr) for address in addresses}
+    texts = cut_off(link.name, link.up, parse_mac(link.address), there, made)
+    found = [Difference(text, cuts=True) for text in texts]
+    snoops = bool(link.data.get("mcast_snooping"))
+    if snoops != ("mcast-snooping" in made.words):
+        word = "on" if snoops else "off"
+        found.append(Difference(f"multicast snooping of bridge {link.name} is {word}, it was made otherwise"))
+    return found
+
+
+def cut_off(
+    bridge: str, up: bool, mac: bytes, addresses: Collection[tuple[bytes, int]], made: MadeAs
+) -> list[str]:
+    """Return, in sentences, what cuts the containers of a bridge off. bridge: its name; mac, addresses (with
+    prefix lengths): what it has; made: what it was made with."""
+    found = []
+    if not up:
+        found.append(f"bridge {bridge} is down")
+    if made.mac and mac != parse_mac(made.mac):
+        found.append(f"bridge {bridge} has the MAC {format_mac(mac)}, it was made with {made.mac}")
+    return found + [
+        f"bridge {bridge} has lost its address {cidr}"
+        for cidr in bridge_addresses(made.gateways)
+        if parse_prefix(cidr) not in addresses
+    ]
+
+
+def of_filter(state: TableState, network: NetworkRecord) -> list[Difference]:
+    """Return how the packet filter differs from what a network needs."""
+    served = {one.index: one for one in state.networks}.get(network.index)
+    if served is None:
+        return [Difference("the packet filter does not know the network: another program emptied it")]
+    found = []
+    if not state.intact:
+        found.append(Difference("chains or rules of the table inet netlinkpy are missing"))
+    if served != nat_network(network):
+        found.append(Difference("the packet filter serves the network otherwise than it was made"))
+    return found
+
+
+def _within(network: NetworkRecord, ports: Iterable[Port]) -> list[Port]:
+    return [port for port in ports if network.subnet_of(parse_ip(port.address)) is not None]
