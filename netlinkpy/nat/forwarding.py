@@ -21,6 +21,7 @@ from struct import Struct
 
 from ..record import Record
 from ..rollback import Rollback
+from ..rtnl.link import Link
 from ..uapi.ip import IPV4_DEVCONF_FORWARDING
 from ..uapi.ipv6 import DEVCONF_FORCE_FORWARDING
 from ..uapi.ipv6_route import RTF_ADDRCONF, RTF_DEFAULT
@@ -37,20 +38,20 @@ from ..wire.columns import Field, Plan, number, pick
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK
 from ..wire.rtnetlink.route import ROUTE
+from ..wire.transaction import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from typing import Any
 
-    from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
     from ..wire.rtnetlink.typed_values import LinkValues, RouteValues
 
 _ROOT = "/proc/sys/"
 _ALL6 = "net/ipv6/conf/all/forwarding"
 _DEVCONF = Struct("=HHI")  # an attribute of IFLA_INET_CONF: length, number of the setting, value
-_OUTSIDE4 = b"\xff\xff\xff\xfe"  # addresses that no host has: class E, and RFC 9637's for documentation
-_OUTSIDE6 = b"\x3f\xff\xff\xff" + bytes(11) + b"\1"
+_U32 = 4  # bytes of a setting
 _CONF_ROOM = 512  # bytes: twice what Linux 6.18 has of settings
 _LO = 1  # the index of lo in every namespace
 _MEANINGS = {  # by the last part of a setting's name, and its new value
@@ -164,44 +165,70 @@ def uplinks(host: RTNetlink, version: int) -> list[Link]:
     return [link for link in found if link is not None]
 
 
-def forwards(host: RTNetlink, bridge: Link, version: int) -> bool:
-    """Return whether packets of an IP version are forwarded that arrive by a bridge, and by the link that
-    leads to the outside now: two questions to the kernel, where turned_off() lists all routes."""
-    plans = _plans or _make_plans()
-    message: RouteValues = {"rtm_family": AF_INET, "rtm_dst_len": 32, "dst": _OUTSIDE4}
-    if version == 6:
-        message = {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": _OUTSIDE6}
-    bodies = [bridge.body]
-    try:
-        body = host.socket.get_body(ROUTE, RTM_GETROUTE, message, verb="look for the way to the outside")
-        (index,) = pick(plans[0], body)
-        if index is not None and index != _LO:
-            asked: LinkValues = {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
-            bodies.append(
-                host.socket.get_body(LINK, RTM_GETLINK, asked, verb="look at the way to the outside")
-            )
-    except NetlinkError:
-        pass  # there is none
-    for body in bodies:
-        conf = pick(plans[version // 2 - 1], body)[0]
-        at = (IPV4_DEVCONF_FORWARDING - 1 if version == 4 else DEVCONF_FORCE_FORWARDING) * 4
-        if version == 6 and conf is not None and not conf[at : at + 4]:
-            return _read(_ALL6) == "1"
-        if conf is not None and not any(conf[at : at + 4]):
-            return False
-    return True
+class Ways:
+    """A bridge, and the links by which the kernel would send packets to the outside now: one question, where
+    turned_off() lists all routes. bridge: None if it is gone."""
+
+    def __init__(self, host: RTNetlink, index: int) -> None:
+        """index: of the bridge."""
+        self._host = host
+        links = [index, *(one for one in set(_last_ways.values()) if one != index)]
+        asked = [Request("look at a link", LINK, RTM_GETLINK, 0, _by_index(one)) for one in links]
+        asked += [Request("look for the way out", ROUTE, RTM_GETROUTE, 0, _OUTSIDE[one]) for one in _OUTSIDE]
+        *found, way4, way6 = host.socket.ask(asked)
+        self._bodies = {
+            link: answer.replies[0].body for link, answer in zip(links, found, strict=True) if answer.replies
+        }
+        self._answers = {4: way4, 6: way6}
+        self.bridge = Link.from_body(self._bodies[index]) if index in self._bodies else None
+        self._index = index
+
+    def forward(self, version: int) -> bool:
+        """Return whether packets of an IP version (4, 6) are forwarded that arrive by the bridge, and by the
+        way out."""
+        plans = _plans or _make_plans()
+        links = [self._index]
+        answer = self._answers[version]
+        way = pick(plans["way"], answer.replies[0].body)[0] if answer.replies else None
+        if way is not None and way != _LO:
+            links.append(way)
+            if way not in self._bodies:
+                verb = "look at the way out"
+                self._bodies[way] = self._host.socket.get_body(LINK, RTM_GETLINK, _by_index(way), verb=verb)
+            _last_ways[version] = way
+        return all(_forwards(pick(plans[f"{version}"], self._bodies[one]), version) for one in links)
 
 
-_plans: list[Plan] = []
+_last_ways: dict[int, int] = {}  # by IP version: the index of the link; asked for with the next question
 
 
-def _make_plans() -> list[Plan]:
-    """Return the plans for the link of a route, and for the settings of IPv4 and of IPv6 of a link."""
-    _plans[:] = [
-        Plan(ROUTE, RTM_NEWROUTE, {"index": number(ROUTE, "oif")}),
-        Plan(LINK, RTM_NEWLINK, {"conf": Field(f"af_spec[{AF_UNSPEC}].inet.conf", _CONF_ROOM)}),
-        Plan(LINK, RTM_NEWLINK, {"conf": Field(f"af_spec[{AF_UNSPEC}].inet6.conf", _CONF_ROOM)}),
-    ]
+def _by_index(index: int) -> LinkValues:
+    return {"ifi_index": index, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+
+
+def _forwards(settings: list[Any], version: int) -> bool:
+    """Return whether a link forwards, given its settings and their length in bytes, None if it has none."""
+    conf, length = settings
+    if conf is None:
+        return True
+    at = (IPV4_DEVCONF_FORWARDING - 1 if version == 4 else DEVCONF_FORCE_FORWARDING) * _U32
+    return any(conf[at : at + _U32]) if at < length else _read(_ALL6) == "1"
+
+
+_OUTSIDE: dict[int, RouteValues] = {  # addresses that no host has: class E, and RFC 9637's for documentation
+    4: {"rtm_family": AF_INET, "rtm_dst_len": 32, "dst": b"\xff\xff\xff\xfe"},
+    6: {"rtm_family": AF_INET6, "rtm_dst_len": 128, "dst": b"\x3f\xff\xff\xff" + bytes(11) + b"\1"},
+}
+_plans: dict[str, Plan] = {}
+
+
+def _make_plans() -> dict[str, Plan]:
+    """Return the plans for the link of a route, and for the settings of a link, by IP version."""
+    _plans["way"] = Plan(ROUTE, RTM_NEWROUTE, {"index": number(ROUTE, "oif")})
+    for version, suffix in (("4", ""), ("6", "6")):
+        path = f"af_spec[{AF_UNSPEC}].inet{suffix}.conf"
+        fields = {"conf": Field(path, _CONF_ROOM), "length": Field(path, 2, "H", length=True)}
+        _plans[version] = Plan(LINK, RTM_NEWLINK, fields)
     return _plans
 
 

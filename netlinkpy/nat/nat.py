@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
 
 class _Seen:
-    """What was read of one generation of the tables of one namespace: networks: those that serves() found
-    served; targets: the addresses that ports lead to, each with its claim (claims.py), None if they were not
-    read."""
+    """What receive() read of one generation of the tables of one namespace: networks: those served; targets:
+    the addresses that ports lead to, each with its claim (claims.py), None if they were not read."""
 
     __slots__ = ("generation", "namespace", "networks", "targets")
 
@@ -212,17 +211,24 @@ class Nat(Closing):
 
         return self._tables.consistent(read, verb=f"look at the table {TABLE}")
 
-    def serves(self, network: NatNetwork) -> bool:
-        """Return whether every chain is there with as many rules as it must have, and the network is served
-        just so: cheaper than look(), and far cheaper if no table was changed since it was asked last."""
+    def receive(self, network: NatNetwork, addresses: Iterable[str]) -> bool:
+        """Make ready for the new owners of addresses on a network: withdraw the ports that still lead to
+        these, and to addresses that no link claims. Return whether every chain is there with as many rules as
+        it must have, and the network is served just so.
+
+        Some 20 us if no table of this namespace was changed since this process asked last."""
         seen = self._seen()
-        if network in seen.networks:
-            return True
-        elements = {name: some[:1] for name, some in network.elements().items()}
-        served = self._tables.holds(FAMILY, TABLE, CHAIN_USES, elements)
-        if served:
+        targets = self._targets(seen)
+        if targets:
+            free = unclaimed(self._host, filter(None, targets.values()))
+            gone = {packed for packed, name in targets.items() if not name or name in free}
+            self.forget(map(format_ip, gone.union(map(parse_ip, addresses)).intersection(targets)))
+        if network not in seen.networks:
+            elements = {name: some[:1] for name, some in network.elements().items()}
+            if not self._tables.holds(FAMILY, TABLE, CHAIN_USES, elements):
+                return False
             seen.networks.add(network)
-        return served
+        return True
 
     def remove(self) -> bool:
         """Remove the table if it holds no network and no port; return whether it did."""
@@ -316,15 +322,11 @@ class Nat(Closing):
         the flows that came by them; return the ports. So no port is left to lead to the next container that
         gets the address of one that died.
 
-        It is cheap if there is nothing to do: some 0.1 ms, and 0.5 us for each port that is published (10 us,
-        if this process has read the ports since any table was changed).
+        It is cheap if there is nothing to do: some 0.1 ms, and 0.5 us for each port that is published.
         flows: forget all flows from and to the addresses, even if no port led to them; that walks the
         kernel's table of all flows (see nft.conntrack), and pays for many addresses at once."""
         packed = {parse_ip(address) for address in addresses}
         if not packed:
-            return []
-        known = self._seen().targets
-        if not flows and known is not None and packed.isdisjoint(known):
             return []
         whose = format_ip(next(iter(packed))) if len(packed) == 1 else f"{len(packed)} addresses"
         withdrawn = self._withdraw(
@@ -338,18 +340,9 @@ class Nat(Closing):
             end_of_addresses(self._conntrack, packed)
         return withdrawn
 
-    def forget_gone(self) -> list[Port]:
-        """Withdraw the ports that lead to addresses that no link claims: their containers are gone. Return
-        them. Some 10 us if there are none and no table was changed since this process asked last."""
-        targets = self._targets()
-        if not targets:
-            return []
-        free = unclaimed(self._host, filter(None, targets.values()))
-        return self.forget(format_ip(packed) for packed, name in targets.items() if not name or name in free)
-
     def sweep(self) -> list[Port]:
         """Withdraw every port that no link names: its container is gone, or who published it died half-way.
-        Return them."""
+        Return them. All links are listed."""
         _, orphans = self.compare_ports()
         return self.unpublish(orphans) if orphans else []
 
@@ -404,10 +397,8 @@ class Nat(Closing):
             _seen = _Seen(namespace, generation)
         return _seen
 
-    def _targets(self) -> dict[bytes, str]:
-        """Return the addresses that ports lead to, each with its claim ("" if it is in no network); read only
-        if the tables are of another generation by now."""
-        seen = self._seen()
+    def _targets(self, seen: _Seen) -> dict[bytes, str]:
+        """Return the addresses that ports lead to, each with its claim ("" if it is in no network)."""
         if seen.targets is None:
             found = {target_of(one) for map in PORT_MAPS for one in self._elements(map)}
             networks = list(self._networks().values()) if found else []

@@ -14,23 +14,20 @@ from .altnames import ANNOUNCES, name_of, word_altname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
 
 
-def announces(host: RTNetlink, index: int, differs: bool) -> bool:
+def announces(host: RTNetlink, link: Link, differs: bool) -> bool:
     """Return whether a network has the mark, now that we own addresses on its bridge (who had them before us
-    set it before they were used). differs: one of ours has a MAC that does not follow from it, so set the
-    mark."""
-    link = host.links.find(index)
-    name = "" if link is None else name_of(link.altnames)
-    if link is None or not name:
-        return False  # it is gone, or a network no more
-    mark = word_altname(name, ANNOUNCES)
+    set it before they were used). link: the bridge as it is now; differs: one of ours has a MAC that does not
+    follow from it, so set the mark."""
+    mark = word_altname(name_of(link.altnames), ANNOUNCES)
     if mark in link.altnames:
         return True
     if differs:
         try:
-            host.links.add_altnames(index, [mark])
+            host.links.add_altnames(link.index, [mark])
         except NetlinkError as error:
             if error.errno not in (errno.EEXIST, errno.ENODEV):  # another did so just now; the bridge went
                 raise

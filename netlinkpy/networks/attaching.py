@@ -93,19 +93,13 @@ def _concerns(bridge: Bridge) -> bool:
     return True
 
 
-def _withdraw(addresses: list[str], timeout: float) -> None:
+def _reserved(index: int, addresses: list[str], differs: bool, timeout: float) -> tuple[bool, list[str]]:
     from ..nat import Nat
-
-    with Nat(timeout=timeout) as nat:
-        nat.forget(addresses)
-
-
-def _announces(index: int, differs: bool, timeout: float) -> bool:
     from ..rtnl.netlink import RTNetlink
-    from .announce_mark import announces
+    from .reconcile import receive
 
-    with RTNetlink(timeout=timeout) as host:
-        return announces(host, index, differs)
+    with RTNetlink(timeout=timeout) as host, Nat(timeout=timeout) as nat:
+        return receive(host, nat, index, addresses, differs)
 
 
 def _parting(index: int, timeout: float) -> str:
@@ -119,19 +113,17 @@ def _parting(index: int, timeout: float) -> str:
 #: What a network's bridge needs; on any other they have no work.
 HOOKS = Hooks(
     concerns=_concerns,
-    withdraw=_withdraw,
-    announces=_announces,
+    reserved=_reserved,
     parting=_parting,
 )
 
 
 def hooks_with(host: RTNetlink, nat: Nat) -> Hooks:
     """Return HOOKS that use connections to the kernel which are open already."""
-    from .announce_mark import announces
     from .leftovers import parting
+    from .reconcile import receive
 
     return HOOKS.replace(
-        withdraw=lambda addresses, timeout: nat.forget(addresses),
-        announces=lambda index, differs, timeout: announces(host, index, differs),
+        reserved=lambda index, addresses, differs, timeout: receive(host, nat, index, addresses, differs),
         parting=lambda index, timeout: parting(host, index),
     )

@@ -13,10 +13,9 @@ from ..wiring.detach import detach_many
 from ..wiring.endpoint import label
 from .attaching import hooks_with
 from .connection import Connection
-from .lookup import find_network, find_network_link
+from .lookup import find_network
 from .network_record import NetworkRecord
 from .plan import ConnectPlan
-from .reconcile import heed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,8 +82,7 @@ def connect_many(
     wanted = [one if isinstance(one, Connection) else Connection(one) for one in connections]
     with RTNetlink(timeout=timeout) as host, Nat(timeout=timeout) as nat:
         name = network.name if isinstance(network, NetworkRecord) else network
-        link, found = find_network_link(host, name)
-        notes = heed(host, nat, link, found)
+        found = find_network(host, name)
         plan = ConnectPlan(host, found, wanted)
         if on_error == "raise":
             plan.check()
@@ -95,16 +93,7 @@ def connect_many(
             timeout=timeout,
             hooks=hooks_with(host, nat).replace(another=plan.another),
         )
-        return _noted(plan.in_order(each), notes)
-
-
-def _noted(results: list[Attachment | AttachError], notes: list[str]) -> list[Attachment | AttachError]:
-    """Return the results, of which the first that succeeded bears the notes."""
-    for position, one in enumerate(results if notes else ()):
-        if isinstance(one, Attachment):
-            results[position] = one.replace(notes=(*one.notes, *notes))
-            break
-    return results
+        return plan.in_order(each)
 
 
 def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:

@@ -1,15 +1,16 @@
-"""Put back what others took from networks: reload() all of it, heed() what a verb relies on.
+"""Put back what others took from networks: reload() all of it, receive() what new containers rely on.
 
-A verb puts the packet filter, forwarding and published ports back by itself, and tells; a bridge that is down,
-without its address or with another MAC it refuses (attaching.py), since somebody may have meant that."""
+A verb puts the packet filter, forwarding and published ports back by itself, and tells. A bridge that is
+down, without its address or with another MAC it refuses (attaching.py): somebody may have meant that."""
 
 from __future__ import annotations
 
-from ..nat.forwarding import forwards
+from ..nat.forwarding import Ways
+from .announce_mark import announces
 from .audit import of_bridge, of_filter
 from .bridge_setup import configure
 from .firewall import drop_stale, nat_network, serve
-from .lookup import find_network_link, list_network_links
+from .lookup import find_network_link, list_network_links, read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,13 +66,22 @@ def put_all_back(host: RTNetlink, nat: Nat) -> list[str]:
     return put_back(host, nat, list_network_links(host))
 
 
-def heed(host: RTNetlink, nat: Nat, link: Link, network: NetworkRecord) -> list[str]:
-    """Look at what a network needs of the packet filter and of forwarding, and put back what they lack;
-    return that in sentences. Withdraw the ports of containers that are gone."""
-    nat.forget_gone()
+def receive(
+    host: RTNetlink, nat: Nat, index: int, addresses: Iterable[str], differs: bool
+) -> tuple[bool, list[str]]:
+    """Make a network ready for containers that own their addresses since now: withdraw the ports that still
+    lead to these, and put back what the packet filter and forwarding lack. Return whether the containers must
+    announce their addresses (announce_mark.py), and in sentences what was put back.
+
+    index: the network's bridge; differs: one has a MAC that does not follow from its address."""
+    ways = Ways(host, index)
+    link = ways.bridge
+    network = None if link is None else read_network(link)
+    if link is None or network is None:  # it is gone, or a network no more
+        nat.forget(addresses)
+        return False, []
+    served = nat.receive(nat_network(network), addresses)
     versions = {4 if len(subnet.packed[0]) == 4 else 6 for subnet in network.subnets}
-    if nat.serves(nat_network(network)) and (
-        network.internal or all(forwards(host, link, version) for version in versions)
-    ):
-        return []
-    return put_all_back(host, nat)
+    stands = served and (network.internal or all(map(ways.forward, versions)))
+    notes = [] if stands else put_all_back(host, nat)
+    return announces(host, link, differs), notes

@@ -39,19 +39,18 @@ class Hooks(Record):
     """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
-    instead (on the same bridge, in the same container), or None. concerns(bridge), for one with
-    alternative names, returns whether the others must be called for it, or raises the NetlinkError that refuses it. withdraw(addresses, timeout) is called once the
-    containers own their addresses, before any packet passes through their ports: it withdraws whatever still
-    leads to the previous owners. announces(index of a bridge, differs, timeout) is called then, too: it
-    returns whether every new address there must be announced (announce.py), not only one whose MAC does not
-    follow from it; differs: whether there is such a one. parting(index of a bridge, timeout) is called when
-    the bridge has its ports, and nothing is committed yet: it returns "" if the bridge stays, else what
-    happens to it ("was removed")."""
+    instead (on the same bridge, in the same container), or None. concerns(bridge), called for one with
+    alternative names, returns whether the others must be called for it, or raises the NetlinkError that
+    refuses it. reserved(index of a bridge, addresses, differs, timeout) is called once the containers own
+    their addresses, before any packet passes through their ports: it withdraws whatever still leads to the
+    previous owners. It returns whether every new address there must be announced (announce.py), not only one
+    whose MAC does not follow from it (differs: whether there is such a one), and notes for the first
+    Attachment. parting(index of a bridge, timeout) is called when the bridge has its ports, and nothing is
+    committed yet: it returns "" if the bridge stays, else what happens to it ("was removed")."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
     concerns: Callable[[Bridge], bool] = lambda bridge: False
-    withdraw: Callable[[list[str], float], object] = lambda addresses, timeout: None
-    announces: Callable[[int, bool, float], bool] = lambda index, differs, timeout: False
+    reserved: Callable[[int, list[str], bool, float], tuple[bool, list[str]]] = lambda *_: (False, [])
     parting: Callable[[int, float], str] = lambda index, timeout: ""
 
 
@@ -101,6 +100,7 @@ class _Call:
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
         self._concerned: set[str] = set()  # the bridges that the hooks concern
+        self._notes: list[tuple[int, str]] = []  # each with the position of the row that tells it
         self._announced: set[str] = set()  # those on which every address is announced
         self._containers = Containers(self._failures)
         self._executor = Executor(self._containers, self._failures, timeout)
@@ -111,8 +111,7 @@ class _Call:
         self._failures.check()
         self._reserve()
         if len(self._rows) != 1 or self._rows[0].done < _END:
-            self._withdraw()
-            self._note_announced()
+            self._see_reserved()
             self._go_on(_PROVED)
             self._await_own()
             self._announce()
@@ -120,6 +119,10 @@ class _Call:
             self._go_on(_END)
         for row in self._rows:
             self._done[row.position] = row.attachment()
+        for position, note in self._notes:
+            if position in self._done:
+                told = self._done[position]
+                self._done[position] = told.replace(notes=(*told.notes, note))
         if self._failures.by_position:  # a lost answer may have left a pair whose indices are unknown
             for bridge in self._bridges.values():
                 bridge.group.delete_members()
@@ -303,19 +306,16 @@ class _Call:
 
     # -- what is done at the barriers ----------------------------------------------------------------------
 
-    def _withdraw(self) -> None:
-        """Withdraw what still leads to the previous owners of the addresses."""
-        rows = [row for _, rows in self._on_concerned() for row in rows]
-        if rows:
-            addresses = [format_ip(packed) for row in rows for packed, _ in row.wanted.addresses]
-            self._hooks.withdraw(addresses, self._timeout)
-
-    def _note_announced(self) -> None:
-        """Learn on which bridges every address is announced; they learn which MACs we bring."""
+    def _see_reserved(self) -> None:
+        """Withdraw what still leads to the previous owners of the addresses; learn on which bridges every
+        address is announced, and what is to be told."""
         for bridge, rows in self._on_concerned():
+            addresses = [format_ip(packed) for row in rows for packed, _ in row.wanted.addresses]
             differs = not all(row.wanted.tells_mac for row in rows)
-            if self._hooks.announces(bridge.index, differs, self._timeout):
+            announced, notes = self._hooks.reserved(bridge.index, addresses, differs, self._timeout)
+            if announced:
                 self._announced.add(bridge.name)
+            self._notes += [(rows[0].position, note) for note in notes]
 
     def _on_concerned(self) -> list[tuple[Bridge, list[Row]]]:
         """Return the bridges that the hooks concern, each with its rows that are not finished."""

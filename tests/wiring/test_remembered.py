@@ -86,8 +86,13 @@ def test_a_bridge_that_becomes_a_network_or_is_none_any_more(
     """The names that say so may be as long as those it had."""
     first, second = containers(2)
     withdrawn: list[str] = []
+
+    def reserved(index: int, addresses: list[str], differs: bool, timeout: float) -> tuple[bool, list[str]]:
+        withdrawn.extend(addresses)
+        return False, []
+
     hooks = Hooks(
-        withdraw=lambda addresses, timeout: withdrawn.extend(addresses),
+        reserved=reserved,
         concerns=lambda bridge: "net:web" in bridge.altnames(),
     )
     host.links.add_altnames(BRIDGE, [before])
