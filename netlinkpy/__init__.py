@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .rtnl.netlink import RTNetlink as RTNetlink
     from .rtnl.route import Nexthop as Nexthop
     from .rtnl.route import Route as Route
+    from .rtnl.rule import Rule as Rule
     from .wire.errors import DeadlineError as DeadlineError
     from .wire.errors import DumpInterruptedError as DumpInterruptedError
     from .wire.errors import MalformedError as MalformedError
@@ -47,6 +48,7 @@ _PLACES = {
     "RTNetlink": "rtnl.netlink",
     "Nexthop": "rtnl.route",
     "Route": "rtnl.route",
+    "Rule": "rtnl.rule",
     **dict.fromkeys(
         ("DeadlineError", "DumpInterruptedError", "MalformedError", "NetlinkError", "OverrunError"),
         "wire.errors",

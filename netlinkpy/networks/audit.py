@@ -10,6 +10,7 @@ from ..nat.forwarding import turned_off
 from ..record import Record
 from ..rtnl.values import format_mac, parse_ip, parse_mac, parse_prefix
 from .altnames import MadeAs
+from .boundary import lacking, sentence
 from .bridge_setup import bridge_addresses
 from .firewall import nat_network
 
@@ -39,6 +40,7 @@ def differences(host: RTNetlink, nat: Nat, link: Link, network: NetworkRecord) -
     """Return all that is not as a network was made. link: its bridge."""
     found = of_bridge(link, host.addresses.list(dev=link.index))
     found += of_filter(nat.look(), network)
+    found += [Difference(f"the routing rule is gone: {sentence(one)}") for one in lacking(host, network)]
     if not network.internal:
         versions = {len(subnet.packed[0]) for subnet in network.subnets}
         off = turned_off(host, [link], ipv4=4 in versions, ipv6=16 in versions)

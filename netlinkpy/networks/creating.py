@@ -12,6 +12,7 @@ from ..rtnl.netlink import RTNetlink
 from ..rtnl.values import parse_ip
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup, is_staging
+from . import boundary
 from .altnames import MadeAs, name_of
 from .bridge_setup import configure
 from .firewall import serve, withdraw_networks
@@ -118,6 +119,7 @@ class _NetworkMaker:
             self._name(index)
             self._configure(index)
             rollback.before(withdraw_networks, [index])
+            self._close(index, rollback)
             notes = self._serve(index, rollback)
             self._host.links.set(index, up=True)
             made = read_network(self._host.links.get(index))
@@ -163,6 +165,13 @@ class _NetworkMaker:
             # A message of its own: a MAC set by the create gives way to the lowest of the bridge's ports.
             self._host.links.set(index, mtu=self._wanted.mtu)
         configure(self._host, index, [subnet.cidr for subnet in self._subnets])
+
+    def _close(self, index: int, rollback: Rollback) -> None:
+        """Close its boundary, if it is internal."""
+        made = read_network(self._host.links.get(index))
+        if made is not None and made.internal:
+            rollback.before(boundary.drop, self._host, made)
+            boundary.lay(self._host, made)
 
     def _serve(self, index: int, rollback: Rollback) -> list[str]:
         """Let the packet filter serve it: the table decides between two overlapping networks made at once.

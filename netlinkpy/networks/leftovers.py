@@ -10,6 +10,7 @@ from time import monotonic, sleep
 
 from ..nat import Nat
 from ..wiring.link_group import StagingGroup, is_staging, regroup
+from . import boundary
 from .firewall import serve, withdraw_networks
 from .lookup import read_network
 
@@ -55,19 +56,22 @@ def clear_group(host: RTNetlink, number: int) -> bool:
             if network is not None:
                 serve_again(host, network)
         regroup(group.socket, [link.index for link in used], 0)
-        unused = [link.index for link in bridges if link not in used]
+        unused = [link for link in bridges if link not in used]
         if unused:
-            withdraw_networks(unused)
+            withdraw_networks(link.index for link in unused)
+        for network in filter(None, map(read_network, unused)):
+            boundary.drop(host, network)
         group.delete_members()
     return True
 
 
 def serve_again(host: RTNetlink, network: NetworkRecord) -> None:
-    """Have the packet filter serve a network that is not removed after all; do nothing if it is gone. Raise
-    NetlinkError (EADDRINUSE) if another has its subnets by now."""
+    """Have the packet filter serve a network that is not removed after all, and close its boundary; do
+    nothing if it is gone. Raise NetlinkError (EADDRINUSE) if another has its subnets by now."""
     if host.links.find(network.index) is not None:
         with Nat() as nat:
             serve(nat, network)
+        boundary.lay(host, network)
 
 
 def parting(host: RTNetlink, index: int) -> str:

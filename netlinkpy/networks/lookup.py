@@ -40,16 +40,11 @@ def find_network_link(host: RTNetlink, name: str) -> tuple[Link, NetworkRecord]:
     return link, found
 
 
-def list_networks(host: RTNetlink) -> list[NetworkRecord]:
-    """Return all networks by name, except those that are being made or removed."""
-    return [network for _, network in list_network_links(host)]
-
-
-def list_network_links(host: RTNetlink) -> list[tuple[Link, NetworkRecord]]:
-    """Return all networks by name, each with its bridge, except those that are being made or removed."""
-    links = [link for link in host.links.list(kind="bridge") if not is_staging(link.group)]
-    found = [(link, network) for link in links if (network := read_network(link)) is not None]
-    return sorted(found, key=lambda one: one[1].name)
+def list_networks(host: RTNetlink, *, unfinished: bool = False) -> list[NetworkRecord]:
+    """Return all networks by name. unfinished: also those that are being made or removed."""
+    links = host.links.list(kind="bridge")
+    found = [one for link in links if unfinished or not is_staging(link.group) if (one := read_network(link))]
+    return sorted(found, key=lambda one: one.name)
 
 
 def find_bridge(host: RTNetlink, name: str) -> Link | None:

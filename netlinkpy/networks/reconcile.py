@@ -6,27 +6,23 @@ down, without its address or with another MAC it refuses (attaching.py): somebod
 from __future__ import annotations
 
 from ..nat.forwarding import Ways
+from . import boundary, firewall
 from .announce_mark import announces
 from .audit import of_bridge, of_filter
 from .bridge_setup import configure
-from .firewall import drop_stale, nat_network, serve
-from .lookup import find_network_link, list_network_links, read_network
+from .lookup import find_network_link, list_networks, read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..nat import Nat
-    from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
-    from .network_record import NetworkRecord
-
-    Found = tuple[Link, NetworkRecord]
 
 
 def reload(host: RTNetlink, nat: Nat, name: str) -> list[str]:
     """Make a network again what it was made as, published ports included; return, in sentences, what was put
-    back, and what still stands in its way. Containers keep their links.
+    back, there and for others, and what still stands in its way. Containers keep their links.
 
     Raise NetlinkError if there is no such network (ENOENT), OSError if something cannot be put back; what was
     put back until then stays."""
@@ -35,35 +31,35 @@ def reload(host: RTNetlink, nat: Nat, name: str) -> list[str]:
     snooping = int(network.mcast_snooping)
     host.links.set(link.index, kind="bridge", address=network.mac, mcast_snooping=snooping)
     configure(host, link.index, [subnet.cidr for subnet in network.subnets])
-    notes += put_back(host, nat, [(link, network)])
+    notes += put_all_back(host, nat)
     host.links.set(link.index, up=True)
     if not network.internal:
         notes += [str(one) for one in nat.foreign_drops([link.name])]
     return notes
 
 
-def put_back(host: RTNetlink, nat: Nat, found: Iterable[Found]) -> list[str]:
-    """Put back what the packet filter and forwarding lack for networks, and the ports published for all;
-    return it in sentences."""
+def put_all_back(host: RTNetlink, nat: Nat) -> list[str]:
+    """Put back what the packet filter, routing rules and forwarding lack for the networks of the host, and
+    published ports; return it in sentences. What is there for networks and containers that are gone goes."""
     notes: list[str] = []
+    firewall.drop_stale(nat)
+    boundary.drop_stale(host)
     state = nat.look()
-    for _, network in found:
+    for network in list_networks(host):
         lacking = of_filter(state, network)
         notes += [f"network {network.name}: {one}; put back" for one in lacking]
         if lacking:
-            serve(nat, network)
+            firewall.serve(nat, network)
+        gone = boundary.lacking(host, network)
+        notes += [f"network {network.name}: the {boundary.sentence(one)} was gone; put back" for one in gone]
+        if gone:
+            boundary.lay(host, network)
     notes += [str(one) for one in nat.forward()]
     back, out = nat.restore_ports()
     notes += [f"published port {port} was gone from the packet filter; put back" for port in back]
     notes += [f"published port {port} is not put back: another has its place" for port in out]
     nat.sweep()
     return notes
-
-
-def put_all_back(host: RTNetlink, nat: Nat) -> list[str]:
-    """put_back() for every network of the host; what the packet filter holds for those that are gone goes."""
-    drop_stale(nat)
-    return put_back(host, nat, list_network_links(host))
 
 
 def receive(
@@ -80,8 +76,9 @@ def receive(
     if link is None or network is None:  # it is gone, or a network no more
         nat.forget(addresses)
         return False, []
-    served = nat.receive(nat_network(network), addresses)
+    served = nat.receive(firewall.nat_network(network), addresses)
     versions = {4 if len(subnet.packed[0]) == 4 else 6 for subnet in network.subnets}
-    stands = served and (network.internal or all(map(ways.forward, versions)))
+    stands = served and not boundary.lacking(host, network)
+    stands = stands and (network.internal or all(map(ways.forward, versions)))
     notes = [] if stands else put_all_back(host, nat)
     return announces(host, link, differs), notes

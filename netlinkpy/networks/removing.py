@@ -9,6 +9,7 @@ from ..rollback import Rollback
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup
+from . import boundary
 from .altnames import name_of
 from .firewall import withdraw_networks
 from .leftovers import clear_dead, serve_again
@@ -40,6 +41,7 @@ def remove(network: NetworkRecord) -> None:
                 raise NetlinkError(errno.EBUSY, verb, text=_in_use(network, len(ports)))
             withdrawn.append(network)
             withdraw_networks([network.index])
+            boundary.drop(host, network)
             group.delete_members()
 
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from .neighbour import Neighbours
     from .nsid import NamespaceIds
     from .routes import Routes
+    from .rule import Rules
 
 _PLACES = {
     "links": ("links", "Links"),
     "addresses": ("address", "Addresses"),
     "routes": ("routes", "Routes"),
+    "rules": ("rule", "Rules"),
     "neighbours": ("neighbour", "Neighbours"),
     "fdb": ("fdb", "ForwardingEntries"),
     "nsids": ("nsid", "NamespaceIds"),
@@ -27,7 +29,7 @@ _PLACES = {
 
 
 class RTNetlink(Closing):
-    """The links, addresses, routes, neighbours, forwarding entries and namespace ids of one network
+    """The links, addresses, routes, rules, neighbours, forwarding entries and namespace ids of one network
     namespace.
 
     netns: None is the caller's; a str a name in /run/netns, or a path; an int a process id; or a Netns. The
@@ -39,6 +41,7 @@ class RTNetlink(Closing):
     links: Links
     addresses: Addresses
     routes: Routes
+    rules: Rules
     neighbours: Neighbours
     fdb: ForwardingEntries
     nsids: NamespaceIds

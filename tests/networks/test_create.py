@@ -239,7 +239,7 @@ def test_a_step_that_fails_leaves_nothing(host: nl.RTNetlink, monkeypatch: pytes
     from netlinkpy.networks.creating import _NetworkMaker
 
     steps = [name for name in vars(_NetworkMaker) if name.startswith("_") and not name.startswith("__")]
-    assert len(steps) == 4
+    assert len(steps) == 5
     for step in steps:
         original = getattr(_NetworkMaker, step)
 
