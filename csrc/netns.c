@@ -68,7 +68,25 @@ NLP_CALL(open_socket)
     return bad ? bad : opening.result;
 }
 
-int nlp_open_route_socket(int netns_fd)
+/* An advertisement may come as soon as an interface is up, so the default that it is made with is changed: its
+ * own setting does not exist before. */
+static void hush_advertisements(uint8_t *hush)
+{
+    int fd = open("/proc/sys/net/ipv6/conf/default/accept_ra", O_RDWR | O_CLOEXEC), before;
+    char was;
+
+    if (fd < 0)
+        return;
+    if (pread(fd, &was, 1, 0) != 1 || was == '0' || pwrite(fd, "0", 1, 0) != 1) {
+        close(fd);
+        return;
+    }
+    before = was;
+    memcpy(hush + sizeof fd, &before, sizeof before);
+    memcpy(hush, &fd, sizeof fd);
+}
+
+int nlp_open_route_socket(int netns_fd, uint8_t *hush)
 {
     static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};
     const int on = 1;
@@ -80,19 +98,22 @@ int nlp_open_route_socket(int netns_fd)
             close(fd);
             return -error;
         }
+    if (fd >= 0 && hush)
+        hush_advertisements(hush);
     return fd;
 }
 
 struct ahead {
     pthread_t thread;
     int netns_fd, fd;
+    uint8_t hush[NLP_HUSH];
 };
 
 static void *open_one(void *argument)
 {
     struct ahead *ahead = argument;
 
-    ahead->fd = nlp_open_route_socket(ahead->netns_fd);
+    ahead->fd = nlp_open_route_socket(ahead->netns_fd, ahead->hush);
     return NULL;
 }
 
@@ -109,6 +130,7 @@ NLP_CALL(open_ahead)
         return -ENOMEM;
     ahead->netns_fd = nlp_int(numbers[0]);
     ahead->fd = -ECANCELED; /* what a child made by fork() finds: it has no such thread */
+    memset(ahead->hush, 0xff, sizeof ahead->hush);
     bad = start_thread(&ahead->thread, open_one, ahead);
     known_by = (uintptr_t)ahead;
     if (bad)
@@ -124,7 +146,8 @@ NLP_CALL(opened)
     uint64_t known_by;
     int fd, kept;
 
-    if (buffers[0].length != sizeof known_by || buffers[1].length != sizeof kept)
+    if (buffers[0].length != sizeof known_by || buffers[1].length != sizeof kept ||
+        buffers[2].length != sizeof ahead->hush)
         return NLP_BAD_DATA;
     memcpy(&known_by, buffers[0].data, sizeof known_by);
     if (!known_by)
@@ -133,6 +156,7 @@ NLP_CALL(opened)
     ahead = (struct ahead *)(uintptr_t)known_by;
     pthread_join(ahead->thread, NULL);
     fd = ahead->fd;
+    memcpy(buffers[2].data, ahead->hush, sizeof ahead->hush);
     free(ahead);
     kept = fd < 0 ? -1 : fd;
     memcpy(buffers[1].data, &kept, sizeof kept);

@@ -62,13 +62,13 @@ extern const struct nlp_call nlp_calls[]; /* the last one has no name */
     CALL(unshare, "n")           \
     CALL(open_socket, "nnnnn")   \
     CALL(open_ahead, "nw")       \
-    CALL(opened, "ww")           \
+    CALL(opened, "www")          \
     CALL(make_netns, "w")        \
     CALL(make_netns_at, "bw")    \
     CALL(stamp, "nnnnwrrR")      \
     CALL(gather, "nnnnrbowW")    \
     CALL(exchange, "nnnnnnnwww") \
-    CALL(visit, "nnbwrow")       \
+    CALL(visit, "nnbwrowo")      \
     CALL(mount, "nbbb")          \
     CALL(umount, "nb")           \
     CALL(prctl, "nnnnn")         \
@@ -108,11 +108,12 @@ NLP_CALL(unshare);
 NLP_CALL(open_socket);
 
 /* fd of a network namespace; 8 bytes that identify the call: start a thread that opens a socket like those of
- * visit inside. The fd must stay open, and opened must be called once with the same 8 bytes. */
+ * visit inside, and hushes advertisements there. The fd must stay open, and opened must be called once with the
+ * same 8 bytes. */
 NLP_CALL(open_ahead);
 
-/* The 8 bytes of open_ahead, which become zeros; a C int: wait for the thread, and write the descriptor, or
- * -1, to the int. */
+/* The 8 bytes of open_ahead, which become zeros; a C int; two more: wait for the thread, and write the
+ * descriptor, or -1, to the int, and what is to be put back (see visit) to the two. */
 NLP_CALL(opened);
 
 /* A buffer of C ints: make as many network namespaces and write their close-on-exec descriptors there, each as
@@ -211,7 +212,9 @@ struct nlp_visited {
  * namespace is not entered; in place of another the socket opened for the row is written as soon as it is
  * open, and the caller closes it, whatever becomes of the row. Without sockets each is closed when its row
  * has ended. If no row has to be entered there is no thread. results: a struct nlp_visited and the values,
- * for each row. Once answers from beside were left unread, later steps beside fail with ECANCELED. */
+ * for each row. Once answers from beside were left unread, later steps beside fail with ECANCELED.
+ * hushes: optional, two C ints for each row, the first -1: a row whose namespace is entered is hushed (netns.h),
+ * and the caller puts back what is written there. */
 NLP_CALL(visit);
 
 /* -- processes: what `netlinkpy run` needs beyond netlink (process.c) -- */

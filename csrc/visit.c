@@ -25,7 +25,7 @@ struct line {
 struct visiting {
     struct program program;
     size_t rows;
-    uint8_t *datagrams, *netns_fds, *sockets, *results; /* as given */
+    uint8_t *datagrams, *netns_fds, *sockets, *results, *hushes; /* as given */
     int64_t timeout_ns;
     struct line *lines; /* of the rows, and the one beside */
     uint8_t *room;
@@ -200,7 +200,8 @@ static void *open_all(void *argument)
         struct line *line = &visiting->lines[row];
         if (line->given)
             continue;
-        line->fd = nlp_open_route_socket((int)load32(visiting->netns_fds + row * 4));
+        line->fd = nlp_open_route_socket((int)load32(visiting->netns_fds + row * 4),
+                                         visiting->hushes ? visiting->hushes + row * NLP_HUSH : NULL);
         if (visiting->sockets && line->fd >= 0)
             store32(visiting->sockets + row * 4, (uint32_t)line->fd);
     }
@@ -272,23 +273,26 @@ static int check_datagrams(const struct visiting *visiting)
 static int check(struct visiting *visiting, const struct nlp_span *buffers)
 {
     struct nlp_span datagrams = buffers[1], netns_fds = buffers[2], sockets = buffers[3],
-                    results = buffers[4];
+                    results = buffers[4], hushes = buffers[5];
     size_t needed, rows = netns_fds.length / 4;
     int bad = nlp_open_program(&visiting->program, buffers[0]);
 
     if (bad)
         return bad;
     if (netns_fds.length % 4 || (sockets.data && sockets.length != netns_fds.length) ||
+        (hushes.data && hushes.length != rows * NLP_HUSH) ||
         __builtin_mul_overflow(rows, visiting->program.row_length, &needed) || datagrams.length != needed ||
         __builtin_mul_overflow(rows, result_length(&visiting->program), &needed) || results.length != needed)
         return NLP_BAD_DATA;
-    if (overlap(sockets, datagrams) || overlap(sockets, results) || overlap(datagrams, results))
+    if (overlap(sockets, datagrams) || overlap(sockets, results) || overlap(datagrams, results) ||
+        overlap(hushes, datagrams) || overlap(hushes, results) || overlap(hushes, sockets))
         return NLP_BAD_OVERLAP;
     visiting->rows = rows;
     visiting->datagrams = datagrams.data;
     visiting->netns_fds = netns_fds.data;
     visiting->sockets = sockets.data;
     visiting->results = results.data;
+    visiting->hushes = hushes.data;
     return check_datagrams(visiting);
 }
 

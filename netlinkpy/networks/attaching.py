@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 
 from ..wire.errors import NetlinkError
-from ..wiring.attach import Hooks, wire_endpoints
+from ..wiring.attach import Concern, Hooks, wire_endpoints
 from .altnames import MadeAs
 
 TYPE_CHECKING = False
@@ -78,19 +78,19 @@ def attach_many(
 # What the hooks need is imported when they run: it brings all of nat/, which other bridges do not need.
 
 
-def _concerns(bridge: Bridge) -> bool:
-    """Return whether a bridge is a network's. Raise NetlinkError (ENETDOWN) if something cuts its containers
-    off."""
+def _concerns(bridge: Bridge) -> Concern | None:
+    """Return what concerns a bridge that is a network's. Raise NetlinkError (ENETDOWN) if something cuts its
+    containers off."""
     made = MadeAs.read(bridge.altnames())
     if made is None:
-        return False
+        return None
     from .audit import cut_off
 
     cut = cut_off(bridge.name, bridge.up, bridge.mac, bridge.addresses, made)
     if cut:
         text = f"{cut[0]}; `netlinkpy network reload {made.name}` puts it right"
         raise NetlinkError(errno.ENETDOWN, f"look at network {made.name}", text=text)
-    return True
+    return Concern(any(":" in gateway for gateway in made.gateways))
 
 
 def _reserved(index: int, addresses: list[str], differs: bool, timeout: float) -> tuple[bool, list[str]]:

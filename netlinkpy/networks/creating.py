@@ -117,10 +117,10 @@ class _NetworkMaker:
             rollback.before(group.roll_back)
             index = self._add_bridge(group)
             self._name(index)
-            self._configure(index)
+            notes = self._configure(index)
             rollback.before(withdraw_networks, [index])
             self._close(index, rollback)
-            notes = self._serve(index, rollback)
+            notes += self._serve(index, rollback)
             self._host.links.set(index, up=True)
             made = read_network(self._host.links.get(index))
             if made is None or group.release([index]):
@@ -160,11 +160,13 @@ class _NetworkMaker:
             text = f"network {name} exists already"
             raise NetlinkError(errno.EEXIST, self._verb, text=text) from None
 
-    def _configure(self, index: int) -> None:
+    def _configure(self, index: int) -> list[str]:
+        """Give the bridge all it needs; return, in sentences, what it could not be given."""
         if self._wanted.mtu is not None:
             # A message of its own: a MAC set by the create gives way to the lowest of the bridge's ports.
             self._host.links.set(index, mtu=self._wanted.mtu)
-        configure(self._host, index, [subnet.cidr for subnet in self._subnets])
+        why = configure(self._host, index, self._wanted.bridge, [subnet.cidr for subnet in self._subnets])
+        return [f"bridge {self._wanted.bridge}: {why}"] if why else []
 
     def _close(self, index: int, rollback: Rollback) -> None:
         """Close its boundary, if it is internal."""

@@ -30,7 +30,8 @@ def reload(host: RTNetlink, nat: Nat, name: str) -> list[str]:
     notes = [str(one) for one in of_bridge(link, host.addresses.list(dev=link.index))]
     snooping = int(network.mcast_snooping)
     host.links.set(link.index, kind="bridge", address=network.mac, mcast_snooping=snooping)
-    configure(host, link.index, [subnet.cidr for subnet in network.subnets])
+    why = configure(host, link.index, link.name, [subnet.cidr for subnet in network.subnets])
+    notes += [f"bridge {link.name}: {why}"] if why else []
     notes += put_all_back(host, nat)
     host.links.set(link.index, up=True)
     if not network.internal:

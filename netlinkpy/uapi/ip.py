@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 IPV4_DEVCONF_FORWARDING = 1
+IPV4_DEVCONF_ACCEPT_REDIRECTS = 4

@@ -31,12 +31,14 @@ _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 class Field(Record):
     """A column to read: the dotted path of its value in the message ("oif", "linkinfo.kind"), its width in
     bytes, and the struct letter of its values ("I"; empty: `width` bytes a row). length: read the payload's
-    length as "H" instead of its bytes (4 for an IPv4 address, 16 for an IPv6 one)."""
+    length as "H" instead of its bytes (4 for an IPv4 address, 16 for an IPv6 one). start: where it begins in
+    the value."""
 
     path: str
     width: int
     form: str = ""
     length: bool = False
+    start: int = 0
 
 
 def number(message: Message, path: str) -> Field:
@@ -58,7 +60,7 @@ class Plan:
         entries = []
         for field in self.fields:
             types, offset, _ = message.plan(field.path)
-            entries.append((types, offset, field.width, int(field.length)))
+            entries.append((types, offset + field.start, field.width, int(field.length)))
         self.compiled = compile_plan(type, message.header.struct.size, entries)
 
 

@@ -26,7 +26,7 @@ from .row import Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .executor import Refusal
     from .existing import Conflicts
@@ -35,12 +35,18 @@ _ROUNDS = 16  # how often a row is tried again after a conflict was cleared, or 
 _RESERVED, _PROVED, _END = RECIPE.index(RESERVED), RECIPE.index(PROVED), len(RECIPE)
 
 
+class Concern(Record):
+    """A bridge that the hooks concern. ipv6: whether its containers have IPv6 without an address from us."""
+
+    ipv6: bool
+
+
 class Hooks(Record):
     """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
     instead (on the same bridge, in the same container), or None. concerns(bridge), called for one with
-    alternative names, returns whether the others must be called for it, or raises the NetlinkError that
+    alternative names, returns a Concern if the others must be called for it, or raises the NetlinkError that
     refuses it. reserved(index of a bridge, addresses, differs, timeout) is called once the containers own
     their addresses, before any packet passes through their ports: it withdraws whatever still leads to the
     previous owners. It returns whether every new address there must be announced (announce.py), not only one
@@ -49,7 +55,7 @@ class Hooks(Record):
     committed yet: it returns "" if the bridge stays, else what happens to it ("was removed")."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
-    concerns: Callable[[Bridge], bool] = lambda bridge: False
+    concerns: Callable[[Bridge], Concern | None] = lambda bridge: None
     reserved: Callable[[int, list[str], bool, float], tuple[bool, list[str]]] = lambda *_: (False, [])
     parting: Callable[[int, float], str] = lambda index, timeout: ""
 
@@ -99,7 +105,7 @@ class _Call:
         self._failures = Failures(whole)
         self._done: dict[int, Attachment] = {}
         self._bridges: dict[str, Bridge] = {}
-        self._concerned: set[str] = set()  # the bridges that the hooks concern
+        self._concerned: dict[str, Concern] = {}  # the bridges that the hooks concern
         self._notes: list[tuple[int, str]] = []  # each with the position of the row that tells it
         self._announced: set[str] = set()  # those on which every address is announced
         self._containers = Containers(self._failures)
@@ -110,6 +116,7 @@ class _Call:
         self._check()
         self._failures.check()
         self._reserve()
+        self._refuse_advertisements()
         if len(self._rows) != 1 or self._rows[0].done < _END:
             self._see_reserved()
             self._go_on(_PROVED)
@@ -117,6 +124,7 @@ class _Call:
             self._announce()
             self._see_parting()
             self._go_on(_END)
+            self._refuse_on_host()
         for row in self._rows:
             self._done[row.position] = row.attachment()
         for position, note in self._notes:
@@ -170,8 +178,9 @@ class _Call:
         if bridge is None:
             bridge = self._bridges[name] = Bridge(name, self._timeout, self._containers.here)
             self._rollback.before(bridge.group.roll_back)
-            if bridge.has_altnames and self._hooks.concerns(bridge):
-                self._concerned.add(name)
+            concern = self._hooks.concerns(bridge) if bridge.has_altnames else None
+            if concern is not None:
+                self._concerned[name] = concern
         return bridge
 
     def _check_room(self) -> None:
@@ -305,6 +314,37 @@ class _Call:
         return True
 
     # -- what is done at the barriers ----------------------------------------------------------------------
+
+    def _refuse_advertisements(self) -> None:
+        """Keep ends that heed router advertisements from it, and IPv6 off those whose network has none."""
+        rows = [row for row in self._rows if row.advertised or self._lacks_ipv6(row)]
+        if not rows:
+            return
+        from .advertisements import refuse_inside
+
+        def work(alike: list[Row], handles: Sequence[Netns | None]) -> None:
+            for row, handle in zip(alike, handles, strict=True):
+                if handle is None:
+                    continue
+                why = refuse_inside(handle, row.wanted.ifname, ipv6=not self._lacks_ipv6(row))
+                if why:
+                    note = f"{row.wanted.ifname} of {row.wanted.label}: {why}"
+                    self._notes.append((row.position, note))
+
+        self._containers.enter(rows, work, namespaces=True)
+
+    def _lacks_ipv6(self, row: Row) -> bool:
+        concern = self._concerned.get(row.bridge.name)
+        return concern is not None and not concern.ipv6 and 16 not in row.shape.families
+
+    def _refuse_on_host(self) -> None:
+        """Keep the host ends on networks from heeding advertisements if the bridge is taken from them."""
+        from .advertisements import refuse
+
+        for row in self._rows:
+            why = refuse(row.host_ifname) if row.bridge.name in self._concerned else ""
+            if why:
+                self._notes.append((row.position, f"{row.host_ifname}: {why}"))
 
     def _see_reserved(self) -> None:
         """Withdraw what still leads to the previous owners of the addresses; learn on which bridges every

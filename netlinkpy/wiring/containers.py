@@ -7,7 +7,7 @@ import os
 from struct import Struct
 
 from ..backends import load
-from ..backends.interface import Descriptors
+from ..backends.interface import Descriptors, Hushes
 from ..netns.handle import Netns
 from ..uapi.nsfs import THREAD_NETNS
 from .errors import failure
@@ -42,6 +42,7 @@ class Containers:
         self._ahead: Ahead | None = None
         self._alone: Netns | None = None
         self._sockets: list[Descriptors] = []
+        self._hushes: list[Hushes] = []
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
         try:
             status = os.stat(THREAD_NETNS)
@@ -85,6 +86,19 @@ class Containers:
             return None
         self._sockets.append(Descriptors(len(rows)))
         return self._sockets[-1].numbers
+
+    def hush(self, rows: list[Row]) -> bytearray | None:
+        """Return where a visit that makes the rows' interfaces notes what unhush() puts back; None if it
+        enters no namespace."""
+        if rows[0].socket >= 0:
+            return None
+        self._hushes.append(Hushes(len(rows)))
+        return self._hushes[-1].numbers
+
+    def unhush(self) -> None:
+        """Put back the defaults that were changed while interfaces were made (advertisements.py)."""
+        while self._hushes:
+            self._hushes.pop().close()
 
     def enter(self, rows: list[Row], work: Work, *, namespaces: bool = False) -> None:
         """Call work() for rows of one shape at a time, 64 at most. namespaces: work() needs the namespaces
@@ -134,6 +148,7 @@ class Containers:
                 except OSError:
                     self._ahead = None
                 else:
+                    self._hushes.append(self._ahead.hushes)
                     (row.socket,) = _FD.unpack(self._ahead.sockets)
         return handle
 
@@ -159,6 +174,7 @@ class Containers:
 
     def close(self) -> None:
         """Close every descriptor."""
+        self.unhush()
         if self._ahead is not None:
             self._ahead.close()
         if self._alone is not None:

@@ -156,15 +156,20 @@ class Executor:
             columns.update(_join([row.bridge.slots for row in rows]))
         fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
         sockets = self._containers.sockets_for(rows)
-        visit(
-            program,
-            program.stamp(columns, len(rows), constants),
-            fds,
-            self._timeout,
-            sockets=sockets,
-            beside=None if beside is None else beside.group.socket,
-            results=results,
-        )
+        hushes = self._containers.hush(rows) if makes else None
+        try:
+            visit(
+                program,
+                program.stamp(columns, len(rows), constants),
+                fds,
+                self._timeout,
+                sockets=sockets,
+                beside=None if beside is None else beside.group.socket,
+                results=results,
+                hushes=hushes,
+            )
+        finally:
+            self._containers.unhush()
         if sockets is not None:
             for row, (fd,) in zip(rows, _FD.iter_unpack(sockets), strict=True):
                 row.socket = fd

@@ -14,6 +14,7 @@ from ..uapi.if_ import IFF_UP, IFNAMSIZ
 from ..uapi.if_addr import IFA_F_NODAD
 from ..uapi.if_bridge import PORT_STATES
 from ..uapi.if_link import IN6_ADDR_GEN_MODE_NONE
+from ..uapi.ipv6 import DEVCONF_ACCEPT_RA
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST
 from ..uapi.rtnetlink import (
     RT_SCOPE_LINK,
@@ -28,8 +29,9 @@ from ..uapi.rtnetlink import (
     RTN_UNICAST,
     RTPROT_BOOT,
 )
+from ..uapi.socket import AF_UNSPEC
 from ..wire.attributes import Slot
-from ..wire.columns import Plan, number
+from ..wire.columns import Field, Plan, number
 from ..wire.rtnetlink.address import ADDRESS
 from ..wire.rtnetlink.link import LINK
 from ..wire.rtnetlink.route import ROUTE
@@ -90,9 +92,13 @@ class Barrier(Record):
     hooks: tuple[str, ...]
 
 
-def _ends() -> Plan:
-    """Return the plan of a veth end's index, and of its peer's (IFLA_LINK)."""
-    return Plan(LINK, RTM_NEWLINK, {"index": number(LINK, "ifi_index"), "host_index": number(LINK, "link")})
+def _ends(shape: Shape) -> Plan:
+    """Return the plan of a veth end's index, of its peer's (IFLA_LINK), and of whether it heeds router
+    advertisements."""
+    fields = {"index": number(LINK, "ifi_index"), "host_index": number(LINK, "link")}
+    if shape.has_ipv6:
+        fields["accept_ra"] = Field(f"af_spec[{AF_UNSPEC}].inet6.conf", 4, "I", start=4 * DEVCONF_ACCEPT_RA)
+    return Plan(LINK, RTM_NEWLINK, fields)
 
 
 def _port_state() -> Plan:
@@ -101,7 +107,8 @@ def _port_state() -> Plan:
 
 def _note_ends(row: Row, kept: tuple[int, ...]) -> None:
     if kept:
-        row.index, row.host_index = kept
+        row.index, row.host_index, *heeds = kept
+        row.advertised = any(heeds)
 
 
 def _note_port(row: Row, kept: tuple[int, ...]) -> None:
@@ -264,7 +271,9 @@ def _ready(shape: Shape, link: dict[str, Any]) -> Template:
     return template
 
 
-RESERVED = Barrier("reserved", hooks=("withdraw", "note_announced"))  # up to here a row may begin again
+RESERVED = Barrier(
+    "reserved", hooks=("refuse_advertisements", "see_reserved")
+)  # up to here a row may begin again
 PROVED = Barrier("proved", hooks=("await_own", "announce", "see_parting"))  # the commit follows
 
 RECIPE: tuple[Step | Barrier, ...] = (
@@ -273,7 +282,7 @@ RECIPE: tuple[Step | Barrier, ...] = (
         INSIDE,
         _create,
         lambda row: [f"create {row.wanted.ifname} and its host end {row.host_ifname}"],
-        keep=lambda shape: _ends() if shape.echo else None,
+        keep=lambda shape: _ends(shape) if shape.echo else None,
         note=_note_ends,
         hint=_create_hint,
     ),
@@ -283,7 +292,7 @@ RECIPE: tuple[Step | Barrier, ...] = (
         lambda shape, link: find_by_name(),
         lambda row: [f"find {row.wanted.ifname}"],
         applies=lambda shape, bridge: not shape.echo,
-        keep=lambda shape: _ends(),
+        keep=_ends,
         note=_note_ends,
         ack=False,
     ),

@@ -26,10 +26,12 @@ class Row:
     host_ifname: the host end's name; done: the place in the recipe that it has reached; socket: the
     descriptor of a socket inside its container, owned by Containers, -1 if there is none; identity: (device,
     inode) of its namespace, None until it was opened; index, host_index: of the container's end and the host
-    end, 0 until they exist; port: the state of its port, empty until it was seen."""
+    end, 0 until they exist; advertised: whether the container's end was made so that it heeds router
+    advertisements; port: the state of its port, empty until it was seen."""
 
     __slots__ = (
         "_told",
+        "advertised",
         "bridge",
         "done",
         "endpoint",
@@ -59,6 +61,7 @@ class Row:
         self.host_ifname: str = wanted.host_ifname or f"veth{os.urandom(4).hex()}"
         self.done = 0
         self.port = ""
+        self.advertised = False
         self.index = self.host_index = 0
         self._told: tuple[Program, bytearray, int] | None = None
 

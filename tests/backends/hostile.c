@@ -208,7 +208,7 @@ static void real_kernel(void)
     put_plain_program(program, sizeof up);
     REQUIRE(nlp_visit(NUMBERS(-1, 1000000000),
                       BUFFERS(SPAN(program), SPAN(up), {(uint8_t *)&netns, 4}, NONE,
-                              {(uint8_t *)&visited, sizeof visited}),
+                              {(uint8_t *)&visited, sizeof visited}, NONE),
                       NULL, 0) == 0);
     REQUIRE(visited.error == 0 && visited.step == 1);
     REQUIRE((fd = socket(AF_NETLINK, SOCK_RAW, 0)) >= 0);

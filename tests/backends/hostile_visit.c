@@ -139,7 +139,7 @@ static void run_program(struct nlp_span data, const struct program *program)
     if (short_of)
         short_of->length -= 1 + any(4);
     bad = nlp_visit(NUMBERS(beside < 0 ? -1 : ends[beside][0], any(8) ? 0 : 300000),
-                    BUFFERS(data, datagrams, netns_fds, sockets, results), NULL, 0);
+                    BUFFERS(data, datagrams, netns_fds, sockets, results, NONE), NULL, 0);
     REQUIRE(short_of ? bad == NLP_BAD_DATA : bad == 0 || bad == NLP_BAD_MESSAGE);
     for (size_t i = 0; i < rows && !bad; i++) {
         struct nlp_visited visited;
@@ -188,8 +188,8 @@ static void hostile_program(long round)
     REQUIRE(bad == NLP_BAD_PROGRAM || bad == 0);
     REQUIRE(spoiled || !bad);
     if (bad)
-        REQUIRE(nlp_visit(NUMBERS(-1, 0), BUFFERS(data, {nothing, 0}, {nothing, 0}, NONE, {nothing, 0}), NULL,
-                          0) == NLP_BAD_PROGRAM);
+        REQUIRE(nlp_visit(NUMBERS(-1, 0), BUFFERS(data, {nothing, 0}, {nothing, 0}, NONE, {nothing, 0}, NONE),
+                          NULL, 0) == NLP_BAD_PROGRAM);
     else if (program.row_length < 1 << 16 && round % 4 == 0)
         run_program(data, &program);
     free(data.data);
@@ -228,7 +228,7 @@ static int visit_plainly(uint8_t *program, uint8_t *datagrams, uint8_t *netns_fd
 {
     return (int)nlp_visit(NUMBERS(-1, 1000000000),
                           BUFFERS({program, PLAIN}, {datagrams, rows * 32}, {netns_fds, rows * 4},
-                                  {sockets, rows * 4}, {(uint8_t *)visited, rows * sizeof *visited}),
+                                  {sockets, rows * 4}, {(uint8_t *)visited, rows * sizeof *visited}, NONE),
                           NULL, 0);
 }
 
@@ -345,7 +345,7 @@ static void real_values(int netns)
     store32(datagrams + 64 + 20, 0);
     REQUIRE(nlp_visit(NUMBERS(beside, 1000000000),
                       BUFFERS({program, ASK_AND_RAISE}, {datagrams, 3 * 64}, {netns_fds, 12}, NONE,
-                              {(uint8_t *)results, 3 * sizeof *results}),
+                              {(uint8_t *)results, 3 * sizeof *results}, NONE),
                       NULL, 0) == 0);
     REQUIRE(results[1].visited.error == EINVAL && !results[1].visited.step && !results[1].digest);
     for (size_t i = 0; i < 3; i += 2) {
@@ -380,7 +380,7 @@ static void real_overlap(int netns)
     for (size_t i = 0; i < 2; i++)
         REQUIRE(nlp_visit(NUMBERS(-1, 1000000000),
                           BUFFERS(SPAN(program), SPAN(datagrams), SPAN(netns_fds), places[i],
-                                  {(uint8_t *)&results, sizeof results}),
+                                  {(uint8_t *)&results, sizeof results}, NONE),
                           NULL, 0) == NLP_BAD_OVERLAP);
     REQUIRE(descriptors() == before);
 }
@@ -405,7 +405,7 @@ static void real_deadlines(int netns)
     put_plain_program(program, sizeof quiet);
     REQUIRE(nlp_visit(NUMBERS(-1, INT64_MIN),
                       BUFFERS(SPAN(program), SPAN(quiet), SPAN(sockets), SPAN(sockets),
-                              {(uint8_t *)&visited, sizeof visited}),
+                              {(uint8_t *)&visited, sizeof visited}, NONE),
                       NULL, 0) == 0);
     REQUIRE(visited.error == ETIMEDOUT && visited.step == 0 && visited.message == -1);
     while (recv(fd, strange, sizeof strange, MSG_DONTWAIT) == 32)
@@ -420,17 +420,22 @@ static void real_ahead(int netns)
 {
     struct {
         uint8_t known_by[8];
-        int fd;
+        int fd, hush[2];
     } ahead[4];
     int before = descriptors();
 
     for (size_t i = 0; i < 4; i++)
         REQUIRE(nlp_open_ahead(NUMBERS(i == 3 ? -1 : netns), BUFFERS(SPAN(ahead[i].known_by)), NULL, 0) == 0);
     for (size_t i = 0; i < 4; i++) {
-        const struct nlp_span spans[] = {SPAN(ahead[i].known_by), {(uint8_t *)&ahead[i].fd, 4}};
+        const struct nlp_span spans[] = {
+            SPAN(ahead[i].known_by), {(uint8_t *)&ahead[i].fd, 4}, {(uint8_t *)ahead[i].hush, 8}};
         REQUIRE(nlp_opened(NULL, spans, NULL, 0) == (i == 3 ? -EBADF : 0));
         REQUIRE(i == 3 ? ahead[i].fd == -1 : ahead[i].fd >= 0);
         REQUIRE(nlp_opened(NULL, spans, NULL, 0) == NLP_BAD_AHEAD);
+    }
+    for (size_t i = 0; i < 4; i++) { /* -1: another hushed it first, or there is no IPv6 */
+        int fd = ahead[i].hush[0];
+        REQUIRE(fd < 0 || (i < 3 && ahead[i].hush[1] == '1' && pwrite(fd, "1", 1, 0) == 1 && !close(fd)));
     }
     REQUIRE(descriptors() == before + 3);
     for (size_t i = 0; i < 3; i++)

@@ -8,15 +8,25 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
+from netlinkpy.backends.interface import Hushes
+from netlinkpy.netns import Netns
+from netlinkpy.netns.processes import call
 from tests.backends.messages import get_link, namespaces
 from tests.backends.programs import ask, descriptors, ints, visit
 
 if TYPE_CHECKING:
     from netlinkpy.backends.interface import Ahead, Backend
+
+
+def netns_call(fd: int, function: Callable[[], str]) -> str:
+    """Return what a function returns inside a namespace."""
+    with Netns.from_fd(fd) as handle:
+        return call(handle, function)
 
 
 def take(ahead: Ahead) -> int:
@@ -33,10 +43,39 @@ def test_a_visit_talks_through_it(backend: Backend) -> None:
         ahead = backend.open_ahead(netns)
         ahead.wait()
         (fd,) = struct.unpack("=i", ahead.sockets)
-        assert descriptors() == before + 1 and not os.get_inheritable(fd)
+        hush, _ = struct.unpack("=ii", ahead.hushes.numbers)
+        assert descriptors() == before + 1 + (hush >= 0)
+        assert not os.get_inheritable(fd) and (hush < 0 or not os.get_inheritable(hush))
         assert visit(backend, ints(-1), [ask()], sockets=ahead.sockets) == [(0, 1, -1, b"", (1,))]
         ahead.close()
         assert descriptors() == before
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="needs IPv6")
+@pytest.mark.parametrize("given", [False, True])
+def test_the_namespace_is_hushed_meanwhile(backend: Backend, given: bool) -> None:
+    """Of router advertisements: by an opening ahead, and by a visit that is given room for it."""
+    with namespaces(backend, 1) as (netns,):
+
+        def accepts() -> str:
+            def read() -> str:
+                with open("/proc/sys/net/ipv6/conf/default/accept_ra") as file:
+                    return file.read().strip()
+
+            return netns_call(netns, read)
+
+        before = accepts()
+        hushes = Hushes(1)
+        if given:
+            visit(backend, ints(netns), [ask()], hushes=hushes.numbers)
+        else:
+            ahead = backend.open_ahead(netns)
+            ahead.wait()
+            hushes = ahead.hushes
+        assert (before, accepts()) == ("1", "0")
+        hushes.close()
+        hushes.close()
+        assert accepts() == "1"
 
 
 def test_it_is_inside(backend: Backend) -> None:

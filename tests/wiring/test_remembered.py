@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.wiring.attach import Hooks, wire_endpoints
+from netlinkpy.wiring.attach import Concern, Hooks, wire_endpoints
 from netlinkpy.wiring.bridge import KnownBridge
 from netlinkpy.wiring.prepared import Prepared
 from tests.support.links import add_ipv6
@@ -93,7 +93,7 @@ def test_a_bridge_that_becomes_a_network_or_is_none_any_more(
 
     hooks = Hooks(
         reserved=reserved,
-        concerns=lambda bridge: "net:web" in bridge.altnames(),
+        concerns=lambda bridge: Concern(ipv6=True) if "net:web" in bridge.altnames() else None,
     )
     host.links.add_altnames(BRIDGE, [before])
     wire_endpoints([endpoint(first, address_of(0))], whole=True, hooks=hooks)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FD = Struct("=i")
 AHEAD = Struct("=ii")  # whether there is one, and its descriptor or -errno
+HUSH = Struct("=ii")  # an open descriptor of the setting, and the character that it had
+ACCEPT_RA = "/proc/sys/net/ipv6/conf/default/accept_ra"
 
 
 def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
@@ -97,35 +99,60 @@ def open_socket(netns_fd: int, family: int, type: int, protocol: int, place: int
     return elsewhere(work)
 
 
-def open_route_socket(netns_fd: int) -> int:
+def open_route_socket(netns_fd: int, hush: memoryview | None = None) -> int:
     """Move the calling thread into a network namespace and open a socket for a visit there. Return the
-    descriptor, or -errno."""
+    descriptor, or -errno. hush: see csrc/netns.h."""
     try:
         checked(setns(netns_fd, CLONE_NEWNET))
         sock = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
         for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
             sock.setsockopt(SOL_NETLINK, option, 1)
+        if hush is not None:
+            _hush_advertisements(hush)
         return int(sock.detach())
     except OSError as error:
         return -(error.errno or errno.EIO)
+
+
+def _hush_advertisements(hush: memoryview) -> None:
+    try:
+        fd = os.open(ACCEPT_RA, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        was = os.pread(fd, 1, 0)
+        if was not in (b"", b"0") and os.pwrite(fd, b"0", 0):
+            HUSH.pack_into(hush, 0, fd, was[0])
+            return
+    except OSError:
+        pass
+    os.close(fd)
+
+
+_hushes: dict[int, bytearray] = {}  # by the descriptor of a socket opened ahead
 
 
 def open_ahead(netns_fd: int, known_by: bytearray) -> int:
     """Open the socket at once."""
 
     def work() -> None:
-        AHEAD.pack_into(known_by, 0, 1, open_route_socket(netns_fd))
+        hush = bytearray(HUSH.pack(-1, -1))
+        fd = open_route_socket(netns_fd, memoryview(hush))
+        if fd >= 0:
+            _hushes[fd] = hush
+        AHEAD.pack_into(known_by, 0, 1, fd)
 
     elsewhere(work)
     return 0
 
 
-def opened(known_by: bytearray, sockets: bytearray) -> int:
+def opened(known_by: bytearray, sockets: bytearray, hush: bytearray) -> int:
     there, fd = AHEAD.unpack(known_by)
     if not there:
         raise ValueError("its socket was opened already")
     sockets[:] = FD.pack(max(fd, -1))
     known_by[:] = bytes(len(known_by))
+    hush[:] = _hushes.pop(fd, hush)
     return int(min(fd, 0))
 
 

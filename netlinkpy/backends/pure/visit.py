@@ -9,7 +9,7 @@ from time import monotonic_ns
 
 from netlinkpy.backends.interface import Descriptors
 from netlinkpy.backends.pure.columns import flat, gather, read_plan
-from netlinkpy.backends.pure.netns import elsewhere, open_route_socket
+from netlinkpy.backends.pure.netns import HUSH, elsewhere, open_route_socket
 from netlinkpy.backends.pure.talk import RECEIVE, Line
 from netlinkpy.framing import NLMSG_HDRLEN, messages, refusal
 from netlinkpy.uapi.netlink import (
@@ -99,6 +99,7 @@ def visit(
     netns_fds: Buffer,
     sockets: Buffer | None,
     results: Buffer,
+    hushes: Buffer | None = None,
 ) -> int:
     steps, row_length, values = read_program(program)
     namespaces, data, told = flat(netns_fds), flat(datagrams, writable=True), flat(results, writable=True)
@@ -107,10 +108,13 @@ def visit(
     if len(namespaces) % 4 or len(kept) != len(namespaces):
         raise ValueError("namespace descriptors and sockets are C ints, as many of each")
     rows = len(namespaces) // 4
+    hushed = None if hushes is None else flat(hushes, writable=True)
+    if hushed is not None and len(hushed) != rows * HUSH.size:
+        raise ValueError("the hushes are not those of the rows")
     size = VALUES + VALUE * values
     if len(data) != rows * row_length or len(told) != rows * size:
         raise ValueError("the datagrams or the results are not those of the rows")
-    owners = [id(view.obj) for view in (data, told, kept)]
+    owners = [id(view.obj) for view in (data, told, kept, hushed) if view is not None]
     if rows and len(set(owners)) < len(owners):
         raise ValueError("what is written shares memory with another buffer")
     for start in range(0, len(data), row_length):
@@ -123,7 +127,7 @@ def visit(
     beside = beside if beside >= 0 else -errno.EBADF
     try:
         if not all(given):
-            elsewhere(lambda: _open_all(namespaces.cast("i").tolist(), given, lines, kept))
+            elsewhere(lambda: _open_all(namespaces.cast("i").tolist(), given, lines, kept, hushed))
         room = memoryview(bytearray(RECEIVE))
         for row, fd in enumerate(lines):
             talk = _Row(fd, beside, room, monotonic_ns() + timeout_ns, told[row * size : (row + 1) * size])
@@ -134,12 +138,19 @@ def visit(
     return 0
 
 
-def _open_all(namespaces: list[int], given: list[bool], lines: list[int], kept: memoryview) -> bool:
+def _open_all(
+    namespaces: list[int],
+    given: list[bool],
+    lines: list[int],
+    kept: memoryview,
+    hushed: memoryview | None,
+) -> bool:
     """Open a socket inside each namespace (-errno if that fails) for the rows that were given none."""
     numbers = kept.cast("i")
     for row, namespace in enumerate(namespaces):
         if not given[row]:
-            fd = lines[row] = open_route_socket(namespace)
+            hush = None if hushed is None else hushed[row * HUSH.size : (row + 1) * HUSH.size]
+            fd = lines[row] = open_route_socket(namespace, hush)
             if fd >= 0:
                 numbers[row] = fd
     return True
