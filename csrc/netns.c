@@ -86,6 +86,21 @@ static void hush_advertisements(uint8_t *hush)
     memcpy(hush, &fd, sizeof fd);
 }
 
+void nlp_unhush(const uint8_t *hush)
+{
+    int fd, before;
+    char was;
+
+    memcpy(&fd, hush, sizeof fd);
+    memcpy(&before, hush + sizeof fd, sizeof before);
+    was = (char)before;
+    if (fd < 0)
+        return;
+    if (pwrite(fd, &was, 1, 0) != 1)
+        errno = 0; /* the namespace is gone, and the setting with it */
+    close(fd);
+}
+
 int nlp_open_route_socket(int netns_fd, uint8_t *hush)
 {
     static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};

@@ -13,4 +13,7 @@
  * written as a character to the descriptor in the first (-1: nothing was changed). */
 int nlp_open_route_socket(int netns_fd, uint8_t *hush);
 
+/* Put back what was hushed, if anything was. */
+void nlp_unhush(const uint8_t *hush);
+
 #endif

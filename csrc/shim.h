@@ -68,7 +68,7 @@ extern const struct nlp_call nlp_calls[]; /* the last one has no name */
     CALL(stamp, "nnnnwrrR")      \
     CALL(gather, "nnnnrbowW")    \
     CALL(exchange, "nnnnnnnwww") \
-    CALL(visit, "nnbwrowo")      \
+    CALL(visit, "nnnbwrow")      \
     CALL(mount, "nbbb")          \
     CALL(umount, "nb")           \
     CALL(prctl, "nnnnn")         \
@@ -113,7 +113,7 @@ NLP_CALL(open_socket);
 NLP_CALL(open_ahead);
 
 /* The 8 bytes of open_ahead, which become zeros; a C int; two more: wait for the thread, and write the
- * descriptor, or -1, to the int, and what is to be put back (see visit) to the two. */
+ * descriptor, or -1, to the int, and what is to be put back (netns.h) to the two. */
 NLP_CALL(opened);
 
 /* A buffer of C ints: make as many network namespaces and write their close-on-exec descriptors there, each as
@@ -194,7 +194,8 @@ struct nlp_visited {
     uint8_t tlvs[NLP_VISITED_TLVS]; /* whole extended-ack attributes */
 };
 
-/* fd of the socket beside, timeout in ns for each row; program, datagrams, C ints of network namespaces, C
+/* fd of the socket beside, timeout in ns for each row, whether to hush the namespaces entered (netns.h) until
+ * their rows are done; program, datagrams, C ints of network namespaces, C
  * ints of sockets (optional), results: for each row enter the namespace (on a thread of its own), open an
  * rtnetlink socket there and, from the calling thread with all signals blocked, run the program's steps in
  * order; the first step that fails ends the row. A step sends its datagram of the row. If the last message
@@ -212,9 +213,7 @@ struct nlp_visited {
  * namespace is not entered; in place of another the socket opened for the row is written as soon as it is
  * open, and the caller closes it, whatever becomes of the row. Without sockets each is closed when its row
  * has ended. If no row has to be entered there is no thread. results: a struct nlp_visited and the values,
- * for each row. Once answers from beside were left unread, later steps beside fail with ECANCELED.
- * hushes: optional, two C ints for each row, the first -1: a row whose namespace is entered is hushed (netns.h),
- * and the caller puts back what is written there. */
+ * for each row. Once answers from beside were left unread, later steps beside fail with ECANCELED. */
 NLP_CALL(visit);
 
 /* -- processes: what `netlinkpy run` needs beyond netlink (process.c) -- */

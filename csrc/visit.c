@@ -1,10 +1,13 @@
-/* visit: run a program inside each of many network namespaces. A throw-away thread opens the sockets there;
- * the calling thread, whose caches are warm, sends and receives. */
+/* visit: run a program inside each of many network namespaces. A throw-away thread opens the sockets there, ahead
+ * of the calling thread, which sends and receives. */
 #define _GNU_SOURCE
 #include "shim.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "columns.h"
@@ -20,14 +23,17 @@ struct line {
     int given;     /* the caller's, to be left open */
     int broken;    /* answers were left unread */
     uint32_t port; /* 0: not asked yet */
+    uint8_t hush[NLP_HUSH];
 };
 
 struct visiting {
     struct program program;
     size_t rows;
-    uint8_t *datagrams, *netns_fds, *sockets, *results, *hushes; /* as given */
+    uint8_t *datagrams, *netns_fds, *sockets, *results; /* as given */
     int64_t timeout_ns;
     struct line *lines; /* of the rows, and the one beside */
+    int hush;           /* whether namespaces that are entered are hushed while their rows run */
+    sem_t opened, done; /* how many of the rows that are not given a line, in their order */
     uint8_t *room;
 };
 
@@ -192,19 +198,32 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
     return step->fields && !hearing.kept && step->tolerated != ENODATA ? ENODATA : 0;
 }
 
+static void wait_for(sem_t *count)
+{
+    while (sem_wait(count))
+        ; /* EINTR */
+}
+
 static void *open_all(void *argument)
 {
-    const struct visiting *visiting = argument;
+    struct visiting *visiting = argument;
 
     for (size_t row = 0; row < visiting->rows; row++) {
         struct line *line = &visiting->lines[row];
         if (line->given)
             continue;
+        memset(line->hush, 0xff, sizeof line->hush);
         line->fd = nlp_open_route_socket((int)load32(visiting->netns_fds + row * 4),
-                                         visiting->hushes ? visiting->hushes + row * NLP_HUSH : NULL);
+                                         visiting->hush ? line->hush : NULL);
         if (visiting->sockets && line->fd >= 0)
             store32(visiting->sockets + row * 4, (uint32_t)line->fd);
+        sem_post(&visiting->opened);
     }
+    for (size_t row = 0; row < visiting->rows && visiting->hush; row++)
+        if (!visiting->lines[row].given) {
+            wait_for(&visiting->done);
+            nlp_unhush(visiting->lines[row].hush);
+        }
     return NULL;
 }
 
@@ -237,14 +256,18 @@ static void run_row(const struct visiting *visiting, size_t number, struct row *
         visited->step = (int)program->steps;
 }
 
-static void run_all(const struct visiting *visiting)
+static void run_all(struct visiting *visiting)
 {
     struct row row;
     size_t length = result_length(&visiting->program);
 
     for (size_t number = 0; number < visiting->rows; number++) {
         const struct line *line = &visiting->lines[number];
+        if (!line->given)
+            wait_for(&visiting->opened);
         run_row(visiting, number, &row);
+        if (!line->given)
+            sem_post(&visiting->done);
         if (line->fd >= 0 && !line->given && !visiting->sockets)
             close(line->fd);
         memcpy(visiting->results + number * length, &row, length);
@@ -273,34 +296,32 @@ static int check_datagrams(const struct visiting *visiting)
 static int check(struct visiting *visiting, const struct nlp_span *buffers)
 {
     struct nlp_span datagrams = buffers[1], netns_fds = buffers[2], sockets = buffers[3],
-                    results = buffers[4], hushes = buffers[5];
+                    results = buffers[4];
     size_t needed, rows = netns_fds.length / 4;
     int bad = nlp_open_program(&visiting->program, buffers[0]);
 
     if (bad)
         return bad;
     if (netns_fds.length % 4 || (sockets.data && sockets.length != netns_fds.length) ||
-        (hushes.data && hushes.length != rows * NLP_HUSH) ||
         __builtin_mul_overflow(rows, visiting->program.row_length, &needed) || datagrams.length != needed ||
         __builtin_mul_overflow(rows, result_length(&visiting->program), &needed) || results.length != needed)
         return NLP_BAD_DATA;
-    if (overlap(sockets, datagrams) || overlap(sockets, results) || overlap(datagrams, results) ||
-        overlap(hushes, datagrams) || overlap(hushes, results) || overlap(hushes, sockets))
+    if (overlap(sockets, datagrams) || overlap(sockets, results) || overlap(datagrams, results))
         return NLP_BAD_OVERLAP;
     visiting->rows = rows;
     visiting->datagrams = datagrams.data;
     visiting->netns_fds = netns_fds.data;
     visiting->sockets = sockets.data;
     visiting->results = results.data;
-    visiting->hushes = hushes.data;
     return check_datagrams(visiting);
 }
 
 NLP_CALL(visit)
 {
-    struct visiting visiting = {.timeout_ns = numbers[1]};
+    struct visiting visiting = {.timeout_ns = numbers[1], .hush = numbers[2] != 0};
     int bad = check(&visiting, buffers), enters = 0;
     sigset_t all, before;
+    pthread_t thread;
 
     if (bad || !visiting.rows)
         return bad;
@@ -315,14 +336,20 @@ NLP_CALL(visit)
     }
     if (!bad)
         visiting.lines[visiting.rows].fd = nlp_int(numbers[0]);
+    sem_init(&visiting.opened, 0, 0);
+    sem_init(&visiting.done, 0, 0);
     if (!bad && enters)
-        bad = run_thread(open_all, &visiting);
+        bad = start_thread(&thread, open_all, &visiting);
     if (!bad) {
         sigfillset(&all); /* signals are served when all rows are done */
         pthread_sigmask(SIG_SETMASK, &all, &before);
         run_all(&visiting);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (enters)
+            pthread_join(thread, NULL);
     }
+    sem_destroy(&visiting.opened);
+    sem_destroy(&visiting.done);
     free(visiting.lines);
     free(visiting.room);
     return bad;

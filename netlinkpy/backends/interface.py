@@ -46,7 +46,8 @@ _PROGRESS = Struct("=4Qq")  # struct nlp_progress
 _UNKNOWN = bytes(8)  # what open_ahead is known by once it is over
 _FD = Struct("=i")
 _NO_SOCKET = _FD.pack(-1)
-_NO_HUSH = _NO_SOCKET * 2
+_HUSH = Struct("=ii")
+_NO_HUSH = _HUSH.pack(-1, -1)
 
 #: The sentences of the NLP_BAD_ codes of csrc/shim.h.
 SENTENCES = {
@@ -121,34 +122,29 @@ class Descriptors:
     __del__ = close
 
 
-class Hushes:
-    """The defaults of namespaces that calls of the shim changed, so that interfaces made there accept no
-    router advertisement (net.ipv6.conf.default.accept_ra).
+class Hush:
+    """The default of a namespace that open_ahead changed, so that interfaces made there accept no router
+    advertisement (net.ipv6.conf.default.accept_ra).
 
-    numbers: for each, two C ints: an open descriptor of the setting, -1 for none, and the character that it
-    had. close(), or the end of this object, puts them back."""
+    numbers: two C ints: an open descriptor of the setting, -1 if it was not changed, and the character that
+    it had. close(), or the end of this object, puts it back."""
 
-    numbers = bytearray()
+    numbers = bytearray(_NO_HUSH)
 
-    def __init__(self, count: int) -> None:
-        self.numbers = bytearray(_NO_HUSH * count)
+    def __init__(self) -> None:
+        self.numbers = bytearray(_NO_HUSH)
 
     def close(self) -> None:
-        """Put back what was changed, and close the descriptors; a second time does nothing."""
-        numbers = memoryview(self.numbers).cast("i")
-        for place in range(0, len(numbers), 2):
-            if numbers[place] >= 0:
-                _write_back(numbers[place], numbers[place + 1])
-                numbers[place] = close_descriptor(numbers[place]) or -1
+        """Put back what was changed, and close the descriptor; a second time does nothing."""
+        fd, character = _HUSH.unpack(self.numbers)
+        if fd >= 0:
+            try:
+                os.pwrite(fd, bytes((character,)), 0)
+            except OSError:
+                character = -1  # the namespace is gone
+            self.numbers[:] = _HUSH.pack(close_descriptor(fd) or -1, character)
 
     __del__ = close
-
-
-def _write_back(fd: int, character: int) -> None:
-    try:
-        os.pwrite(fd, bytes((character,)), 0)
-    except OSError:
-        return  # the namespace is gone
 
 
 class Ahead:
@@ -156,28 +152,28 @@ class Ahead:
     `netns_fd` while the caller does other things.
 
     This object owns it from the start. sockets: a C int, -1 until wait(); it may be passed to a visit as its
-    `sockets`. hushes: of the namespace, which is hushed. `netns_fd` must stay open until wait() or
+    `sockets`. hush: of the namespace. `netns_fd` must stay open until wait() or
     close()."""
 
-    _known_by, sockets, hushes = bytearray(_UNKNOWN), bytearray(_NO_SOCKET), Hushes(1)  # of one not made
+    _known_by, sockets, hush = bytearray(_UNKNOWN), bytearray(_NO_SOCKET), Hush()  # of one not made
 
     def __init__(self, door: Any, netns_fd: int) -> None:
         """Raise OSError if the thread cannot be started."""
         self._door = door
         self._known_by = bytearray(_UNKNOWN)
         self.sockets = bytearray(_NO_SOCKET)
-        self.hushes = Hushes(1)
+        self.hush = Hush()
         checked(door.open_ahead(netns_fd, self._known_by))
 
     def wait(self) -> None:
         """Wait until it is open. Raise OSError if it could not be opened, ValueError the second time."""
-        checked(self._door.opened(self._known_by, self.sockets, self.hushes.numbers))
+        checked(self._door.opened(self._known_by, self.sockets, self.hush.numbers))
 
     def close(self) -> None:
         """Close the socket, if there still is one; a second time does nothing."""
         if self._known_by != _UNKNOWN:
-            self._door.opened(self._known_by, self.sockets, self.hushes.numbers)
-        self.hushes.close()
+            self._door.opened(self._known_by, self.sockets, self.hush.numbers)
+        self.hush.close()
         if self.sockets != _NO_SOCKET:
             self.sockets[:] = _FD.pack(close_descriptor(*_FD.unpack(self.sockets)) or -1)
 
@@ -385,7 +381,7 @@ class Backend:
         beside: int,
         timeout_ns: int,
         results: Buffer,
-        hushes: Buffer | None = None,
+        hush: bool = False,
         /,
     ) -> None:
         """Run a program inside many network namespaces. wire/program.py makes programs and reads the results.
@@ -407,14 +403,17 @@ class Backend:
         Without `sockets` all sockets are closed. If no row has to be entered there is no thread. Close a
         socket on which a row failed: a late answer could pass for that of a later request.
 
-        hushes: the numbers of a Hushes of as many rows: each namespace that is entered is hushed.
+        hush: interfaces made in the namespaces that are entered accept no router advertisement (Hush), until
+        the row is done.
 
         timeout_ns: for each row, which then ends with ETIMEDOUT; ENOBUFS: answers were lost; EBADMSG: an
         answer was malformed. No signal is served before it returns: pass some 64 rows a call. Raise
         ValueError if a buffer has not the length that the rows need, a datagram is not whole messages, or
         buffers share memory; OSError only if the thread cannot be started.
         """
-        result = self._door.visit(beside, timeout_ns, program, datagrams, netns_fds, sockets, results, hushes)
+        result = self._door.visit(
+            beside, timeout_ns, int(hush), program, datagrams, netns_fds, sockets, results
+        )
         if result:
             checked(result)
 

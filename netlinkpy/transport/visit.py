@@ -26,19 +26,18 @@ def visit(
     sockets: bytearray | None = None,
     beside: Beside | None = None,
     results: bytearray,
-    hushes: bytearray | None = None,
+    hush: bool = False,
 ) -> None:
     """Run a program with its stamped datagrams, one row in each namespace.
 
     netns_fds: C ints; timeout: seconds for each row; sockets: C ints, talked through or, where they are -1,
     opened, and then the caller's to close; beside: the socket outside; results: of program.room(), filled
-    row by row; hushes: the numbers of Hushes of as many rows. See backends/interface.py.
-    Raise OSError if no thread can be had, ValueError if the buffers do
-    not fit together."""
+    row by row; hush: see backends/interface.py. Raise OSError if no thread can be had, ValueError if the
+    buffers do not fit together."""
     fd = -1 if beside is None else beside.lend()
     answered = False
     try:
-        load().visit(program.data, datagrams, netns_fds, sockets, fd, int(timeout * 1e9), results, hushes)
+        load().visit(program.data, datagrams, netns_fds, sockets, fd, int(timeout * 1e9), results, hush)
         answered = beside is not None and not program.has_failed(results)
     finally:
         if beside is not None:

@@ -7,7 +7,7 @@ import os
 from struct import Struct
 
 from ..backends import load
-from ..backends.interface import Descriptors, Hushes
+from ..backends.interface import Descriptors
 from ..netns.handle import Netns
 from ..uapi.nsfs import THREAD_NETNS
 from .errors import failure
@@ -42,7 +42,6 @@ class Containers:
         self._ahead: Ahead | None = None
         self._alone: Netns | None = None
         self._sockets: list[Descriptors] = []
-        self._hushes: list[Hushes] = []
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
         try:
             status = os.stat(THREAD_NETNS)
@@ -70,7 +69,7 @@ class Containers:
         with Netns.current() as newest:
             fd = newest.fileno()
             try:
-                os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + AT_A_TIME))
+                os.close(fcntl(fd, F_DUPFD_CLOEXEC, fd + min(rows, MAX_SOCKETS) + 2 * AT_A_TIME))
             except OSError:  # the limit is lower: it grows as needed
                 return
 
@@ -87,18 +86,10 @@ class Containers:
         self._sockets.append(Descriptors(len(rows)))
         return self._sockets[-1].numbers
 
-    def hush(self, rows: list[Row]) -> bytearray | None:
-        """Return where a visit that makes the rows' interfaces notes what unhush() puts back; None if it
-        enters no namespace."""
-        if rows[0].socket >= 0:
-            return None
-        self._hushes.append(Hushes(len(rows)))
-        return self._hushes[-1].numbers
-
     def unhush(self) -> None:
-        """Put back the defaults that were changed while interfaces were made (advertisements.py)."""
-        while self._hushes:
-            self._hushes.pop().close()
+        """Put back the default that was changed while the one interface was made (advertisements.py)."""
+        if self._ahead is not None:
+            self._ahead.hush.close()
 
     def enter(self, rows: list[Row], work: Work, *, namespaces: bool = False) -> None:
         """Call work() for rows of one shape at a time, 64 at most. namespaces: work() needs the namespaces
@@ -148,7 +139,6 @@ class Containers:
                 except OSError:
                     self._ahead = None
                 else:
-                    self._hushes.append(self._ahead.hushes)
                     (row.socket,) = _FD.unpack(self._ahead.sockets)
         return handle
 
@@ -174,7 +164,6 @@ class Containers:
 
     def close(self) -> None:
         """Close every descriptor."""
-        self.unhush()
         if self._ahead is not None:
             self._ahead.close()
         if self._alone is not None:

@@ -156,7 +156,6 @@ class Executor:
             columns.update(_join([row.bridge.slots for row in rows]))
         fds = b"".join([_FD.pack(-1 if handle is None else handle.fileno()) for handle in handles])
         sockets = self._containers.sockets_for(rows)
-        hushes = self._containers.hush(rows) if makes else None
         try:
             visit(
                 program,
@@ -166,7 +165,7 @@ class Executor:
                 sockets=sockets,
                 beside=None if beside is None else beside.group.socket,
                 results=results,
-                hushes=hushes,
+                hush=makes,
             )
         finally:
             self._containers.unhush()

@@ -206,9 +206,9 @@ static void real_kernel(void)
     REQUIRE(nlp_make_netns(NULL, BUFFERS({(uint8_t *)&netns, 4}), NULL, 0) == 0);
     put_up(up, 1);
     put_plain_program(program, sizeof up);
-    REQUIRE(nlp_visit(NUMBERS(-1, 1000000000),
+    REQUIRE(nlp_visit(NUMBERS(-1, 1000000000, 1),
                       BUFFERS(SPAN(program), SPAN(up), {(uint8_t *)&netns, 4}, NONE,
-                              {(uint8_t *)&visited, sizeof visited}, NONE),
+                              {(uint8_t *)&visited, sizeof visited}),
                       NULL, 0) == 0);
     REQUIRE(visited.error == 0 && visited.step == 1);
     REQUIRE((fd = socket(AF_NETLINK, SOCK_RAW, 0)) >= 0);

@@ -138,8 +138,8 @@ static void run_program(struct nlp_span data, const struct program *program)
     short_of = rows && any(10) == 0 ? spans[any(4)] : NULL;
     if (short_of)
         short_of->length -= 1 + any(4);
-    bad = nlp_visit(NUMBERS(beside < 0 ? -1 : ends[beside][0], any(8) ? 0 : 300000),
-                    BUFFERS(data, datagrams, netns_fds, sockets, results, NONE), NULL, 0);
+    bad = nlp_visit(NUMBERS(beside < 0 ? -1 : ends[beside][0], any(8) ? 0 : 300000, any(2)),
+                    BUFFERS(data, datagrams, netns_fds, sockets, results), NULL, 0);
     REQUIRE(short_of ? bad == NLP_BAD_DATA : bad == 0 || bad == NLP_BAD_MESSAGE);
     for (size_t i = 0; i < rows && !bad; i++) {
         struct nlp_visited visited;
@@ -188,7 +188,7 @@ static void hostile_program(long round)
     REQUIRE(bad == NLP_BAD_PROGRAM || bad == 0);
     REQUIRE(spoiled || !bad);
     if (bad)
-        REQUIRE(nlp_visit(NUMBERS(-1, 0), BUFFERS(data, {nothing, 0}, {nothing, 0}, NONE, {nothing, 0}, NONE),
+        REQUIRE(nlp_visit(NUMBERS(-1, 0, 0), BUFFERS(data, {nothing, 0}, {nothing, 0}, NONE, {nothing, 0}),
                           NULL, 0) == NLP_BAD_PROGRAM);
     else if (program.row_length < 1 << 16 && round % 4 == 0)
         run_program(data, &program);
@@ -226,9 +226,9 @@ static int make_one(void)
 static int visit_plainly(uint8_t *program, uint8_t *datagrams, uint8_t *netns_fds, uint8_t *sockets,
                          struct nlp_visited *visited, size_t rows)
 {
-    return (int)nlp_visit(NUMBERS(-1, 1000000000),
+    return (int)nlp_visit(NUMBERS(-1, 1000000000, 1),
                           BUFFERS({program, PLAIN}, {datagrams, rows * 32}, {netns_fds, rows * 4},
-                                  {sockets, rows * 4}, {(uint8_t *)visited, rows * sizeof *visited}, NONE),
+                                  {sockets, rows * 4}, {(uint8_t *)visited, rows * sizeof *visited}),
                           NULL, 0);
 }
 
@@ -343,9 +343,9 @@ static void real_values(int netns)
         store32(netns_fds + i * 4, (uint32_t)(i ? other : netns));
     }
     store32(datagrams + 64 + 20, 0);
-    REQUIRE(nlp_visit(NUMBERS(beside, 1000000000),
+    REQUIRE(nlp_visit(NUMBERS(beside, 1000000000, 1),
                       BUFFERS({program, ASK_AND_RAISE}, {datagrams, 3 * 64}, {netns_fds, 12}, NONE,
-                              {(uint8_t *)results, 3 * sizeof *results}, NONE),
+                              {(uint8_t *)results, 3 * sizeof *results}),
                       NULL, 0) == 0);
     REQUIRE(results[1].visited.error == EINVAL && !results[1].visited.step && !results[1].digest);
     for (size_t i = 0; i < 3; i += 2) {
@@ -378,9 +378,9 @@ static void real_overlap(int netns)
     put_up(datagrams + 32, 2);
     store32(netns_fds, (uint32_t)netns);
     for (size_t i = 0; i < 2; i++)
-        REQUIRE(nlp_visit(NUMBERS(-1, 1000000000),
+        REQUIRE(nlp_visit(NUMBERS(-1, 1000000000, 1),
                           BUFFERS(SPAN(program), SPAN(datagrams), SPAN(netns_fds), places[i],
-                                  {(uint8_t *)&results, sizeof results}, NONE),
+                                  {(uint8_t *)&results, sizeof results}),
                           NULL, 0) == NLP_BAD_OVERLAP);
     REQUIRE(descriptors() == before);
 }
@@ -403,9 +403,9 @@ static void real_deadlines(int netns)
     for (int i = 0; i < 20; i++)
         REQUIRE(sendto(stranger, quiet, 32, 0, (struct sockaddr *)&port, sizeof port) == 32);
     put_plain_program(program, sizeof quiet);
-    REQUIRE(nlp_visit(NUMBERS(-1, INT64_MIN),
+    REQUIRE(nlp_visit(NUMBERS(-1, INT64_MIN, 0),
                       BUFFERS(SPAN(program), SPAN(quiet), SPAN(sockets), SPAN(sockets),
-                              {(uint8_t *)&visited, sizeof visited}, NONE),
+                              {(uint8_t *)&visited, sizeof visited}),
                       NULL, 0) == 0);
     REQUIRE(visited.error == ETIMEDOUT && visited.step == 0 && visited.message == -1);
     while (recv(fd, strange, sizeof strange, MSG_DONTWAIT) == 32)

@@ -93,12 +93,12 @@ def run(
     sockets: Buffer | None = None,
     beside: int = -1,
     timeout: int = SECOND,
-    hushes: Buffer | None = None,
+    hush: bool = False,
 ) -> list[Visited]:
     """What became of each row: (errno, step, message, tlvs, values)."""
     result = result_of(instructions(steps))
     results = bytearray(b"\xee" * (memoryview(netns_fds).nbytes // 4 * result.size))
-    backend.visit(program(steps), sent, netns_fds, sockets, beside, timeout, results, hushes)
+    backend.visit(program(steps), sent, netns_fds, sockets, beside, timeout, results, hush)
     return [
         (code, step, message, tlvs[:length], tuple(values))
         for code, step, message, length, tlvs, *values in result.iter_unpack(results)
@@ -112,12 +112,12 @@ def visit(
     sockets: Buffer | None = None,
     beside: int = -1,
     timeout: int = SECOND,
-    hushes: Buffer | None = None,
+    hush: bool = False,
 ) -> list[Visited]:
     """Run the steps of each row; where one row is given, all do the same."""
     number = memoryview(netns_fds).nbytes // 4
     sent = datagrams(*rows) if len(rows) > 1 else datagrams(*rows) * number
-    return run(backend, rows[0], sent, netns_fds, sockets, beside, timeout, hushes)
+    return run(backend, rows[0], sent, netns_fds, sockets, beside, timeout, hush)
 
 
 def replies(type: int, header: int, *fields: Field) -> Kept:

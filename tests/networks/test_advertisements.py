@@ -14,6 +14,8 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.netns.handle import Netns
 from netlinkpy.networks import Network, connect, connect_many
+from netlinkpy.transport.visit import visit
+from netlinkpy.wiring import executor
 from netlinkpy.wiring.containers import Containers as WiredContainers
 from netlinkpy.wiring.row import Row
 from tests.support.namespaces import Container, Namespace, entered, ping
@@ -156,7 +158,7 @@ def test_a_default_that_comes_back_too_early(
         return handle
 
     monkeypatch.setattr(WiredContainers, "enter_alone", early)
-    monkeypatch.setattr(WiredContainers, "hush", lambda self, rows: None)
+    monkeypatch.setattr(executor, "visit", lambda *words, hush, **named: visit(*words, **named))
     made = nl.attach_many(
         nl.Endpoint(one.pid, "br0", f"10.9.0.{number + 2}/16") for number, one in enumerate(there)
     )

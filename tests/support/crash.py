@@ -100,7 +100,7 @@ def visit_step_by_step(
     sockets: bytearray | None = None,
     beside: Any = None,
     results: bytearray,
-    hushes: bytearray | None = None,
+    hush: bool = False,
     fails: Mapping[str, int] = {},
 ) -> None:
     """Return a visit() that runs one row by a visit for each step. fails: the errnos of steps that are not
@@ -114,7 +114,7 @@ def visit_step_by_step(
             sockets=sockets,
             beside=beside,
             results=results,
-            hushes=hushes,
+            hush=hush,
         )
         return
     kept = bytearray(pack("=i", -1)) if sockets is None else sockets
@@ -140,9 +140,7 @@ def visit_step_by_step(
                 if place.name in known:
                     pack_into("=I", datagram, place.offset, values[place.name])
             room = alone.room(1)
-            visit(
-                alone, datagram, netns_fds, timeout, sockets=kept, hushes=hushes, beside=beside, results=room
-            )
+            visit(alone, datagram, netns_fds, timeout, sockets=kept, hush=hush, beside=beside, results=room)
             outcome = alone.outcome(room, 0)
             values.update(zip(alone.values, outcome.values, strict=True))
             known.update(alone.values)

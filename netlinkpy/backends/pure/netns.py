@@ -99,7 +99,7 @@ def open_socket(netns_fd: int, family: int, type: int, protocol: int, place: int
     return elsewhere(work)
 
 
-def open_route_socket(netns_fd: int, hush: memoryview | None = None) -> int:
+def open_route_socket(netns_fd: int, hush: bytearray | None = None) -> int:
     """Move the calling thread into a network namespace and open a socket for a visit there. Return the
     descriptor, or -errno. hush: see csrc/netns.h."""
     try:
@@ -114,7 +114,7 @@ def open_route_socket(netns_fd: int, hush: memoryview | None = None) -> int:
         return -(error.errno or errno.EIO)
 
 
-def _hush_advertisements(hush: memoryview) -> None:
+def _hush_advertisements(hush: bytearray) -> None:
     try:
         fd = os.open(ACCEPT_RA, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -129,6 +129,18 @@ def _hush_advertisements(hush: memoryview) -> None:
     os.close(fd)
 
 
+def unhush(hush: bytearray) -> None:
+    """Put back what was hushed, if anything was."""
+    fd, was = HUSH.unpack(hush)
+    hush[:] = HUSH.pack(-1, -1)
+    if fd >= 0:
+        try:
+            os.pwrite(fd, bytes((was,)), 0)
+        except OSError:
+            was = -1  # the namespace is gone
+        os.close(fd)
+
+
 _hushes: dict[int, bytearray] = {}  # by the descriptor of a socket opened ahead
 
 
@@ -137,7 +149,7 @@ def open_ahead(netns_fd: int, known_by: bytearray) -> int:
 
     def work() -> None:
         hush = bytearray(HUSH.pack(-1, -1))
-        fd = open_route_socket(netns_fd, memoryview(hush))
+        fd = open_route_socket(netns_fd, hush)
         if fd >= 0:
             _hushes[fd] = hush
         AHEAD.pack_into(known_by, 0, 1, fd)

@@ -9,7 +9,7 @@ from time import monotonic_ns
 
 from netlinkpy.backends.interface import Descriptors
 from netlinkpy.backends.pure.columns import flat, gather, read_plan
-from netlinkpy.backends.pure.netns import HUSH, elsewhere, open_route_socket
+from netlinkpy.backends.pure.netns import HUSH, elsewhere, open_route_socket, unhush
 from netlinkpy.backends.pure.talk import RECEIVE, Line
 from netlinkpy.framing import NLMSG_HDRLEN, messages, refusal
 from netlinkpy.uapi.netlink import (
@@ -94,12 +94,12 @@ def _read_program(program: bytes) -> Program:
 def visit(
     beside: int,
     timeout_ns: int,
+    hush: int,
     program: bytes,
     datagrams: Buffer,
     netns_fds: Buffer,
     sockets: Buffer | None,
     results: Buffer,
-    hushes: Buffer | None = None,
 ) -> int:
     steps, row_length, values = read_program(program)
     namespaces, data, told = flat(netns_fds), flat(datagrams, writable=True), flat(results, writable=True)
@@ -108,13 +108,10 @@ def visit(
     if len(namespaces) % 4 or len(kept) != len(namespaces):
         raise ValueError("namespace descriptors and sockets are C ints, as many of each")
     rows = len(namespaces) // 4
-    hushed = None if hushes is None else flat(hushes, writable=True)
-    if hushed is not None and len(hushed) != rows * HUSH.size:
-        raise ValueError("the hushes are not those of the rows")
     size = VALUES + VALUE * values
     if len(data) != rows * row_length or len(told) != rows * size:
         raise ValueError("the datagrams or the results are not those of the rows")
-    owners = [id(view.obj) for view in (data, told, kept, hushed) if view is not None]
+    owners = [id(view.obj) for view in (data, told, kept)]
     if rows and len(set(owners)) < len(owners):
         raise ValueError("what is written shares memory with another buffer")
     for start in range(0, len(data), row_length):
@@ -124,6 +121,7 @@ def visit(
             start += length
     lines = kept.cast("i").tolist()
     given = [fd >= 0 for fd in lines]
+    hushed = [bytearray(HUSH.pack(-1, -1)) for _ in range(rows)] if hush else []
     beside = beside if beside >= 0 else -errno.EBADF
     try:
         if not all(given):
@@ -134,6 +132,8 @@ def visit(
             talk.run(steps, data[row * row_length : (row + 1) * row_length])
             beside = talk.fds[1]
     finally:  # also if a signal handler raises
+        for each in hushed:
+            unhush(each)
         own.close()
     return 0
 
@@ -143,14 +143,13 @@ def _open_all(
     given: list[bool],
     lines: list[int],
     kept: memoryview,
-    hushed: memoryview | None,
+    hushed: list[bytearray],
 ) -> bool:
     """Open a socket inside each namespace (-errno if that fails) for the rows that were given none."""
     numbers = kept.cast("i")
     for row, namespace in enumerate(namespaces):
         if not given[row]:
-            hush = None if hushed is None else hushed[row * HUSH.size : (row + 1) * HUSH.size]
-            fd = lines[row] = open_route_socket(namespace, hush)
+            fd = lines[row] = open_route_socket(namespace, hushed[row] if hushed else None)
             if fd >= 0:
                 numbers[row] = fd
     return True
