@@ -129,18 +129,6 @@ def _hush_advertisements(hush: bytearray) -> None:
     os.close(fd)
 
 
-def unhush(hush: bytearray) -> None:
-    """Put back what was hushed, if anything was."""
-    fd, was = HUSH.unpack(hush)
-    hush[:] = HUSH.pack(-1, -1)
-    if fd >= 0:
-        try:
-            os.pwrite(fd, bytes((was,)), 0)
-        except OSError:
-            was = -1  # the namespace is gone
-        os.close(fd)
-
-
 _hushes: dict[int, bytearray] = {}  # by the descriptor of a socket opened ahead
 
 

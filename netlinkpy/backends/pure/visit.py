@@ -7,9 +7,9 @@ from struct import Struct
 from sys import byteorder
 from time import monotonic_ns
 
-from netlinkpy.backends.interface import Descriptors
+from netlinkpy.backends.interface import Descriptors, Hush
 from netlinkpy.backends.pure.columns import flat, gather, read_plan
-from netlinkpy.backends.pure.netns import HUSH, elsewhere, open_route_socket, unhush
+from netlinkpy.backends.pure.netns import elsewhere, open_route_socket
 from netlinkpy.backends.pure.talk import RECEIVE, Line
 from netlinkpy.framing import NLMSG_HDRLEN, messages, refusal
 from netlinkpy.uapi.netlink import (
@@ -121,7 +121,7 @@ def visit(
             start += length
     lines = kept.cast("i").tolist()
     given = [fd >= 0 for fd in lines]
-    hushed = [bytearray(HUSH.pack(-1, -1)) for _ in range(rows)] if hush else []
+    hushed = [Hush() for _ in range(rows)] if hush else []
     beside = beside if beside >= 0 else -errno.EBADF
     try:
         if not all(given):
@@ -133,7 +133,7 @@ def visit(
             beside = talk.fds[1]
     finally:  # also if a signal handler raises
         for each in hushed:
-            unhush(each)
+            each.close()
         own.close()
     return 0
 
@@ -143,13 +143,13 @@ def _open_all(
     given: list[bool],
     lines: list[int],
     kept: memoryview,
-    hushed: list[bytearray],
+    hushed: list[Hush],
 ) -> bool:
     """Open a socket inside each namespace (-errno if that fails) for the rows that were given none."""
     numbers = kept.cast("i")
     for row, namespace in enumerate(namespaces):
         if not given[row]:
-            fd = lines[row] = open_route_socket(namespace, hushed[row] if hushed else None)
+            fd = lines[row] = open_route_socket(namespace, hushed[row].numbers if hushed else None)
             if fd >= 0:
                 numbers[row] = fd
     return True
