@@ -10,22 +10,27 @@ from ..rollback import Rollback
 from ..wiring.attachment import Attachment, warnings
 from ..wiring.detach import detach
 from ..wiring.endpoint import Endpoint
-from .published_ports import leading_to, shown
+from .published_ports import PublishedPort, is_loopback, leading_to, shown
 from .sync_pipe import start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..nat import Port
+    from .held_ports import HeldPorts
     from .options import Options
 
 
 class Connected(Record):
     """What a container has of the host: its interface, the ports that lead to it, and what the user should
-    know: settings of the host that were changed, and what stands in the way of its packets."""
+    know: settings of the host that were changed, and what stands in the way of its packets; held: the host's
+    side of the ports."""
 
     attachment: Attachment
     ports: tuple[Port, ...] = ()
     notes: tuple[str, ...] = ()
+    held: HeldPorts | None = None
 
     def shown_ports(self) -> tuple[str, ...]:
         """Return the ports as docker shows them: "0.0.0.0:8080->80/tcp"."""
@@ -36,6 +41,13 @@ def connect(pid: int, options: Options) -> Connected:
     """Wire process `pid` to the network options.net, or to options.bridge in its place. Raise OSError or
     ValueError if that cannot be; then nothing of it is left."""
     with Rollback() as rollback, rollback:
+        held = None
+        if options.ports:
+            _refuse_internal(options)
+            from .held_ports import HeldPorts
+
+            held = HeldPorts(map(PublishedPort.parse, options.ports))
+            rollback.before(held.close)
         if options.bridge is not None:
             attachment = _attach(pid, options, options.bridge)
             notes: list[str] = []
@@ -44,12 +56,14 @@ def connect(pid: int, options: Options) -> Connected:
         rollback.before(detach, attachment)
         ports = _publish(attachment, options, notes, rollback)
     notes += warnings(attachment)
-    return Connected(attachment, ports, tuple(notes))
+    return Connected(attachment, ports, tuple(notes), held)
 
 
 def disconnect(connected: Connected) -> None:
     """Remove everything; what is gone already is no error."""
     try:
+        if connected.held is not None:
+            connected.held.close()
         if connected.ports:
             _unpublish(connected.ports)
     finally:
@@ -93,13 +107,29 @@ def _publish(
     ports = tuple(leading_to(options.ports, attachment.addresses))
     rollback.before(_unpublish, ports)
     with Nat() as nat:
-        settings = nat.publish(ports)
-        notes += map(str, settings)
+        notes += map(str, nat.publish(_filtered(ports), check=False))  # they are held
     return ports
+
+
+def _filtered(ports: Iterable[Port]) -> list[Port]:
+    """Return the ports that the packet filter serves: the others are relayed alone."""
+    return [port for port in ports if not is_loopback(port.host)]
+
+
+def _refuse_internal(options: Options) -> None:
+    """Refuse to publish ports on an internal network, which nothing reaches from outside."""
+    from ..networks.lookup import find_bridge, read_network
+    from ..rtnl.netlink import RTNetlink
+
+    with RTNetlink() as host:
+        link = find_bridge(host, options.net) if options.bridge is None else host.links.find(options.bridge)
+        network = None if link is None else read_network(link)
+    if network is not None and network.internal:
+        raise start_error(errno.EINVAL, f"network {network.name} is internal: no port of it can be published")
 
 
 def _unpublish(ports: tuple[Port, ...]) -> None:
     from ..nat import Nat
 
     with Nat() as nat:
-        nat.unpublish(ports)
+        nat.unpublish(_filtered(ports))

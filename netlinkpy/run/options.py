@@ -73,8 +73,14 @@ def checked(options: Options) -> Options:
     )
     if not options.command or not options.command[0]:
         raise ValueError("a command is needed")
-    for port in options.ports:
-        PublishedPort.parse(port)
+    places = set()
+    for text in options.ports:
+        port = PublishedPort.parse(text)
+        if port.on_loopback and port.protocol != "tcp":
+            raise ValueError(f"port {text}: to {port.host} the host reaches a container by TCP alone")
+        if str(port) in places:
+            raise ValueError(f"port {port} is published twice")
+        places.add(str(port))
     if options.dns:
         from ..rtnl.values import parse_ip
 

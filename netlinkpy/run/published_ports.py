@@ -23,6 +23,15 @@ class PublishedPort(Record):
     target: int
     protocol: str = "tcp"
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]:" if ":" in self.host else f"{self.host}:" if self.host else ""
+        return f"{host}{self.port}/{self.protocol}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether its host address is 127.0.0.0/8 or ::1: the relay alone serves it (held_ports.py)."""
+        return is_loopback(self.host)
+
     @classmethod
     def parse(cls, text: str) -> PublishedPort:
         """Read [ADDRESS:]PORT:TARGET[/PROTOCOL], an IPv6 address in brackets. Raise ValueError if it is not
@@ -59,12 +68,17 @@ def leading_to(texts: Iterable[str], addresses: Iterable[str]) -> list[Port]:
     for text in texts:
         one = PublishedPort.parse(text)
         fitting = [address for address in plain if not one.host or (":" in address) == (":" in one.host)]
+        if not fitting and one.on_loopback:
+            fitting = plain[:1]  # the relay does not mind
         if not fitting:
             raise ValueError(f"port {text} cannot lead to the container: it has no address of that family")
-        for address in fitting:
-            on_localhost = ":" not in address and (one.host in ("", "0.0.0.0") or one.host.startswith("127."))
-            ports.append(Port(one.protocol, one.port, address, one.target, one.host, on_localhost))
+        ports += [Port(one.protocol, one.port, address, one.target, one.host) for address in fitting]
     return ports
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address, as format_ip() writes it, is 127.0.0.0/8 or ::1."""
+    return host.startswith("127.") or host == "::1"
 
 
 def _is_port(text: str) -> bool:

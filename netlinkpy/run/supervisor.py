@@ -154,6 +154,8 @@ class _Supervisor:
         with Watch(self._child.pid, self._terminal) as watch:
             self._watch = watch
             watch.poller.watch(self._listener.fileno(), self._accept)
+            if self.connected is not None and self.connected.held is not None:
+                self.connected.held.serve(watch.poller, self.connected.attachment.addresses)
             if self._owner is not None:
                 self._serve(self._owner)
             watch.wait()
