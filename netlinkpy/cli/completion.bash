@@ -29,7 +29,7 @@ _netlinkpy_words() { # what may come after the words in $@
     brctl/stp) _netlinkpy_bridges; echo "on off" ;;
     brctl/addif | brctl/delif) _netlinkpy_devices ;;
     brctl/*) _netlinkpy_bridges ;;
-    network/) echo "create ls inspect rm connect disconnect prune reload" ;;
+    network/) echo "create ls inspect rm connect disconnect prune reload watch" ;;
     network/create) echo "--subnet --gateway --ip-range --aux-address --ipv6 --mtu --internal --isolate --no-masquerade --mcast-snooping --bridge --help" ;;
     network/connect) netlinkpy network ls -q 2>/dev/null; _netlinkpy_namespaces; echo "--ip --ip6 --mac-address --ifname --default-gateway --help" ;;
     network/*) netlinkpy network ls -q 2>/dev/null ;;

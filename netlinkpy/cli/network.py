@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..wiring.attachment import Attachment
 
 COMMAND = Command(
-    usage="netlinkpy network create|ls|inspect|rm|connect|disconnect|prune|reload ...",
+    usage="netlinkpy network create|ls|inspect|rm|connect|disconnect|prune|reload|watch ...",
     summary="Networks: bridges with subnets and automatic addresses, masqueraded to the outside. There is\n"
     "no daemon and no file: the kernel holds all of it.\n\n"
     "  create NAME [--subnet CIDR]...   make one\n"
@@ -27,7 +27,8 @@ COMMAND = Command(
     "  disconnect NAME TARGET...        take them away again\n"
     "  rm NAME...                       remove those that no container is connected to\n"
     "  prune                            remove all that no container is connected to\n"
-    "  reload [NAME]...                 make them again what they were made as\n\n"
+    "  reload [NAME]...                 make them again what they were made as\n"
+    "  watch                            stay, and reload whatever other programs change\n\n"
     "netlinkpy network VERB --help tells more.",
     examples=(
         "netlinkpy network create blue --subnet 172.30.0.0/16",
@@ -85,6 +86,13 @@ RELOAD = Command(
     "changed: packet filter, forwarding, published ports, the bridge's addresses, MAC and state. Containers\n"
     "keep their links. What was put back is said on standard error.",
     most=None,
+)
+
+WATCH = Command(
+    usage="netlinkpy network watch [-q]",
+    summary="Stay in the foreground, and reload networks as soon as other programs take something of them\n"
+    "away (a reload of the host's firewall, say); print what was put back. examples/ has a unit for systemd.",
+    options=(Option(("-q", "--quiet"), "", "print nothing"),),
 )
 
 CONNECT = Command(
@@ -218,6 +226,21 @@ def _reload(_: dict[str, Any], names: list[str]) -> int:
     return for_each(names or [network.name for network in Network.list()], reload)
 
 
+def _watch(values: dict[str, Any], _: list[str]) -> int:
+    from ..networks.watching import watch
+
+    def tell(note: str) -> None:
+        if not values["quiet"]:
+            print(note, flush=True)
+
+    interrupt_on_terminate()
+    try:
+        watch(tell)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
 def _connect(values: dict[str, Any], arguments: list[str]) -> int:
     from ..networks.connecting import connect_many
     from ..networks.connection import Connection
@@ -276,6 +299,7 @@ _OWN = {
     "remove": (REMOVE, _remove),
     "prune": (PRUNE, _prune),
     "reload": (RELOAD, _reload),
+    "watch": (WATCH, _watch),
     "connect": (CONNECT, _connect),
     "disconnect": (DISCONNECT, _disconnect),
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .network import Network as Network
     from .network import default as default
     from .network_record import Subnet as Subnet
+    from .watching import watch as watch
 
 _PLACES = {
     **dict.fromkeys(("connect", "connect_many", "disconnect"), "connecting"),
@@ -21,6 +22,7 @@ _PLACES = {
     "Network": "network",
     "default": "network",
     "Subnet": "network_record",
+    "watch": "watching",
 }
 
 

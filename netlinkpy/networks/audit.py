@@ -10,9 +10,10 @@ from ..nat.forwarding import turned_off
 from ..record import Record
 from ..rtnl.values import format_mac, parse_ip, parse_mac, parse_prefix
 from .altnames import MadeAs
-from .boundary import lacking, sentence
+from .boundary import needed, ours, sentence
 from .bridge_setup import bridge_addresses
 from .firewall import nat_network
+from .lookup import list_network_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,24 +37,53 @@ class Difference(Record):
         return self.text
 
 
-def differences(host: RTNetlink, nat: Nat, link: Link, network: NetworkRecord) -> list[Difference]:
-    """Return all that is not as a network was made. link: its bridge."""
-    found = of_bridge(link, host.addresses.list(dev=link.index))
-    found += of_filter(nat.look(), network)
-    found += [Difference(f"the routing rule is gone: {sentence(one)}") for one in lacking(host, network)]
-    if not network.internal:
-        versions = {len(subnet.packed[0]) for subnet in network.subnets}
-        off = turned_off(host, [link], ipv4=4 in versions, ipv6=16 in versions)
-        found += [Difference(f"{name} is 0: packets are not forwarded there") for name in off]
-    lost, orphans = nat.compare_ports()
-    found += [
-        Difference(f"published port {port} is not in the packet filter") for port in _within(network, lost)
-    ]
-    found += [
-        Difference(f"published port {port} leads to {port.address}, which no container has")
-        for port in _within(network, orphans)
-    ]
-    return found
+class Audit:
+    """All networks of a host, and what the kernel has for them, looked at once."""
+
+    def __init__(self, host: RTNetlink, nat: Nat) -> None:
+        self._networks = {link.index: (link, network) for link, network in list_network_links(host)}
+        self._state = nat.look()
+        self._lost, self._orphans = nat.compare_ports()
+        self._rules = ours(host)
+        self._addresses: dict[int, list[Address]] = {}
+        for address in host.addresses.list() if self._networks else ():
+            self._addresses.setdefault(address.index, []).append(address)
+        self._off: dict[int, list[str]] = {}  # by the size of the addresses of an IP version
+        for size in (4, 16):
+            links = [link for link, network in self._networks.values() if size in _forwarded(network)]
+            self._off[size] = turned_off(host, links, ipv4=size == 4, ipv6=size == 16) if links else []
+
+    def found(self) -> list[tuple[NetworkRecord, list[Difference]]]:
+        """Return the networks by name, each with all that is not as it was made."""
+        return [(network, self._of(link, network)) for link, network in self._networks.values()]
+
+    def of(self, network: NetworkRecord) -> list[Difference]:
+        """Return what is not as a network was made."""
+        return self._of(*self._networks[network.index])
+
+    def _of(self, link: Link, network: NetworkRecord) -> list[Difference]:
+        found = of_bridge(link, self._addresses.get(link.index, ()))
+        found += of_filter(self._state, network)
+        found += [
+            Difference(f"the routing rule is gone: {sentence(rule)}")
+            for rule in needed(network)
+            if rule not in self._rules
+        ]
+        bridges = [f".conf.{one.name}." for one, _ in self._networks.values() if one.index != link.index]
+        off = [name for size in _forwarded(network) for name in self._off[size]]
+        found += [
+            Difference(f"{name} is 0: packets are not forwarded there")
+            for name in off
+            if not any(bridge in name for bridge in bridges)
+        ]
+        found += [
+            Difference(f"published port {port} is not in the packet filter")
+            for port in _within(network, self._lost)
+        ]
+        return found + [
+            Difference(f"published port {port} leads to {port.address}, which no container has")
+            for port in _within(network, self._orphans)
+        ]
 
 
 def of_bridge(link: Link, addresses: Iterable[Address]) -> list[Difference]:
@@ -99,6 +129,11 @@ def of_filter(state: TableState, network: NetworkRecord) -> list[Difference]:
     if served != nat_network(network):
         found.append(Difference("the packet filter serves the network otherwise than it was made"))
     return found
+
+
+def _forwarded(network: NetworkRecord) -> set[int]:
+    """Return the sizes of the addresses that a network has packets forwarded for."""
+    return set() if network.internal else {len(subnet.packed[0]) for subnet in network.subnets}
 
 
 def _within(network: NetworkRecord, ports: Iterable[Port]) -> list[Port]:

@@ -29,10 +29,9 @@ _FROM_BRIDGE, _FROM_HOST, _TO_SUBNET = 32, 33, 34  # priorities: below any that 
 
 def lacking(host: RTNetlink, network: NetworkRecord) -> list[RuleOptions]:
     """Return the rules that a network needs and has not; none if it is not internal."""
-    if not network.internal:
-        return []
-    there = _ours(host)
-    return [rule for rule in _rules(network) if rule not in there]
+    wanted = needed(network)
+    there = ours(host) if wanted else []
+    return [rule for rule in wanted if rule not in there]
 
 
 def sentence(rule: RuleOptions) -> str:
@@ -57,22 +56,25 @@ def lay(host: RTNetlink, network: NetworkRecord) -> None:
 
 def drop(host: RTNetlink, network: NetworkRecord) -> None:
     """Drop the rules of a network; those that are gone are passed over."""
-    for rule in _rules(network):
+    for rule in needed(network):
         _delete(host, rule)
 
 
 def drop_stale(host: RTNetlink) -> None:
     """Drop the rules of ours that no network needs."""
-    there = _ours(host)  # before the networks: a bridge bears a network's names before its rules are laid
+    there = ours(host)  # before the networks: a bridge bears a network's names before its rules are laid
     if there:
         networks = list_networks(host, unfinished=True)
-        needed = [rule for network in networks if network.internal for rule in _rules(network)]
+        wanted = [rule for network in networks for rule in needed(network)]
         for rule in there:
-            if rule not in needed:
+            if rule not in wanted:
                 _delete(host, rule)
 
 
-def _rules(network: NetworkRecord) -> list[RuleOptions]:
+def needed(network: NetworkRecord) -> list[RuleOptions]:
+    """Return the rules that a network needs; none if it is not internal."""
+    if not network.internal:
+        return []
     found = [_rule(family, _FROM_BRIDGE, iif=network.bridge) for family in (AF_INET, AF_INET6)]
     for subnet in (one.subnet for one in network.subnets):
         family = AF_INET6 if ":" in subnet else AF_INET
@@ -94,7 +96,8 @@ def _rule(
     }
 
 
-def _ours(host: RTNetlink) -> list[RuleOptions]:
+def ours(host: RTNetlink) -> list[RuleOptions]:
+    """Return the rules of ours that there are."""
     return [
         _rule(one.family, one.priority, one.action, one.destination, one.iif)
         for one in host.rules.list()

@@ -42,9 +42,18 @@ def find_network_link(host: RTNetlink, name: str) -> tuple[Link, NetworkRecord]:
 
 def list_networks(host: RTNetlink, *, unfinished: bool = False) -> list[NetworkRecord]:
     """Return all networks by name. unfinished: also those that are being made or removed."""
+    return [network for _, network in list_network_links(host, unfinished=unfinished)]
+
+
+def list_network_links(host: RTNetlink, *, unfinished: bool = False) -> list[tuple[Link, NetworkRecord]]:
+    """Return list_networks(), each with its bridge."""
     links = host.links.list(kind="bridge")
-    found = [one for link in links if unfinished or not is_staging(link.group) if (one := read_network(link))]
-    return sorted(found, key=lambda one: one.name)
+    found = [
+        (link, network)
+        for link in links
+        if (unfinished or not is_staging(link.group)) and (network := read_network(link)) is not None
+    ]
+    return sorted(found, key=lambda one: one[1].name)
 
 
 def find_bridge(host: RTNetlink, name: str) -> Link | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rtnl.netlink import RTNetlink
-from .lookup import find_network, find_network_link, list_networks
+from .lookup import find_network, list_networks
 from .network_record import NetworkRecord
 
 # The verbs are imported where they are called: they bring nat/ and all of wiring/, and a look needs neither.
@@ -139,10 +139,10 @@ class Network(NetworkRecord):
         """Return, in sentences, what of this network and its published ports is not as it was made, because
         others changed it since; none if all is. Raise NetlinkError if it is gone (ENOENT)."""
         from ..nat import Nat
-        from .audit import differences
+        from .audit import Audit
 
         with RTNetlink() as host, Nat() as nat:
-            return [str(one) for one in differences(host, nat, *find_network_link(host, self.name))]
+            return [str(one) for one in Audit(host, nat).of(find_network(host, self.name))]
 
     def reload(self) -> builtins.list[str]:
         """Make this network again what it was made as, published ports included: see
