@@ -35,7 +35,11 @@ def bridge_addresses(gateways: Iterable[str]) -> list[str]:
 def configure(host: RTNetlink, index: int, name: str, gateways: Iterable[str]) -> str:
     """Give a bridge, up or down, what it has not of that, and keep it from heeding router advertisements and
     redirects of its containers. Return "" if all of that is so now, else what could not be done."""
-    host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+    try:
+        host.links.set(index, addrgenmode=IN6_ADDR_GEN_MODE_NONE)
+    except NetlinkError as error:
+        if error.errno != errno.EAFNOSUPPORT:  # it has no IPv6: its MTU is below 1280, or the host has none
+            raise
     there = {address.cidr for address in host.addresses.list(dev=index)}
     for cidr in bridge_addresses(gateways):
         if cidr not in there:

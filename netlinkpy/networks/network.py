@@ -63,7 +63,7 @@ class Network(NetworkRecord):
         links, for good, and not only for its networks and the links of its default routes.
 
         Raise ValueError if a value is invalid or does not fit the others, NetlinkError if the name or the
-        bridge's is taken (EEXIST), a subnet overlaps another network, an interface's or a route of the host
+        bridge's is taken (EEXIST), a subnet overlaps another network's or an interface's
         (EADDRINUSE), another process is making the network (EBUSY), or the kernel refuses; then nothing is
         left. What a killed call left is removed first."""
         from .creating import create

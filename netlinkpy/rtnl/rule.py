@@ -3,11 +3,13 @@ verbs."""
 
 from __future__ import annotations
 
+import errno
 from _socket import AF_INET, AF_INET6
 
 from ..uapi.fib_rules import FR_ACT_BLACKHOLE, FR_ACT_PROHIBIT, FR_ACT_TO_TBL, FR_ACT_UNREACHABLE
 from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from ..uapi.rtnetlink import RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE
+from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.rule import RULE
 from .kernel_record import KernelRecord
 from .route import TABLES
@@ -96,7 +98,12 @@ class Rules:
         that the kernel has no rules for has none."""
         found = []
         for one in (family,) if family else (AF_INET, AF_INET6):
-            replies = self._socket.dump_bodies(RULE, RTM_GETRULE, {"family": one}, verb="list rules")
+            try:
+                replies = self._socket.dump_bodies(RULE, RTM_GETRULE, {"family": one}, verb="list rules")
+            except NetlinkError as error:
+                if error.errno not in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
+                    raise
+                continue
             found += [rule for reply in replies if (rule := Rule.from_body(reply.body)).family == one]
         return found
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
-from netlinkpy.networks import Network, Subnet, default
+from netlinkpy.networks import Network, Subnet, connect, default, subnets_in_use
 from netlinkpy.wiring.link_group import StagingGroup
+from tests.support.namespaces import Container
 from tests.support.networks_testbed import GATEWAY, GATEWAY6, SUBNET, SUBNET6, leftovers, outcome_at, settle
 from tests.support.refusals import refused
 from tests.support.snapshot import snapshot
@@ -95,7 +96,7 @@ def test_a_long_name_is_kept_beside_the_bridges(host: nl.RTNetlink, name: str) -
 def test_without_subnets_the_first_free_one_is_taken(host: nl.RTNetlink) -> None:
     host.links.add("eth7", kind="bridge", up=True)
     host.addresses.add("172.18.3.4/24", dev="eth7")
-    host.routes.add("172.19.128.0/20", gateway="172.18.3.1")
+    host.routes.add("172.19.128.0/20", dev="eth7")
     made = [Network.create(name) for name in ("a", "b")]
     assert [one.subnets[0].subnet for one in made] == ["172.17.0.0/16", "172.20.0.0/16"]
 
@@ -201,14 +202,72 @@ def street(host: nl.RTNetlink) -> nl.RTNetlink:
         ("172.16.0.0/12", ["overlaps 172.30.0.1/16 of network blue"]),
         ("fd00:30::/48", ["overlaps fd00:30::1/64 of network blue"]),
         ("192.0.2.128/25", ["overlaps 192.0.2.7/24 of interface eth7"]),
-        ("10.9.0.0/16", ["overlaps the route 10.0.0.0/8 of interface eth7"]),
-        ("198.51.100.128/25", ["overlaps the route 198.51.100.0/24"]),
         ("203.0.113.0/24", ["overlaps 203.0.113.1/24 of interface down"]),
     ],
 )
 def test_a_subnet_that_overlaps(street: nl.RTNetlink, subnet: str, words: list[str]) -> None:
     with refused(nl.NetlinkError, errno.EADDRINUSE, "create network red", f"subnet {subnet}", *words):
         Network.create("red", subnets=subnet)
+
+
+@pytest.mark.parametrize("subnet", [None, "10.9.0.0/16", "198.51.100.128/25", "172.17.0.0/16"])
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [("0.0.0.0/1", {"dev": "eth7"}), ("128.0.0.0/1", {"dev": "eth7"})],  # a VPN's
+        [("0.0.0.0/1", {"gateway": "192.0.2.9"}), ("128.0.0.0/1", {"gateway": "192.0.2.9"})],
+        [("10.0.0.0/8", {"gateway": "192.0.2.9", "metric": 9}), ("172.16.0.0/12", {"gateway": "192.0.2.9"})],
+        [("172.16.0.0/12", {"type": "blackhole"}), ("192.168.0.0/16", {"type": "unreachable"})],
+    ],
+    ids=["on-link halves", "halves", "aggregates", "blackholes"],
+)
+def test_what_routes_say_is_in_nobodys_way(
+    street: nl.RTNetlink, routes: list[tuple[str, Any]], subnet: str | None
+) -> None:
+    for destination, how in routes:
+        street.routes.add(destination, **how)
+    made = Network.create("red", subnets=() if subnet is None else subnet)
+    assert made.subnets[0].subnet == (subnet or "172.17.0.0/16")
+
+
+def test_nets_on_link_and_name_servers_are_avoided_unless_they_are_asked_for(
+    street: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.routes.add("172.18.0.0/16", dev="eth7")
+    monkeypatch.setattr(subnets_in_use, "_name_servers", lambda: [bytes((172, 17, 0, 53))])
+    assert Network.create("red").subnets[0].subnet == "172.19.0.0/16"
+    assert Network.create("wanted", subnets="172.17.0.0/16").subnets[0].subnet == "172.17.0.0/16"
+    assert Network.create("too", subnets="172.18.0.0/16").subnets[0].subnet == "172.18.0.0/16"
+
+
+def test_the_name_servers_of_resolv_conf(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "search x\nnameserver 172.17.0.53\n nameserver fe80::1%eth0 \nnameserver nonsense\nnameserver\n"
+    (tmp_path / "resolv.conf").write_text(text)
+    real = open
+    monkeypatch.setattr(
+        "builtins.open",
+        lambda path, *words, **named: real(
+            tmp_path / "resolv.conf" if path == "/etc/resolv.conf" else path, *words, **named
+        ),
+    )
+    found = subnets_in_use._name_servers()
+    assert found == [bytes((172, 17, 0, 53)), b"\xfe\x80" + bytes(13) + b"\1"]
+
+
+def test_a_subnet_of_a_network_whose_bridge_lost_its_address(street: nl.RTNetlink) -> None:
+    street.addresses.delete("172.30.0.1/16", dev="br-blue")
+    with refused(nl.NetlinkError, errno.EADDRINUSE, "overlaps 172.30.0.0/16 of network blue"):
+        Network.create("red", subnets="172.30.7.0/24")
+
+
+@pytest.mark.parametrize("mtu", [68, 1000, 1279])
+def test_an_mtu_that_ipv6_cannot_have(host: nl.RTNetlink, container: Container, mtu: int) -> None:
+    made = Network.create("blue", subnets="10.9.0.0/24", mtu=mtu)
+    assert made.mtu == mtu and made.differences() == []
+    connect("blue", container.pid)
+    host.links.set("blue", up=False)
+    made.reload()
+    assert made.differences() == []
 
 
 @pytest.mark.parametrize(
