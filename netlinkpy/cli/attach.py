@@ -40,6 +40,7 @@ COMMAND = Command(
         ),
         Option(("--mtu",), "BYTES", "of both ends", read=number(68, 65535)),
         Option(("--metric",), "N", "of the default route", read=number(1, 0xFFFFFFFF)),
+        Option(("--onlink",), "", "take the gateway to be a neighbour, though no address covers it"),
         Option(("--route",), "CIDR[,GATEWAY]", "one more route; may be given again", many=True),
         Option(
             ("--from",), "FILE", "JSON lines, one endpoint each, by the library's names; - is standard input"
@@ -104,6 +105,7 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
             host_ifname=values["host_ifname"],
             mtu=values["mtu"],
             metric=values["metric"],
+            onlink=values["onlink"],
             routes=tuple(_route(text) for text in values["route"]),
         )
     )

@@ -191,7 +191,7 @@ def _net(text: str) -> tuple[bytes, int]:
     first = packed[0]
     if (
         length < 8
-        or (len(packed) == 4 and (first in (0, 127) or first >= 224))
+        or (len(packed) == 4 and (first in (0, 127, 255) or 224 <= first < 240))
         or (len(packed) == 16 and (first in (0, 0xFF) or (first == 0xFE and packed[1] & 0xC0 == 0x80)))
     ):
         raise ValueError(f"subnet {text} cannot hold containers")

@@ -13,6 +13,7 @@ from . import bulk
 from .kernel_record import KernelRecord
 from .values import (
     FAMILY_OF_LENGTH,
+    broadcast_of,
     check_ifname,
     check_lifetimes,
     check_number,
@@ -134,17 +135,19 @@ class Addresses:
     ) -> None:
         """Add an address to a link ("172.17.42.1/16").
 
-        broadcast: an address, or "+" for the highest of the net; nodad: IPv6 without duplicate address
-        detection, usable at once (RFC 4862); prefix_route: let the kernel add the route of the net; valid and
-        preferred: lifetimes in seconds, None for ever; metric: of the net's route; replace: change the
-        lifetimes and flags of an existing one, instead of EEXIST."""
+        broadcast: an address, or "+" for the highest of the net (one of one or two addresses has none);
+        nodad: IPv6 without duplicate address detection, usable at once (RFC 4862); prefix_route: let the
+        kernel add the route of the net; valid and preferred: lifetimes in seconds, None for ever; metric: of
+        the net's route; replace: change the lifetimes and flags of an existing one, instead of EEXIST."""
         values = self._values(address, dev, peer)
         packed, family = values["local"], values["ifa_family"]
         values["ifa_scope"] = check_number(scope, 0, 255, "scope")
         if family != AF_INET and (broadcast is not None or label is not None or scope):
             raise ValueError("only IPv4 has broadcast addresses, labels, and a scope that can be chosen")
         if broadcast == "+":
-            values["broadcast"] = _highest(packed, values["ifa_prefixlen"])
+            highest = broadcast_of(values["address"], values["ifa_prefixlen"])
+            if highest is not None:
+                values["broadcast"] = highest
         elif broadcast is not None:
             values["broadcast"] = parse_ip(broadcast)
             if len(values["broadcast"]) != len(packed):
@@ -162,9 +165,20 @@ class Addresses:
         verb = f"add address {address} to {dev}"
         self._socket.request(ADDRESS, RTM_NEWADDR, how, values, verb=verb)
 
-    def delete(self, address: str, *, dev: str | int, peer: str | None = None) -> None:
-        """Delete an address. Raise NetlinkError (EADDRNOTAVAIL) if the link does not have it."""
-        values = self._values(address, dev, peer)
+    def delete(
+        self, address: str | Address, *, dev: str | int | None = None, peer: str | None = None
+    ) -> None:
+        """Delete an address of a link, or one of list() by its record alone. Raise NetlinkError
+        (EADDRNOTAVAIL) if the link does not have it."""
+        if isinstance(address, Address):
+            told = address.attributes
+            kept = ("ifa_family", "ifa_prefixlen", "ifa_index", "local", "address", "label")
+            values: Values = {name: told[name] for name in kept if name in told}
+            dev, address = address.index, address.cidr
+        elif dev is None:
+            raise TypeError("delete() needs dev, unless it is given a record")
+        else:
+            values = {**self._values(address, dev, peer)}
         verb = f"delete address {address} of {dev}"
         self._socket.request(ADDRESS, RTM_DELADDR, 0, values, verb=verb)
 
@@ -266,12 +280,6 @@ def _lifetimes(valid: int | None, preferred: int | None) -> dict[str, int]:
     longest = INFINITY_LIFE_TIME if valid is None else check_number(valid, 1, INFINITY_LIFE_TIME, "valid")
     use = longest if preferred is None else check_number(preferred, 0, INFINITY_LIFE_TIME, "preferred")
     return check_lifetimes(longest, use)
-
-
-def _highest(packed: bytes, length: int) -> bytes:
-    return (int.from_bytes(packed, "big") | ((1 << (len(packed) * 8 - length)) - 1)).to_bytes(
-        len(packed), "big"
-    )
 
 
 def _seconds(time: int) -> int | None:

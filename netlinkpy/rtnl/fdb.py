@@ -90,9 +90,19 @@ class ForwardingEntries:
         verb = f"add forwarding entry {mac} to {dev}"
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
-    def delete(self, mac: str, *, dev: str | int) -> None:
-        """Delete an address behind a port. Raise NetlinkError (ENOENT) if it is not known."""
-        values = {**self._values("static"), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
+    def delete(self, mac: str | ForwardingEntry, *, dev: str | int | None = None) -> None:
+        """Delete an address behind a port, or one of list() by its record alone. Raise NetlinkError (ENOENT)
+        if it is not known."""
+        if isinstance(mac, ForwardingEntry):
+            told = mac.attributes
+            kept = ("ndm_family", "ndm_ifindex", "ndm_state", "ndm_flags", "lladdr", "vlan", "dst")
+            values: NeighbourValues = {name: told[name] for name in kept if name in told}  # type: ignore[assignment]
+            dev = mac.index
+            mac = mac.mac
+        elif dev is None:
+            raise TypeError("delete() needs dev, unless it is given a record")
+        else:
+            values = {**self._values("static"), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
         verb = f"delete forwarding entry {mac} of {dev}"
         self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, values, verb=verb)
 

@@ -238,9 +238,11 @@ class Links:
             self._socket.request(LINK, RTM_NEWLINK, 0, mode, verb=verb)
         self._socket.request(LINK, RTM_NEWLINK, 0, values, verb=verb)
 
-    def delete(self, dev: str | int) -> None:
-        """Remove a link (about 20 ms for a veth pair, whose other end goes with it). Raise NetlinkError
-        (ENODEV) if there is none."""
+    def delete(self, dev: str | int | Link) -> None:
+        """Remove a link, also by its record (about 20 ms for a veth pair, whose other end goes with it).
+        Raise NetlinkError (ENODEV) if there is none."""
+        if isinstance(dev, Link):
+            dev = dev.index
         self._socket.request(LINK, RTM_DELLINK, 0, _named(dev), verb=f"delete link {dev}")
 
     def add_altnames(self, dev: str | int, names: Iterable[str]) -> None:

@@ -100,8 +100,14 @@ class Neighbours:
         verb = f"add neighbour {address} to {dev}"
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
-    def delete(self, address: str, *, dev: str | int) -> None:
-        """Delete a neighbour. Raise NetlinkError (ENOENT) if it is not known."""
+    def delete(self, address: str | Neighbour, *, dev: str | int | None = None) -> None:
+        """Delete a neighbour of a link, or one of list() by its record alone. Raise NetlinkError (ENOENT) if
+        it is not known."""
+        if isinstance(address, Neighbour):
+            dev = address.index
+            address = address.address
+        if dev is None:
+            raise TypeError("delete() needs dev, unless it is given a record")
         verb = f"delete neighbour {address} of {dev}"
         self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(address, dev), verb=verb)
 

@@ -42,6 +42,26 @@ if TYPE_CHECKING:
     from .netlink import RTNetlink
 
 
+# What selects a route that is deleted by its record.
+_SELECT = (
+    "rtm_family",
+    "rtm_dst_len",
+    "rtm_src_len",
+    "rtm_tos",
+    "rtm_table",
+    "rtm_type",
+    "dst",
+    "src",
+    "oif",
+    "gateway",
+    "via",
+    "priority",
+    "table",
+    "multipath",
+    "nh_id",
+)
+
+
 class Routes:
     """The routes of one namespace: `rt.routes`."""
 
@@ -88,9 +108,10 @@ class Routes:
         mtu: int | None = None,
         nexthops: Iterable[Nexthop] = (),
         replace: bool = False,
+        family: int = 0,
     ) -> None:
-        """Add a route: destination "10.0.0.0/8" or "default" (the family is then the gateway's or source's,
-        else IPv4).
+        """Add a route: destination "10.0.0.0/8" or "default" (of `family`; by default the gateway's, a
+        nexthop's or the source's, else IPv4).
 
         gateway: an address, also of the other family if the kernel knows RTA_VIA; dev: interface; metric: the
         smallest wins; scope: RT_SCOPE_ number, by default as `ip route` chooses; protocol: RTPROT_ number;
@@ -99,13 +120,17 @@ class Routes:
 
         Raise NetlinkError if it exists (EEXIST), no address covers the gateway (ENETUNREACH), or the kernel
         refuses for another reason."""
-        values = self._values(destination, gateway, dev, metric, table, type, scope, source)
+        ways = list(nexthops)
+        told = gateway or next((hop.gateway for hop in ways if hop.gateway is not None), None)
+        if not family and destination == "default" and told is not None:
+            family = FAMILY_OF_LENGTH[len(parse_ip(told))]
+        values = self._values(destination, gateway, dev, metric, table, type, scope, source, family)
         values["rtm_protocol"] = check_number(protocol, 0, 255, "protocol")
         if onlink:
             values["rtm_flags"] = RTNH_F_ONLINK
         if mtu is not None:
             values["metrics"] = {"mtu": check_number(mtu, 0, 0xFFFFFFFF, "mtu")}
-        hops = [self._hop(hop, values["rtm_family"]) for hop in nexthops]
+        hops = [self._hop(hop, values["rtm_family"]) for hop in ways]
         if hops and (gateway is not None or dev is not None):
             raise TypeError("a route has either nexthops, or one gateway and interface")
         if hops and onlink:
@@ -118,17 +143,26 @@ class Routes:
 
     def delete(
         self,
-        destination: str,
+        destination: str | Route,
         *,
+        family: int = 0,
         gateway: str | None = None,
         dev: str | int | None = None,
         metric: int | None = None,
         table: str | int = "main",
         type: str = "unicast",
     ) -> None:
-        """Remove the route to a destination; what else is given must match. Raise NetlinkError (ESRCH) if
-        there is none."""
-        values = self._values(destination, gateway, dev, metric, table, type, RT_SCOPE_NOWHERE, None)
+        """Remove the route to a destination, or one of list() by its record; what else is given must match.
+        family: of "default" (default: the gateway's, else IPv4). Raise NetlinkError (ESRCH) if there is
+        none."""
+        if isinstance(destination, Route):
+            told = destination.attributes
+            values: Values = {name: told[name] for name in _SELECT if name in told}
+            values["rtm_scope"] = RT_SCOPE_NOWHERE
+            destination = destination.destination
+        else:
+            nowhere = RT_SCOPE_NOWHERE
+            values = {**self._values(destination, gateway, dev, metric, table, type, nowhere, None, family)}
         self._socket.request(ROUTE, RTM_DELROUTE, 0, values, verb=f"delete route {destination}")
 
     def add_many(self, destinations: Any, **columns: Any) -> builtins.list[RowError]:
@@ -233,16 +267,20 @@ class Routes:
         type: str,
         scope: int | None,
         source: str | None,
+        family: int,
     ) -> RouteValues:
         via = None if gateway is None else parse_ip(gateway)
         preferred = None if source is None else parse_ip(source)
         if destination == "default":
             like = via or preferred or bytes(4)
-            family, length, target = FAMILY_OF_LENGTH[len(like)], 0, None
+            family, length, target = family or FAMILY_OF_LENGTH[len(like)], 0, None
+            packed_width(family)  # which refuses others than IPv4 and IPv6
         else:
             target, length = parse_prefix(destination)
             if network(target, length) != target:
                 raise ValueError(f"{destination} has bits set behind its prefix length")
+            if family not in (0, FAMILY_OF_LENGTH[len(target)]):
+                raise ValueError(f"{destination} is of another family")
             family = FAMILY_OF_LENGTH[len(target)]
         kind, number = _type(type), _table(table)
         if preferred is not None and FAMILY_OF_LENGTH[len(preferred)] != family:

@@ -58,6 +58,14 @@ def network(packed: bytes, length: int) -> bytes:
     return (int.from_bytes(packed, "big") >> spare << spare).to_bytes(len(packed), "big")
 
 
+def broadcast_of(packed: bytes, length: int) -> bytes | None:
+    """Return the broadcast address of an IPv4 address's net, None if it has none: IPv6, and nets of one or
+    two addresses (RFC 3021)."""
+    if len(packed) != 4 or length > 30:
+        return None
+    return (int.from_bytes(packed, "big") | (1 << (32 - length)) - 1).to_bytes(4, "big")
+
+
 def parse_mac(text: str) -> bytes:
     """Return the six bytes of a hardware address, "02:42:ac:11:00:02". Raise ValueError if it is none."""
     packed = parse_lladdr(text)

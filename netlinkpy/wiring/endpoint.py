@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from ..netns.handle import Target
     from .bridge import Bridge
 
-    #: MTU, metric, queues; (bytes, prefix length) of each address; bytes of each gateway; (bytes, prefix
-    #: length, whether it has no gateway) of each route.
+    #: MTU, metric, queues, onlink; (bytes, prefix length) of each address; bytes of each gateway; (bytes,
+    #: prefix length, whether it has no gateway) of each route.
     Form: TypeAlias = tuple[
         int | None,
         int | None,
         int,
+        bool,
         tuple[tuple[int, int], ...],
         tuple[int, ...],
         tuple[tuple[int, int, bool], ...],
@@ -53,7 +54,8 @@ class Endpoint(Record):
     mtu: in bytes, both ends (None: the kernel's 1500; below 1280 only on a bridge without IPv6 addresses).
     metric: of the default routes (a second interface of a container needs a different one, or gateways=()).
     routes: more routes, (destination, gateway or None): ("10.0.0.0/8", "172.17.42.7").
-    queues: transmit and receive queues of each end (more cost memory and time)."""
+    queues: transmit and receive queues of each end (more cost memory and time).
+    onlink: take the gateways to be neighbours, although no address or route covers them."""
 
     netns: Target
     bridge: str
@@ -66,6 +68,7 @@ class Endpoint(Record):
     metric: int | None = None
     routes: Iterable[tuple[str, str | None]] = ()
     queues: int = 1
+    onlink: bool = False
 
 
 class CheckedEndpoint(Record):
@@ -153,11 +156,9 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
         gateways = tuple([parse_ip(text) for text in ((given,) if isinstance(given, str) else given)])
         if len({len(gateway) for gateway in gateways}) < len(gateways):
             raise ValueError("at most one gateway for each family")
-        _check_reach(addresses, [*gateways, *[via for _, _, via in routes if via is not None]])
     else:
-        if routes:
-            _check_reach(addresses, [via for _, _, via in routes if via is not None])
         gateways = ()
+    _check_own(addresses, [*gateways, *[via for _, _, via in routes if via is not None]])
     if bridge_of is not None:
         bridge = bridge_of(bridge_name)
         if endpoint.gateways is None:
@@ -180,7 +181,7 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
             mac,
             fixed_mac,
             mtu,
-            (mtu, metric, queues, form, gateways_form, routes_form),
+            (mtu, metric, queues, bool(endpoint.onlink), form, gateways_form, routes_form),
         )
     )
 
@@ -235,20 +236,6 @@ def _check_spares_ipv6(bridge: Bridge, mtu: int) -> None:
             )
 
 
-def _check_reach(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[bytes]) -> None:
-    """Raise ValueError if a gateway is outside the nets of the addresses, or is the container's own
-    address."""
-    _check_own(addresses, gateways)
-    nets = [(len(packed), length, network(packed, length)) for packed, length in addresses]
-    for gateway in gateways:
-        if _link_local(gateway) or any(
-            size == len(gateway) and network(gateway, length) == net for size, length, net in nets
-        ):
-            continue
-        texts = ", ".join([f"{format_ip(packed)}/{length}" for packed, length in addresses]) or "none"
-        raise ValueError(f"gateway {format_ip(gateway)} is outside the nets of the addresses ({texts})")
-
-
 def _check_own(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[bytes]) -> None:
     for packed, _ in addresses:
         if packed in gateways and not _link_local(packed):
@@ -275,7 +262,7 @@ def _host_address(text: str) -> tuple[bytes, int]:
     if "/" not in text:
         raise ValueError(f"{text!r} has no prefix length: write {text}/16, say")
     first = packed[0]
-    if first in (0, 255) or (len(packed) == 4 and (first == 127 or first >= 224)):
+    if first in (0, 255) or (len(packed) == 4 and (first == 127 or 224 <= first < 240)):
         raise ValueError(f"{text} cannot be the address of a container")
     if len(packed) == 4 and length < 31:
         last = (1 << (32 - length)) - 1

@@ -9,7 +9,7 @@ import errno
 import os
 
 from ..record import Record
-from ..rtnl.values import FAMILY_OF_LENGTH, format_ip
+from ..rtnl.values import FAMILY_OF_LENGTH, broadcast_of, format_ip
 from ..uapi.if_ import IFF_UP, IFNAMSIZ
 from ..uapi.if_addr import IFA_F_NODAD
 from ..uapi.if_bridge import PORT_STATES
@@ -27,6 +27,7 @@ from ..uapi.rtnetlink import (
     RTM_NEWLINKPROP,
     RTM_NEWROUTE,
     RTN_UNICAST,
+    RTNH_F_ONLINK,
     RTPROT_BOOT,
 )
 from ..uapi.socket import AF_UNSPEC
@@ -175,6 +176,7 @@ def _configure(shape: Shape, link: dict[str, Any]) -> Template:
             "ifa_index": index,
             "local": slot,
             "address": slot,
+            "broadcast": Slot(f"broadcast{place}", 4) if size == 4 and length <= 30 else None,
             "flags": IFA_F_NODAD if size == 16 else None,
         }
         template.add(ADDRESS, RTM_NEWADDR, flags, values)
@@ -184,9 +186,9 @@ def _configure(shape: Shape, link: dict[str, Any]) -> Template:
             ROUTE, RTM_NEWROUTE, flags, _route(size, length, Slot(f"route{place}", size), gateway, None)
         )
     for place, size in enumerate(shape.gateways):
-        template.add(
-            ROUTE, RTM_NEWROUTE, flags, _route(size, 0, None, Slot(f"gateway{place}", size), shape.metric)
-        )
+        values = _route(size, 0, None, Slot(f"gateway{place}", size), shape.metric)
+        values["rtm_flags"] = RTNH_F_ONLINK if shape.onlink else 0
+        template.add(ROUTE, RTM_NEWROUTE, flags, values)
     return template
 
 
@@ -219,6 +221,8 @@ def _configure_verbs(row: Row) -> list[str]:
 
 
 def _configure_hint(verb: str, number: int) -> str:
+    if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return "no address or route of the container covers the gateway (--onlink takes it for a neighbour)"
     if number != errno.EEXIST:
         return ""
     if "default route" in verb:
@@ -374,8 +378,11 @@ def slots_of(wanted: CheckedEndpoint) -> dict[str, bytes]:
         "ifname": wanted.ifname.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0"),
         "mac": wanted.mac,
     }
-    for place, (packed, _) in enumerate(wanted.addresses):
+    for place, (packed, length) in enumerate(wanted.addresses):
         values[f"address{place}"] = packed
+        broadcast = broadcast_of(packed, length)
+        if broadcast is not None:
+            values[f"broadcast{place}"] = broadcast
     for place, gateway in enumerate(wanted.gateways):
         values[f"gateway{place}"] = gateway
     for place, (packed, _, via) in enumerate(wanted.routes):

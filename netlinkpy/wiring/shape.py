@@ -46,7 +46,7 @@ class Run(Record):
 class Shape:
     """What endpoints that differ only in names and addresses share.
 
-    mtu, metric, queues: as in Endpoint; addresses: (bytes, prefix length) of each; gateways: bytes of
+    mtu, metric, queues, onlink: as in Endpoint; addresses: (bytes, prefix length) of each; gateways: bytes of
     each; routes: (bytes, prefix length, whether it has no gateway) of each; families: the sizes of the
     addresses; echo: whether the kernel echoes a create; has_ipv6: whether its interfaces get IPv6."""
 
@@ -60,13 +60,14 @@ class Shape:
         "has_ipv6",
         "metric",
         "mtu",
+        "onlink",
         "queues",
         "routes",
     )
 
     def __init__(self, form: Form, echo: bool) -> None:
         self.addresses: tuple[tuple[int, int], ...]
-        self.mtu, self.metric, self.queues, self.addresses, self.gateways, self.routes = form
+        self.mtu, self.metric, self.queues, self.onlink, self.addresses, self.gateways, self.routes = form
         self.echo: bool = echo
         self.families = {size for size, _ in self.addresses}
         # Not below an MTU of 1280 bytes, nor if the kernel was started without IPv6.

@@ -333,7 +333,7 @@ def test_killed_at_any_moment_it_is_repaired_by_the_same_call(
         ({"ip": "banana"}, errno.EINVAL, ["'banana' is no IP address"]),
         ({"ip": ("172.30.0.5", "172.30.0.6")}, errno.EINVAL, ["one address of each family"]),
         ({"mac": "01:00:00:00:00:01"}, errno.EINVAL, ["multicast"]),
-        ({"gateways": "10.0.0.1"}, errno.EINVAL, ["gateway 10.0.0.1", "outside"]),
+        ({"gateways": "10.0.0.1"}, errno.ENETUNREACH, ["default route via 10.0.0.1", "invalid gateway"]),
         ({"ip": "172.30.0.5", "gateways": "172.30.0.5"}, errno.EINVAL, ["172.30.0.5", "own address"]),
         ({"ifname": "sixteen-letters-"}, errno.EINVAL, ["sixteen-letters-"]),
         ({"host_ifname": "lo"}, errno.EEXIST, ["lo", "taken"]),

@@ -86,7 +86,7 @@ CASES = [
     Case("the host's own", other(netns="/proc/self/ns/net"), errno.EINVAL, "host"),
     Case("no bridge", other(bridge="br9"), errno.ENODEV, "br9"),
     Case("bad address", other(addresses="172.17.42.300/16"), errno.EINVAL, "172.17.42.300"),
-    Case("bad gateway", other(gateways="10.0.0.1"), errno.EINVAL, "10.0.0.1"),
+    Case("bad gateway", other(gateways="10.0.0.1"), errno.ENETUNREACH, "10.0.0.1", "invalid gateway"),
     Case("multicast MAC", other(mac="01:00:5e:00:00:01"), errno.EINVAL, "01:00:5e:00:00:01"),
     Case("default route there", take_the_default_route, errno.EEXIST, "default route", "metric"),
     Case("route refused", other(routes=TWICE), errno.EEXIST, "10.0.0.0/8"),

@@ -53,16 +53,12 @@ MAX_PORTS = 1023
         ({"address": "::1/128"}, ["::1/128"]),
         ({"address": f"{GATEWAY}/16"}, [GATEWAY]),
         ({"address": "10.1.0.7/24"}, ["10.1.0.7/24", BRIDGE, GATEWAY]),
-        ({"gateways": "10.1.0.1"}, ["10.1.0.1", f"{ADDRESS}/16"]),
         ({"gateways": "172.17.42.300"}, ["172.17.42.300"]),
         ({"gateways": f"{GATEWAY}/16"}, [f"{GATEWAY}/16"]),
         ({"gateways": ADDRESS}, [ADDRESS]),
         ({"gateways": (GATEWAY, "172.17.42.2")}, ["gateway", "family"]),
-        ({"gateways": "fd00::1"}, ["fd00::1"]),
         ({"gateways": "default"}, ["default"]),
-        ({"address": (), "gateways": GATEWAY}, [GATEWAY]),
         ({"routes": [("10.1.0.1/16", GATEWAY)]}, ["10.1.0.1/16"]),
-        ({"routes": [("10.1.0.0/16", "10.1.0.1")]}, ["10.1.0.1"]),
         ({"routes": [("10.1.0.0/16", "fd00::1")]}, ["10.1.0.0/16", "fd00::1"]),
         ({"routes": [("nowhere", None)]}, ["nowhere"]),
         ({"mac": "01:00:5e:00:00:01"}, ["01:00:5e:00:00:01", "multicast"]),
@@ -399,3 +395,20 @@ def test_an_answer_that_is_lost_or_spoilt(
     assert seen == [{"lo", "eth0"}]
     monkeypatch.undo()
     assert nl.attach(endpoint(container)).changed
+
+
+@pytest.mark.parametrize(
+    ("more", "number", "words"),
+    [
+        ({"gateways": "10.1.0.1"}, errno.ENETUNREACH, ["default route via 10.1.0.1", "invalid gateway"]),
+        ({"gateways": "fd00::1"}, errno.EHOSTUNREACH, ["default route via fd00::1", "--onlink"]),
+        ({"address": (), "gateways": GATEWAY}, errno.ENETUNREACH, [GATEWAY]),
+        ({"routes": [("10.1.0.0/16", "10.1.0.1")]}, errno.ENETUNREACH, ["route 10.1.0.0/16 via 10.1.0.1"]),
+    ],
+    ids=str,
+)
+def test_a_gateway_that_nothing_covers(
+    host: nl.RTNetlink, container: Container, more: dict[str, Any], number: int, words: list[str]
+) -> None:
+    with refused(number, str(container.pid), *words, among=[container]):
+        nl.attach(endpoint(container, **more))

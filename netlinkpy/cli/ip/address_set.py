@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from errno import EADDRNOTAVAIL, ENODEV
 
-from ...rtnl.values import check_lifetimes
+from ...rtnl.values import broadcast_of, check_lifetimes, network
 from ...uapi.if_addr import IFA_F_MCAUTOJOIN, INFINITY_LIFE_TIME
 from ...uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ...uapi.rtnetlink import RT_SCOPE_HOST, RTM_DELADDR, RTM_NEWADDR
@@ -180,11 +180,8 @@ class _AddressWords:
             return self.broadcast
         if self.family != AF_INET:
             raise CommandError("Broadcast can be set only for IPv4 addresses")
-        if length > 30:
-            return None  # such a net has no broadcast address (RFC 3021)
-        rest = (1 << (32 - length)) - 1
-        number = int.from_bytes(address, "big")
-        return (number | rest if self.broadcast == "+" else number & ~rest).to_bytes(4, "big")
+        highest = broadcast_of(address, length)
+        return highest if highest is None or self.broadcast == "+" else network(address, length)
 
     def _scope(self, local: bytes, deleting: bool) -> int:
         if self.scope is not None:
