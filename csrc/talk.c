@@ -62,11 +62,13 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
     for (;;) {
         struct sockaddr_nl sender = {0};
         socklen_t sender_length = sizeof sender;
-        ssize_t got =
-            recvfrom(fd, room, NLP_RECEIVE_LENGTH, MSG_DONTWAIT, (struct sockaddr *)&sender, &sender_length);
+        ssize_t got = recvfrom(fd, room, NLP_RECEIVE_LENGTH, MSG_DONTWAIT | MSG_TRUNC,
+                               (struct sockaddr *)&sender, &sender_length);
         int bad;
         if (got >= 0) /* a process may write to our port too, but only the kernel answers from port 0 */
-            return sender.nl_family == AF_NETLINK && sender.nl_pid ? 0 : got;
+            return sender.nl_family == AF_NETLINK && sender.nl_pid ? 0
+                   : got > NLP_RECEIVE_LENGTH                      ? -EMSGSIZE
+                                                                   : got;
         if (errno != EAGAIN)
             return -errno;
         bad = wait_for(fd, POLLIN, deadline);

@@ -5,7 +5,7 @@
 
 #include "framing.h"
 
-#define NLP_RECEIVE_LENGTH 65536 /* the kernel's datagrams hold at most 32 KiB */
+#define NLP_RECEIVE_LENGTH 131072 /* a link with all the alternative names that it may have is 67 KB */
 
 struct refusal {
     int error;

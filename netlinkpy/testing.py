@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 _ERRNO = Struct("=i")
+_MSG_PEEK = 2
 _BUFFER = 212992  # the kernel's default size of both buffers (net.core.rmem_default)
 
 
@@ -163,6 +164,12 @@ class _FakeSocket:
         self._next = next(self._pending, None)
         if self._next is not None:
             self._far.send(b"!")
+
+    def recv_into(self, buffer: bytearray, size: int, flags: int) -> int:
+        """Return the length of what is pending, without taking it (MSG_PEEK | MSG_TRUNC)."""
+        self._near.recv(1, _MSG_PEEK)  # raises BlockingIOError if nothing is pending
+        found = self._next
+        return len(found.data if isinstance(found, Datagram) else found if isinstance(found, bytes) else b"")
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
         self._near.recv(1)  # raises BlockingIOError if nothing is pending

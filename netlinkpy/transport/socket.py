@@ -44,7 +44,9 @@ SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 _KIND = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
 _READABLE, _WRITABLE = 1, 4  # POLLIN, POLLOUT
 
-RECEIVE_SIZE = 65536  # a dump never fills more than 32 KiB at a time
+RECEIVE_SIZE = 65536  # bytes of a datagram, usually: one link with its alternative names may be longer
+_LONGEST = 1 << 22  # bytes of one that we take
+_PEEK = 0x22  # MSG_PEEK | MSG_TRUNC
 _FEW, _FEW_BYTES = 4, 1024  # messages, and their bytes, that are sent at once without asking for the room
 _LAST = 0xFFFFFFFF  # the largest sequence number
 _LONGEST_POLL = 3600.0  # seconds: poll(2) counts milliseconds in a C int
@@ -344,10 +346,9 @@ class Socket:
             try:
                 while not transaction.done:
                     if buffer is None:
-                        transaction.feed(self._receive(self._socket.recvfrom, RECEIVE_SIZE, verb, deadline))
+                        transaction.feed(self._receive(None, verb, deadline))
                     else:
-                        length = self._receive(self._socket.recvfrom_into, buffer, verb, deadline)
-                        transaction.feed(buffer, length)
+                        transaction.feed(buffer, self._receive(buffer, verb, deadline))
                     if (batch and transaction.refused is not None) or transaction.done:
                         break
                     if monotonic() > deadline:
@@ -414,12 +415,18 @@ class Socket:
             else:
                 return
 
-    def _receive(self, receive: Any, room: int | bytearray, verb: str, deadline: float) -> Any:
-        """Return one datagram of the kernel's, by receive(room). Usually the kernel has answered before
-        sending returns, so there is nothing to wait for."""
+    def _receive(self, room: bytearray | None, verb: str, deadline: float) -> Any:
+        """Return one datagram of the kernel's, or its length if it is given room, which is enlarged if need
+        be. Usually the kernel has answered before sending returns, so there is nothing to wait for."""
         while True:
             try:
-                received, sender = receive(room)
+                size = min(self._socket.recv_into(bytearray(1), 1, _PEEK), _LONGEST)
+                if room is None:
+                    received, sender = self._socket.recvfrom(max(size, RECEIVE_SIZE))
+                else:
+                    if size > len(room):
+                        room += bytes(size - len(room))
+                    received, sender = self._socket.recvfrom_into(room)
             except BlockingIOError:
                 self._wait(_READABLE, verb, deadline)
                 continue

@@ -185,8 +185,9 @@ def test_a_body_that_lies(ask: Callable[[Socket], list[str]], answer: Answer) ->
     assert VERB in str(error) and "process 7" in str(error)
 
 
-def test_a_datagram_longer_than_the_buffer() -> None:
-    """The kernel never sends one; recvfrom would cut it off."""
+def test_a_datagram_longer_than_we_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is cut off is malformed."""
+    monkeypatch.setattr("netlinkpy.transport.socket._LONGEST", 1 << 16)
     failing(before(lambda asked: [reply(asked, "lo") * 3000]), request, nl.MalformedError)
 
 

@@ -7,9 +7,9 @@ from _socket import socket
 
 from netlinkpy.uapi.netlink import AF_NETLINK
 
-MSG_DONTWAIT, MSG_NOSIGNAL = 0x40, 0x4000
+MSG_TRUNC, MSG_DONTWAIT, MSG_NOSIGNAL = 0x20, 0x40, 0x4000
 POLLIN, POLLOUT = 1, 4
-RECEIVE = 65536
+RECEIVE = 131072
 
 
 class Borrowed(socket):
@@ -43,12 +43,16 @@ class Line:
         """Read one datagram into `room`; return its length, 0 if the kernel did not send it."""
         while True:
             try:
-                length, sender = self.socket.recvfrom_into(self.room, 0, MSG_DONTWAIT)
+                length, sender = self.socket.recvfrom_into(self.room, 0, MSG_DONTWAIT | MSG_TRUNC)
             except BlockingIOError:
                 self._wait(POLLIN)
                 continue
             # A process may write to our port too, but only the kernel answers from port 0.
-            return 0 if isinstance(sender, tuple) and sender[0] else length
+            if isinstance(sender, tuple) and sender[0]:
+                return 0
+            if length > len(self.room):
+                raise OSError(errno.EMSGSIZE, "a datagram that is too long")
+            return length
 
     def port(self) -> int:
         """Return the port id in answers to this socket; 0 if it is no netlink socket. An unbound one is bound
