@@ -28,3 +28,8 @@ class Closing:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        """Refuse to be copied or pickled: two objects would close one descriptor, the second time perhaps a
+        stranger's."""
+        raise TypeError(f"a {type(self).__name__} owns a descriptor: it can be neither copied nor pickled")

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 from struct import Struct, error
 
-from netlinkpy.closing import close_descriptor
+from netlinkpy.closing import Closing, close_descriptor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _path(path: str | bytes) -> bytes:
     return encoded + b"\0"
 
 
-class Descriptors:
+class Descriptors(Closing):
     """Descriptors in a buffer that a call of the shim fills: they have an owner the instant they exist.
 
     numbers: C ints, -1 for none. close(), or the end of this object, closes them."""
@@ -122,7 +122,7 @@ class Descriptors:
     __del__ = close
 
 
-class Hush:
+class Hush(Closing):
     """The default of a namespace that open_ahead changed, so that interfaces made there accept no router
     advertisement (net.ipv6.conf.default.accept_ra).
 
@@ -147,7 +147,7 @@ class Hush:
     __del__ = close
 
 
-class Ahead:
+class Ahead(Closing):
     """A socket like those of `Backend.visit`, which a throw-away thread opens inside the namespace of
     `netns_fd` while the caller does other things.
 

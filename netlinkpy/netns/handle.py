@@ -110,9 +110,15 @@ def _no_namespace(label: str) -> OSError:
     return OSError(errno.EINVAL, f"{label} is not a network namespace")
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """Open a file that a stranger may have put there, as a FileIO's opener: no FIFO and no terminal makes us
+    wait, or is taken over."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def _open(path: str, label: str) -> FileIO:
     try:
-        return FileIO(path)
+        return FileIO(path, opener=open_at_once)
     except FileNotFoundError:
         dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
         raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None

@@ -12,7 +12,7 @@ from time import time
 from ..closing import Closing, close_descriptor
 from ..rollback import Rollback
 from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
-from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path
+from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path, open_at_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _dangles(path: str) -> bool:
 def _abandoned(path: str) -> bool:
     """Return whether a regular file is no namespace, and so old that nobody is about to mount one on it."""
     try:
-        file = FileIO(path, opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW))
+        file = FileIO(path, opener=lambda path, flags: open_at_once(path, flags | os.O_NOFOLLOW))
     except OSError:
         return False
     with file:

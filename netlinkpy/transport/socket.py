@@ -11,6 +11,7 @@ from sys import byteorder
 from time import monotonic
 
 from ..backends import load
+from ..closing import Closing
 from ..record import Record
 from ..uapi.netlink import (
     AF_NETLINK,
@@ -29,8 +30,7 @@ from ..wire.transaction import Request, Transaction
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
-    from typing import Any, Self
+    from typing import Any
 
     from ..wire.attributes import Values
     from ..wire.columns import Table
@@ -62,7 +62,7 @@ class Failure(Record):
     tlvs: bytes
 
 
-class Socket:
+class Socket(Closing):
     """A netlink socket in one network namespace, where it stays for life.
 
     protocol: NETLINK_ROUTE or another of linux/netlink.h; netns_fd: a descriptor of the namespace to open it
@@ -159,14 +159,6 @@ class Socket:
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def request(
         self,
