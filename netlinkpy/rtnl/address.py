@@ -14,6 +14,7 @@ from .kernel_record import KernelRecord
 from .values import (
     FAMILY_OF_LENGTH,
     broadcast_of,
+    check_family,
     check_ifname,
     check_lifetimes,
     check_number,
@@ -101,7 +102,7 @@ class Addresses:
     def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Address]:
         """Return all addresses, or those of one link, or of one family (socket.AF_INET, AF_INET6): the kernel
         filters."""
-        values: AddressValues = {"ifa_family": family}
+        values: AddressValues = {"ifa_family": check_family(family)}
         if dev is not None:
             values["ifa_index"] = self._rt.index(dev)
         replies = self._socket.dump_bodies(ADDRESS, RTM_GETADDR, values, verb="list addresses")

@@ -205,6 +205,7 @@ class Links:
         ms: better create it where it belongs); addrgenmode: IN6_ADDR_GEN_MODE_ of linux/if_link.h; options:
         those of its kind, as in add(); kind: None: ask the kernel for it."""
         verb = f"set link {dev}"
+        told = ""  # the kind whose options are set
         named: LinkValues = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
         values: LinkValues = {**named}
         if up is not None:
@@ -220,15 +221,27 @@ class Links:
             values["master"] = self._rt.index(master) if master else 0
         if options:
             kind = kind or self.get(dev).kind
+            if not kind:
+                raise TypeError(f"link {dev} has no kind, and so none of the options {', '.join(options)}")
+            told = kind
             values["linkinfo"] = {"kind": kind, "data": read_options(self._rt, kind, options)}
-        if netns is None:
-            self._set(named, values, addrgenmode, verb)
-        else:
-            from ..netns.handle import Netns
-
-            with Netns.open(netns) as handle:
-                values["net_ns_fd"] = handle.fileno()
+        try:
+            if netns is None:
                 self._set(named, values, addrgenmode, verb)
+            else:
+                from ..netns.handle import Netns
+
+                with Netns.open(netns) as handle:
+                    values["net_ns_fd"] = handle.fileno()
+                    self._set(named, values, addrgenmode, verb)
+        except NetlinkError as error:
+            if error.errno != errno.EOPNOTSUPP or error.text or not told:
+                raise
+            is_now = self.get(dev).kind
+            if is_now == told:
+                raise
+            text = f"it is {f'a {is_now}' if is_now else 'hardware or lo'}, no {told}"
+            raise NetlinkError(errno.EOPNOTSUPP, verb, where=error.where, text=text) from None
 
     def _set(self, named: LinkValues, values: LinkValues, addrgenmode: int | None, verb: str) -> None:
         # The kernel heeds the address generation mode only after the flags of the same message, so it goes

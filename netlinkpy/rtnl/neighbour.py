@@ -13,7 +13,16 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from . import bulk
 from .kernel_record import KernelRecord
-from .values import FAMILY_OF_LENGTH, check_number, format_ip, format_mac, packed_width, parse_ip, parse_mac
+from .values import (
+    FAMILY_OF_LENGTH,
+    check_family,
+    check_number,
+    format_ip,
+    format_mac,
+    packed_width,
+    parse_ip,
+    parse_mac,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +78,7 @@ class Neighbours:
 
     def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Neighbour]:
         """Return all neighbours, or those of one link, or of one family: the kernel filters."""
-        values: NeighbourValues = {"ndm_family": family}
+        values: NeighbourValues = {"ndm_family": check_family(family)}
         if dev is not None:
             values["ifindex"] = self._rt.index(dev)
         replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")

@@ -28,7 +28,16 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.route import ROUTE
 from . import bulk
 from .route import TABLES, TYPES, Nexthop, Route, columns_of, plan, read
-from .values import FAMILY_OF_LENGTH, check_number, format_ip, network, packed_width, parse_ip, parse_prefix
+from .values import (
+    FAMILY_OF_LENGTH,
+    check_family,
+    check_number,
+    format_ip,
+    network,
+    packed_width,
+    parse_ip,
+    parse_prefix,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +85,7 @@ class Routes:
         of one interface: the kernel filters."""
         routes: builtins.list[Route] = []
         with Quietly():
-            for one in (family,) if family else (AF_INET, AF_INET6):
+            for one in (check_family(family),) if family else (AF_INET, AF_INET6):
                 routes += read(self._gather(table, one, dev, Table(plan(one), keep=True)), one)
         return routes if table is None else [route for route in routes if route.table == _table(table)]
 

@@ -13,7 +13,7 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.rule import RULE
 from .kernel_record import KernelRecord
 from .route import TABLES
-from .values import check_ifname, check_number, format_ip, network, parse_prefix
+from .values import check_family, check_ifname, check_number, format_ip, network, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Rules:
         """Return all rules, or those of one family (AF_INET, AF_INET6), in the order they are asked. A family
         that the kernel has no rules for has none."""
         found = []
-        for one in (family,) if family else (AF_INET, AF_INET6):
+        for one in (check_family(family),) if family else (AF_INET, AF_INET6):
             try:
                 replies = self._socket.dump_bodies(RULE, RTM_GETRULE, {"family": one}, verb="list rules")
             except NetlinkError as error:

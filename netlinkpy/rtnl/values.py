@@ -92,6 +92,13 @@ def format_mac(packed: bytes) -> str:
     return packed.hex(":")
 
 
+def check_family(family: int) -> int:
+    """Return a family to list: 0 for both, AF_INET or AF_INET6. Raise ValueError for another."""
+    if family not in (0, *FAMILY_OF_LENGTH.values()):
+        raise ValueError(f"family is AF_INET, AF_INET6, or 0 for both, not {family!r}")
+    return family
+
+
 def check_ifname(name: str) -> str:
     """Return the name if a link may have it (dev_valid_name() of the kernel). Raise ValueError, which says
     what is wrong, if not."""

@@ -4,10 +4,12 @@ group for its new ports."""
 from __future__ import annotations
 
 import errno
+import os
 from struct import Struct
 from sys import byteorder
 
 from ..record import Record
+from ..transport.socket import Socket
 from ..transport.visit import visit
 from ..uapi.if_ import IFF_RUNNING, IFF_UP, IFNAMSIZ
 from ..uapi.if_bridge import BR_STATE_FORWARDING
@@ -72,6 +74,8 @@ class Bridge:
     def __init__(self, name: str, timeout: float, netns: tuple[int, int]) -> None:
         """timeout: seconds for each request; netns: (device, inode) of the caller's namespace. Raise
         NetlinkError if there is no such link (ENODEV) or it is no bridge (EINVAL)."""
+        if len(os.fsencode(name)) >= IFNAMSIZ:
+            name = self._name_of(name, timeout)
         self.name = name
         known = PREPARED.bridges.get(name)
         self.group, (self.index, flags, mac, kind, names_length, told) = self._look(timeout)
@@ -96,6 +100,13 @@ class Bridge:
             "bridge_mac": self.mac,
             "group": self.group.number.to_bytes(4, byteorder),
         }
+
+    def _name_of(self, altname: str, timeout: float) -> str:
+        """Return the name of the link that has an alternative name which is too long for a name."""
+        verb = f"find bridge {altname}"
+        with Socket(timeout=timeout) as sock:
+            asked = {"alt_ifname": altname, "ext_mask": RTEXT_FILTER_SKIP_STATS}
+            return str(sock.get(LINK, RTM_GETLINK, asked, verb=verb)["ifname"])
 
     def _look(self, timeout: float) -> tuple[StagingGroup, tuple[int, ...]]:
         """Return a staging group that has no members and what the kernel reports of the bridge, both in one

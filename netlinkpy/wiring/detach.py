@@ -22,9 +22,9 @@ def detach(attachment: Attachment) -> bool:
     """Remove an attachment's interface (both ends). Return False if it was gone already, perhaps with its
     container.
 
-    Only a host end with the attachment's name and index is removed: a later link with one of them is left
-    alone. The kernel takes about 20 ms; detach_many() takes hardly more for hundreds. Raise NetlinkError if
-    the kernel refuses."""
+    Only a host end with the attachment's index and its name (or, if it was renamed, the claim of one of its
+    addresses) is removed: a later link with one of them is left alone. The kernel takes about 20 ms;
+    detach_many() takes hardly more for hundreds. Raise NetlinkError if the kernel refuses."""
     return detach_many([attachment]) == 1
 
 
@@ -41,7 +41,10 @@ def detach_many(attachments: Iterable[Attachment]) -> int:
             padded = [raw[at : at + IFNAMSIZ] for at in range(0, len(raw), IFNAMSIZ)]
             names = dict(zip(links["index"], padded, strict=True))
             present = [
-                one.host_index for one in wanted if names.get(one.host_index) == _padded(one.host_ifname)
+                one.host_index
+                for one in wanted
+                if (name := names.get(one.host_index)) is not None
+                and (name == _padded(one.host_ifname) or _is_there(rt, one))
             ]
         if len(present) == 1:
             return _delete(rt, present[0])
@@ -49,12 +52,16 @@ def detach_many(attachments: Iterable[Attachment]) -> int:
 
 
 def _padded(name: str) -> bytes:
-    return name.encode().ljust(IFNAMSIZ, b"\0")
+    return name.encode("utf-8", "surrogateescape").ljust(IFNAMSIZ, b"\0")
 
 
 def _is_there(rt: RTNetlink, attachment: Attachment) -> bool:
     link = rt.links.find(attachment.host_index)
-    return link is not None and link.name == attachment.host_ifname and link.kind == "veth"
+    if link is None or link.kind != "veth":
+        return False
+    claimed = {name.split(":", 2)[2] for name in link.altnames if name.startswith("ip:")}
+    own = {cidr.partition("/")[0] for cidr in attachment.addresses}
+    return link.name == attachment.host_ifname or not claimed.isdisjoint(own)
 
 
 def _delete(rt: RTNetlink, index: int) -> int:

@@ -6,6 +6,7 @@ import os
 
 from ..record import Record
 from ..rtnl.values import (
+    check_altname,
     check_ifname,
     check_number,
     format_ip,
@@ -14,6 +15,7 @@ from ..rtnl.values import (
     parse_mac,
     parse_prefix,
 )
+from ..uapi.if_ import IFNAMSIZ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ class Endpoint(Record):
     """One interface of one container, for attach() to make.
 
     netns: the container: a process id, a name in /run/netns, a path, or a Netns.
-    bridge: the bridge in the caller's namespace that its host end becomes a port of.
+    bridge: the bridge in the caller's namespace that its host end becomes a port of, also by an alternative
+        name.
     addresses: one or more IPv4 or IPv6 addresses with their prefix lengths, "172.17.42.99/16".
     gateways: of the default routes, at most one for each family; None: the bridge's own addresses (none if
     the bridge has no address of the family); (): no default route.
@@ -120,7 +123,7 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
     bridge_of: returns the bridge of a name, called after all else is checked; None: skip what depends on the
     bridge. Raise ValueError or TypeError if something is wrong with the endpoint, and whatever bridge_of
     raises."""
-    bridge_name = check_ifname(endpoint.bridge)
+    bridge_name = check_bridge(endpoint.bridge)
     ifname, host_ifname = check_ifname(endpoint.ifname), endpoint.host_ifname
     if host_ifname is not None:
         check_ifname(host_ifname)
@@ -184,6 +187,12 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
             (mtu, metric, queues, bool(endpoint.onlink), form, gateways_form, routes_form),
         )
     )
+
+
+def check_bridge(name: str) -> str:
+    """Return the name of a bridge, or an alternative name of it. Raise ValueError if no link has such a
+    name."""
+    return check_altname(name) if type(name) is str and len(name) >= IFNAMSIZ else check_ifname(name)
 
 
 def _check_addresses(addresses: tuple[tuple[bytes, int], ...], mtu: int | None) -> None:

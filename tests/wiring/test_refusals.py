@@ -82,7 +82,7 @@ MAX_PORTS = 1023
         ({"queues": 5000}, ["queues", "5000"]),
         ({"bridge": ""}, ["''"]),
         ({"bridge": "br/0"}, ["br/0"]),
-        ({"bridge": "sixteen-letters-"}, ["sixteen-letters-", "15"]),
+        ({"bridge": "x" * 128}, ["x" * 20, "127"]),
         ({"address": (f"{ADDRESS}/16", f"{ADDRESS}/16")}, [ADDRESS]),
         ({"address": (f"{ADDRESS}/16", f"{ADDRESS}/24")}, [ADDRESS]),
     ],

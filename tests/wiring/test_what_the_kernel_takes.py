@@ -83,3 +83,59 @@ def test_the_command(
     monkeypatch.setattr("sys.argv", ["netlinkpy", *words])
     assert main() == 0
     assert defaults(container) == [("default", "169.254.1.1")]
+
+
+@pytest.mark.parametrize("name", ["an alternative name of the bridge".replace(" ", "-"), "short"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_bridge_by_its_alternative_name(
+    host: nl.RTNetlink, containers: Containers, name: str, count: int
+) -> None:
+    host.links.add_altnames("docker0", [name])
+    made = nl.attach_many(
+        nl.Endpoint(one.pid, name, f"172.17.42.{number + 9}/16")
+        for number, one in enumerate(containers(count))
+    )
+    assert len(host.links.list(master="docker0")) == count
+    assert nl.detach_many(made) == count
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_host_end_that_was_renamed_is_detached(
+    host: nl.RTNetlink, containers: Containers, count: int
+) -> None:
+    made = nl.attach_many(
+        nl.Endpoint(one.pid, "docker0", f"172.17.42.{number + 9}/16")
+        for number, one in enumerate(containers(count))
+    )
+    for number, one in enumerate(made):
+        host.links.set(one.host_index, name=f"renamed{number}")
+    assert nl.detach_many(made) == count and host.links.list(master="docker0") == []
+    stranger = host.links.add("other", kind="veth", peer=nl.Peer("peer"))
+    assert not nl.detach(made[0].replace(host_index=stranger.index))
+
+
+def test_nine_host_names_that_are_no_utf8(host: nl.RTNetlink, containers: Containers) -> None:
+    made = nl.attach_many(
+        nl.Endpoint(one.pid, "docker0", f"172.17.42.{number + 9}/16", host_ifname=f"v\udcff{number}")
+        for number, one in enumerate(containers(9))
+    )
+    assert nl.detach_many(made) == 9
+
+
+@pytest.mark.parametrize("family", [1, 7, 99, -1])
+def test_a_family_that_is_none_is_refused(host: nl.RTNetlink, family: int) -> None:
+    for verb in (host.addresses.list, host.routes.list, host.neighbours.list, host.rules.list):
+        with pytest.raises(ValueError, match="family is AF_INET"):
+            verb(family=family)
+
+
+def test_true_words_for_another_kind(host: nl.RTNetlink) -> None:
+    host.links.add("v0", kind="veth", peer=nl.Peer("v1"))
+    with pytest.raises(TypeError, match="a veth has no option 'stp_state'"):
+        host.links.set("v0", stp_state=1)
+    with pytest.raises(TypeError, match="link lo has no kind, and so none of the options stp_state"):
+        host.links.set("lo", stp_state=1)
+    for dev, words in (("v0", "it is a veth, no bridge"), ("lo", "it is hardware or lo, no bridge")):
+        with pytest.raises(nl.NetlinkError, match=words) as caught:
+            host.links.set(dev, kind="bridge", stp_state=1)
+        assert caught.value.errno == errno.EOPNOTSUPP
