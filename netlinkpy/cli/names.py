@@ -56,9 +56,9 @@ class NameTable:
         if self._names is None:
             self._names = {number: name for name, number in self._numbers.items()}
             for directory in DIRECTORIES:
-                for number, name in _lines(f"{directory}/{self._file}"):
-                    self._numbers[name] = number
-                    self._names[number] = name
+                self._names.update(_lines(f"{directory}/{self._file}"))
+            # Of two numbers with one name the lower counts: frr's files call 196 static too.
+            self._numbers = {self._names[number]: number for number in sorted(self._names, reverse=True)}
         return self._names
 
     def name(self, number: int) -> str:
