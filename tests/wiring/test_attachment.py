@@ -202,9 +202,7 @@ def test_detach_many_counts_those_that_were_there(
     assert not host.links.list(kind="veth")
 
 
-def test_a_host_end_that_claims_other_addresses_now_is_left(
-    host: nl.RTNetlink, container: Container
-) -> None:
+def test_a_host_end_that_claims_other_addresses_now_is_left(host: nl.RTNetlink, container: Container) -> None:
     one = nl.attach(endpoint(container))
     host.links.set(one.host_index, up=False)
     host.links.set(one.host_index, name="mine", up=True)
