@@ -34,13 +34,16 @@ def main() -> int:
     try:
         if sys.stdin is None or sys.stdout is None or sys.stderr is None:
             _open_streams()
+        _make_printable()
         code = _run(program, arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # nobody reads on: that is the reader's choice, and no error
-        _discard_output()
+        from .tell import discard_output
+
+        discard_output()
         return 141
     except Exception as error:
         from .command_error import CommandError, complain
@@ -55,6 +58,21 @@ def main() -> int:
             raise
         _write_the_rest()
         return code
+
+
+def _make_printable() -> None:
+    """Let nothing that is printed make a terminal obey, and no letter that its encoding lacks be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if not hasattr(stream, "reconfigure"):
+            continue
+        if stream.isatty():
+            stream.reconfigure(errors="backslashreplace")
+        else:  # names go on as the bytes that they are
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if sys.stdout.isatty():
+        from .output import Terminal
+
+        sys.stdout = Terminal(sys.stdout)
 
 
 def _open_streams() -> None:
@@ -76,16 +94,9 @@ def _write_the_rest() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _discard_output()
+        from .tell import discard_output
 
-
-def _discard_output() -> None:
-    """Discard what Python still holds for standard output: else it would complain at its end."""
-    import os
-
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+        discard_output()
 
 
 def _run(program: str, arguments: Sequence[str]) -> int:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 from ..engines.target import HELP, read_target
 from .command import Command, Option, misused, number
+from .command_error import complain
 from .interrupt import interrupt_on_terminate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from ..wiring.attachment import Attachment
@@ -92,6 +91,7 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
     from ..networks.attaching import attach
     from ..wiring.attachment import warnings
     from ..wiring.endpoint import Endpoint
+    from .tell import tell
 
     gateways = values["default_gateway"] or (() if values["no_gateway"] else None)
     attachment = attach(
@@ -112,27 +112,19 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
 
     def show() -> None:
         for warning in warnings(attachment):
-            print(f"netlinkpy: {warning}", file=sys.stderr)
+            complain(f"netlinkpy: {warning}")
         if not values["quiet"]:
             print(attachment.to_json())
 
-    tell([attachment], show)
+    tell(show, lambda: take_away([attachment]))
     return 0
 
 
-def tell(made: list[Attachment], show: Callable[[], None]) -> None:
-    """Show what was made. If that fails (the disk is full, a signal comes), take it away again, since the
-    exit code says that nothing was done; if only the reader went away, it stays."""
-    try:
-        show()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except BaseException:
-        from ..wiring.detach import detach_many
+def take_away(made: list[Attachment]) -> None:
+    """Detach those that this call made."""
+    from ..wiring.detach import detach_many
 
-        detach_many(one for one in made if one.changed)
-        raise
+    detach_many(one for one in made if one.changed)
 
 
 def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
@@ -140,6 +132,7 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
     from ..wiring.attachment import Attachment, warnings
     from ..wiring.errors import AttachError
     from .progress import Progress
+    from .tell import tell
 
     lines = list(read_lines(source, _endpoint))
     endpoints = [endpoint for _, endpoint in lines]
@@ -160,18 +153,18 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
         for result in results:
             if isinstance(result, Attachment):
                 for warning in warnings(result):
-                    print(f"netlinkpy: {warning}", file=sys.stderr)
+                    complain(f"netlinkpy: {warning}")
                 if not quiet:
                     print(result.to_json())
                 continue
             line = lines[result.position][0]
-            print(f"netlinkpy: line {line}: {result}", file=sys.stderr)
+            complain(f"netlinkpy: line {line}: {result}")
             if not quiet:
                 import json
 
                 print(json.dumps({"line": line, "errno": result.errno, "error": str(result)}))
 
-    tell([result for result in results if isinstance(result, Attachment)], show)
+    tell(show, lambda: take_away([result for result in results if isinstance(result, Attachment)]))
     return 1 if failed else 0
 
 

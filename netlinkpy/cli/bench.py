@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from .command import Command, Option, number
+from .command_error import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("\r\033[K")
     print(_json(bench, values["containers"]) if values["json"] else _table(bench, values["containers"]))
     for sentence in bench.unanswered[:10]:
-        print(f"netlinkpy: {sentence}", file=sys.stderr)
+        complain(f"netlinkpy: {sentence}")
     return 1 if bench.unanswered else 0
 
 

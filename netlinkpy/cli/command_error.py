@@ -26,6 +26,10 @@ def complain(text: str) -> None:
     import os
 
     try:
+        if os.isatty(2):
+            from .output import printable
+
+            text = printable(text)
         os.write(2, f"{text}\n".encode("utf-8", "surrogateescape"))
     except OSError:
         return

@@ -3,10 +3,9 @@ printed."""
 
 from __future__ import annotations
 
-import sys
-
 from ..engines.target import HELP, read_target
 from .command import Command, Option, misused
+from .command_error import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,10 +43,7 @@ def main(arguments: list[str]) -> int:
         attachments = [one for _, one in read_lines(values["from"], _attachment) if one is not None]
         there = detach_many(attachments)
         if there < len(attachments):
-            print(
-                f"netlinkpy: {len(attachments) - there} of {len(attachments)} were gone already",
-                file=sys.stderr,
-            )
+            complain(f"netlinkpy: {len(attachments) - there} of {len(attachments)} were gone already")
         return 0
     if not targets:
         raise misused(f"usage: {COMMAND.usage}")

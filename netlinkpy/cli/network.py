@@ -181,12 +181,10 @@ def _create(values: dict[str, Any], names: list[str]) -> int:
     )
     for note in network.notes:
         complain(f"netlinkpy: {note}")
-    if values["json"]:
-        from .output import dump
+    from .output import dump
+    from .tell import tell
 
-        print(dump(network.to_dict(), None))
-    else:
-        print(network.name)
+    tell(lambda: print(dump(network.to_dict(), None) if values["json"] else network.name), network.remove)
     return 0
 
 
@@ -245,8 +243,9 @@ def _connect(values: dict[str, Any], arguments: list[str]) -> int:
     from ..networks.connecting import connect_many
     from ..networks.connection import Connection
     from ..wiring.attachment import warnings
-    from .attach import tell
+    from .attach import take_away
     from .progress import Progress
+    from .tell import tell
 
     name, *targets = arguments
     fixed = [option for option in ("ip", "ip6", "mac_address", "host_ifname") if values[option] is not None]
@@ -278,7 +277,7 @@ def _connect(values: dict[str, Any], arguments: list[str]) -> int:
             if not values["quiet"]:
                 print(one.to_json())
 
-    tell(made, show)
+    tell(show, lambda: take_away(made))
     return 0
 
 

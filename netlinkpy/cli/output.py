@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     Field: TypeAlias = tuple[str | None, Any, str]
 
 _ENOUGH = 1 << 16  # characters kept before they are written
-_ESCAPES = {
+_ESCAPES = {  # in JSON: what it requires, what a terminal obeys, and bytes that are no UTF-8
+    **{number: f"\\u{number:04x}" for number in (*range(0x20), *range(0x7F, 0xA0), *range(0xDC80, 0xDD00))},
     ord('"'): '\\"',
     ord("\\"): "\\\\",
     ord("\n"): "\\n",
@@ -27,10 +28,11 @@ _ESCAPES = {
 class Output:
     """One list of records. JSON is one array, pretty or compact; text is whatever the fields say."""
 
-    __slots__ = ("_count", "_parts", "_pretty", "_size", "json")
+    __slots__ = ("_colours", "_count", "_parts", "_pretty", "_size", "json")
 
-    def __init__(self, *, json: bool = False, pretty: bool = False) -> None:
+    def __init__(self, *, json: bool = False, pretty: bool = False, colours: bool = False) -> None:
         self.json = json
+        self._colours = colours
         self._pretty = pretty
         self._parts: list[str] = []
         self._size = self._count = 0
@@ -68,11 +70,51 @@ class Output:
         data = "".join(self._parts)
         self._parts.clear()
         self._size = 0
-        write(data)
+        write(data, colours=self._colours)
 
 
-def write(text: str) -> None:
-    """Write text to standard output, whole, past Python's own buffer."""
+def printable(text: str, *, colours: bool = False) -> str:
+    """Return text with what a terminal would obey (control characters, changes of direction) and bytes that
+    are no UTF-8 as escapes: names and answers come from strangers. Line ends and tabs stay. colours: those
+    of terminals (ESC [ ... m) stay too."""
+    if text.isprintable():
+        return text
+    parts = text.split("\033[") if colours else [text]
+    for place, part in enumerate(parts):
+        code, end, rest = part.partition("m") if place else ("", "", part)
+        ours = end and all(letter.isdigit() or letter == ";" for letter in code)
+        plain = rest if ours or not place else part
+        escaped = "".join([one if one.isprintable() or one in "\n\t" else _escape(one) for one in plain])
+        parts[place] = f"\033[{code}m{escaped}" if ours else f"\\x1b[{escaped}" if place else escaped
+    return "".join(parts)
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if 0xDC80 <= number < 0xDD00:  # surrogateescape: a byte
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+class Terminal:
+    """Standard output, if that is a terminal: what is printed is printable."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text; return its length."""
+        self._stream.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def write(text: str, *, colours: bool = False) -> None:
+    """Write text to standard output, whole, past Python's own buffer; to a terminal as it is printable."""
+    if not text.isprintable() and os.isatty(1):
+        text = printable(text, colours=colours)
     data = memoryview(text.encode("utf-8", "surrogateescape"))
     while data:
         data = data[os.write(1, data) :]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from .command import Command, Option
+from .command_error import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def _warn_of_host(options: Options) -> None:
 
 
 def say(text: str) -> None:
-    """Write to standard error."""
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    """Write lines to standard error, if there are any."""
+    if text:
+        complain(text.removesuffix("\n"))
 
 
 def complaint(error: Exception) -> tuple[str, int]:
@@ -141,7 +141,18 @@ def _detached(options: Options) -> int:
     say(text)
     if running != "+":
         return exit_code(os.waitpid(supervisor, 0)[1])
-    print(options.name)
+
+    def end() -> None:
+        os.kill(supervisor, SIGTERM)
+        os.waitpid(supervisor, 0)
+
+    from .tell import discard_output, tell
+
+    try:
+        tell(lambda: print(options.name), end)
+    except BrokenPipeError:
+        discard_output()
+        return 141
     return 0
 
 

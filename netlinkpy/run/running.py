@@ -139,13 +139,13 @@ class Call(Closing):
     def tell(self, *, now: bool = False) -> Running:
         """Return its record, with the addresses that it was given; now: with those that it has now, for which
         the supervisor asks the kernel. Raise TimeoutError if the supervisor does not answer."""
-        self._socket.send(b"look" if now else b"tell")
+        self._say(b"look" if now else b"tell")
         return Running.parse(self._answer(), self.holder)
 
     def kill(self, number: int) -> None:
         """Send it a signal: SIGKILL ends all of it, another one goes to its command. Raise PermissionError if
         it is another user's, ValueError if it does not take that signal."""
-        self._socket.send(f"kill {number}".encode())
+        self._say(f"kill {number}".encode())
         answer = self._answer().decode()
         if answer == "refused":
             raise ValueError(f"{number} is no signal that a container takes")
@@ -177,6 +177,14 @@ class Call(Closing):
         """Raise ProcessLookupError if it has ended."""
         if self.wait(0):
             raise self._gone()
+
+    def _say(self, words: bytes) -> None:
+        try:
+            self._socket.send(words)
+        except (BrokenPipeError, ConnectionResetError):  # it has just ended, or turned us away
+            raise self._gone() from None
+        except BlockingIOError:
+            raise self._silent() from None
 
     def _answer(self) -> bytes:
         try:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlinkpy.cli.output import Output, dump, mapping
+from netlinkpy.cli.output import Output, dump, mapping, printable
 
+LETTERS = st.characters() | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(min_codepoint=32)),
+    st.none() | st.booleans() | st.integers() | st.text(LETTERS),
     lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
 )
 
@@ -19,8 +20,10 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_json_is_json(value: object) -> None:
     """Pretty or compact, it reads back to the same."""
-    assert json.loads(dump(value, None)) == value
-    assert json.loads(dump(value, 0)) == value
+    for text in (dump(value, None), dump(value, 0)):
+        assert json.loads(text) == value
+        assert not any(ord(letter) < 32 or 0x7F <= ord(letter) < 0xA0 for letter in text if letter != "\n")
+        text.encode()  # no bytes that are no UTF-8
 
 
 def test_escapes() -> None:
@@ -79,3 +82,17 @@ def test_long_output_is_written_as_it_grows(capfd: pytest.CaptureFixture[str]) -
 
 def test_mapping_leaves_out_what_is_text_only() -> None:
     assert mapping([("a", 1, "a"), (None, None, "\n")]) == {"a": 1}
+
+
+@given(st.text(LETTERS))
+def test_what_is_printable_makes_no_terminal_obey(text: str) -> None:
+    assert all(letter.isprintable() or letter in "\n\t" for letter in printable(text))
+    assert printable(printable(text)) == printable(text)
+
+
+def test_colours_of_ours_stay_and_no_others() -> None:
+    ours = "\033[36meth0\033[0m "
+    assert printable(ours, colours=True) == ours
+    assert printable(ours) == "\\x1b[36meth0\\x1b[0m "
+    assert printable(ours + "a\033[2Jb\033]0;title\a", colours=True) == ours + "a\\x1b[2Jb\\x1b]0;title\\x07"
+    assert printable("\udce9\u202e\x9b", colours=True) == "\\xe9\\u202e\\x9b"

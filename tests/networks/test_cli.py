@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 import netlinkpy as nl
 from netlinkpy.nat import Nat, Port
+from netlinkpy.networks import Network
 from tests.support.command import Run
 from tests.support.namespaces import Container, ping
 from tests.support.nat_testbed import uplink
-from tests.support.networks_testbed import settle
+from tests.support.networks_testbed import leftovers, settle
 from tests.support.refusals import unchanged
+from tests.support.run_testbed import MAIN
 
 
 def test_the_life_of_a_network(network: Run, containers: Any) -> None:
@@ -207,3 +210,19 @@ def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(
 def test_each_verb_has_its_help(network: Run, verb: str) -> None:
     code, out, err = network(*(word for word in (verb, "--help") if word))
     assert (code, err) == (0, "") and out.startswith(f"Usage: netlinkpy network {verb or 'create|ls'}")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_network_that_cannot_be_told_is_taken_away_again(host: nl.RTNetlink, unbuffered: str) -> None:
+    for words in (("create", "web", "--subnet", "172.30.0.0/16"), ("create", "web", "--json")):
+        with unchanged(None), open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", MAIN, "network", *words],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+                timeout=30,
+                check=False,
+            )
+        assert (done.returncode, done.stderr.count(b"No space left")) == (1, 1), done
+        assert leftovers(host) == [] and Network.list() == []

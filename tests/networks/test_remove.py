@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -217,7 +217,7 @@ def test_who_removes_and_who_connects_at_once_agree(host: nl.RTNetlink, containe
     is left, or it is kept."""
     (one,) = containers(1)
     removed = connected = 0
-    pause = 0.0005  # seconds: it goes to the moment at which either may come first, however fast the machine is
+    pause = 0.0005  # seconds: it goes to the moment at which either may come first
     for at in range(1, 40):
         network = Network.create("blue", subnets=SUBNET)
         read_end, write_end = os.pipe()

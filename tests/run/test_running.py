@@ -7,6 +7,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from netlinkpy.run.running import PREFIX, check_name
 from tests.support.namespaces import entered
 from tests.support.run_testbed import (
     DEFAULT_CAPABILITIES,
+    MAIN,
     PROBING,
     detached,
     exists,
@@ -301,3 +305,72 @@ def test_the_end_of_the_call_is_the_end_of_the_container() -> None:
         assert call.wait(10)
         with pytest.raises(ProcessLookupError):
             call.check_alive()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_container_that_cannot_be_told_does_not_go_on(unbuffered: str) -> None:
+    command = [sys.executable, "-c", MAIN, "run", "-d", "--net=none", "--name=one", "--", "sleep", "1000"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=30, check=False
+        )
+    assert (done.returncode, done.stderr.count(b"No space left")) == (125, 1), done
+    assert listing() == []
+
+
+def test_a_reader_that_left_ends_no_container() -> None:
+    line = '"$0" -c "$1" run -d --net=none --name=one -- sleep 1000; echo $? >&2'
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        done = subprocess.run(
+            ["sh", "-c", line, sys.executable, MAIN],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    assert done.stderr == b"141\n" and [one.name for one in listing()] == ["one"]
+
+
+def test_an_ordinary_user_beside_roots_containers() -> None:
+    """They are not his, and turn him away, at whatever moment he asks."""
+    for number in range(4):
+        detached("--net=none", name=f"c{number}")
+    user = os.fork()
+    if not user:
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        try:
+            for _ in range(50):
+                for name in ("c0", "c1", "c2", "c3"):
+                    with contextlib.suppress(ProcessLookupError, PermissionError), Call(name) as call:
+                        call.tell()
+                listing()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(user, 0)[1] == 0
+
+
+def test_ps_beside_containers_that_come_and_go() -> None:
+    """One that ends while it is asked is left out: no error, and no broken pipe of ours."""
+    with contextlib.ExitStack() as stack:
+        for number in range(4):
+            line = f'while :; do "$0" -c "$1" run --net=none --name=c{number} -- true; done'
+            loop = subprocess.Popen(
+                ["sh", "-c", line, sys.executable, MAIN], stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            stack.callback(loop.wait)
+            stack.callback(os.killpg, loop.pid, signal.SIGKILL)
+        seen = 0
+        for _ in range(60):
+            done = netlinkpy("ps")
+            assert done.returncode == 0 and done.stdout.startswith("NAME") and done.stderr == "", done
+            seen += done.stdout.count("\n") - 1
+            for words in (("port", "c0"), ("exec", "c0", "true"), ("stop", "c1"), ("kill", "c2")):
+                done = netlinkpy(*words)
+                assert "Broken pipe" not in done.stderr and done.returncode != 141, (words, done)
+        assert seen

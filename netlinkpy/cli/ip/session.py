@@ -145,7 +145,7 @@ class Session:
 
     def output(self) -> Output:
         """Return a new list of records for standard output."""
-        return Output(json=self.options.json, pretty=self.options.pretty)
+        return Output(json=self.options.json, pretty=self.options.pretty, colours=self._paint)
 
     @property
     def newline(self) -> str:
