@@ -47,8 +47,8 @@ def arrange(own_network: bool, dns: Sequence[str], privileged: bool) -> None:
         for path in [f"/proc/{name}" for name in _READ_ONLY if os.path.exists(f"/proc/{name}")]:
             mount(path, path, None, MS_BIND)
             mount("none", path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
-        if os.path.ismount("/sys"):
-            mount("none", "/sys", None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
+        for path in _mounts_at("/sys"):  # the control groups, too: who writes there stops our first process
+            mount("none", path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | _PLAIN)
 
 
 def _mount_sysfs(own_network: bool) -> None:
@@ -64,6 +64,16 @@ def _mount_sysfs(own_network: bool) -> None:
     if os.path.isdir("/sys/fs/cgroup"):
         mount("/sys/fs/cgroup", f"{_SCRATCH}/fs/cgroup", None, MS_BIND | MS_REC)
     mount(_SCRATCH, "/sys", None, MS_MOVE)
+
+
+def _mounts_at(path: str) -> list[str]:
+    """Return where something is mounted, at a path and below (proc_pid_mountinfo(5))."""
+    top = path.encode()
+    with open("/proc/self/mountinfo", "rb") as table:
+        # A space, a tab, a line end and a backslash stand there as \\ and three octal digits.
+        places = [line.split(b" ", 5)[4].decode("unicode_escape").encode("latin-1") for line in table]
+    below = top + b"/"
+    return [os.fsdecode(one) for one in dict.fromkeys(places) if one == top or one.startswith(below)]
 
 
 def _put(path: str, content: str) -> None:

@@ -7,6 +7,7 @@ has no handler for (pid_namespaces(7))."""
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from fcntl import ioctl
 
 from ..record import Record
@@ -61,6 +62,8 @@ def run_pid1(pipe: SyncPipe, setup: Setup, command: ExecSpec) -> NoReturn:
     child = os.fork()
     if not child:
         exec_command(pipe, command)
+    with suppress(OSError):  # before Linux 5.3 there are none
+        pipe.hand(os.pidfd_open(child))
     pipe.close()  # the command's copy is the last one now
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):

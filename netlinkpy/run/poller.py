@@ -32,9 +32,9 @@ class Poller:
         if self._calls.pop(fd, None) is not None:
             self._poll.unregister(fd)
 
-    def turn(self) -> None:
-        """Wait until something is ready, and call its function."""
-        for fd, _ in self._poll.poll():
+    def turn(self, seconds: float | None = None) -> None:
+        """Wait until something is ready (so many seconds at most), and call its function."""
+        for fd, _ in self._poll.poll(None if seconds is None else seconds * 1000):
             call = self._calls.get(fd)
             if call is not None:
                 call()

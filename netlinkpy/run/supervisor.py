@@ -59,6 +59,7 @@ class _Supervisor:
         self._listener = claim(self._name)
         self._callers: dict[int, socket] = {}
         self._child: Child | None = None
+        self._command = -1  # a descriptor of the command's process
         self._terminal: Terminal | None = None
         self._shared: SharedNetwork | None = None
         self._watch: Watch | None = None
@@ -96,7 +97,7 @@ class _Supervisor:
             self.connected = connect(child.pid, options)
         child.pipe.expect("ready")
         child.pipe.say("go")
-        child.pipe.hear()  # its end: the command runs
+        self._command = child.pipe.take()  # at its end the command runs
         self._listener.listen(BACKLOG)
 
     def _enter(self) -> None:
@@ -153,6 +154,7 @@ class _Supervisor:
             return
         with Watch(self._child.pid, self._terminal) as watch:
             self._watch = watch
+            watch.end_with(self._command)
             watch.poller.watch(self._listener.fileno(), self._accept)
             if self.connected is not None and self.connected.held is not None:
                 self.connected.held.serve(watch.poller, self.connected.attachment.addresses)
@@ -228,6 +230,8 @@ class _Supervisor:
                 self._shared.netns.close()
             if self._terminal is not None:
                 self._terminal.close()
+            if self._command >= 0:
+                os.close(self._command)
             for one in (self._listener, *self._callers.values()):
                 one.close()
             code = 0

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
+from _socket import (
+    AF_UNIX,
+    CMSG_SPACE,
+    MSG_CMSG_CLOEXEC,
+    SCM_RIGHTS,
+    SOCK_CLOEXEC,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+    socket,
+    socketpair,
+)
+from sys import byteorder
 
 OURS, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127  # exit codes, as docker's
 _MOST = 4096  # bytes of a word
@@ -64,9 +75,32 @@ class SyncPipe:
         except OSError:
             return
 
+    def hand(self, fd: int) -> None:
+        """Send a copy of a descriptor (SCM_RIGHTS, unix(7))."""
+        self._socket.sendmsg([b"fd"], [(SOL_SOCKET, SCM_RIGHTS, fd.to_bytes(4, byteorder))])
+
+    def take(self) -> int:
+        """Hear until the other end is closed; return the descriptor that it handed over, -1 if none. Raise
+        StartError if it says that it failed."""
+        taken = -1
+        try:
+            while True:
+                word, more, _, _ = self._socket.recvmsg(_MOST, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
+                if more:
+                    taken = int.from_bytes(more[0][2], byteorder)
+                if not self._understand(word):
+                    return taken
+        except BaseException:
+            if taken >= 0:
+                os.close(taken)
+            raise
+
     def hear(self) -> str:
         """Return the next word, "" if the other end is closed. Raise StartError if it says that it failed."""
-        word = self._socket.recv(_MOST).decode("utf-8", "surrogateescape")
+        return self._understand(self._socket.recv(_MOST))
+
+    def _understand(self, said: bytes) -> str:
+        word = said.decode("utf-8", "surrogateescape")
         if word.startswith("!"):
             exit_code, number, why = word[1:].split(" ", 2)
             raise start_error(int(number), why, int(exit_code))

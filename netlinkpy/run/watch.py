@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from . import signals
 from .poller import Poller
-from .signals import PASSED_ON, SIG_IGN, SIGCHLD, SIGWINCH
+from .signals import PASSED_ON, SIG_IGN, SIGCHLD, SIGKILL, SIGWINCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .terminal import Terminal
+_GRACE = 1.0  # seconds that a first process has to end after its command
 
 
 class Watch:
@@ -24,6 +26,7 @@ class Watch:
         self._terminal = terminal
         self._before: dict[int, Any] = {}
         self._ended = False
+        self._kill_at: float | None = None
         self._news, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __enter__(self) -> Watch:
@@ -49,9 +52,26 @@ class Watch:
         """Return when the child has ended; it is not reaped, so its pid is still its own."""
         self._look()
         while not self._ended:
-            self.poller.turn()
+            if self._kill_at is None:
+                self.poller.turn()
+            elif (left := self._kill_at - monotonic()) > 0:
+                self.poller.turn(left)
+            else:
+                self._kill_at = None
+                self.send(SIGKILL)
         if self._terminal is not None:
             self._terminal.finish()
+
+    def end_with(self, command: int) -> None:
+        """Kill the child if it lives on after a process has ended that it should end with: it may be stopped
+        by a debugger of the container's root, for ever. command: a pidfd (pidfd_open(2)), -1 for none."""
+
+        def ended() -> None:
+            self.poller.forget(command)
+            self._kill_at = monotonic() + _GRACE
+
+        if command >= 0:
+            self.poller.watch(command, ended)
 
     def send(self, number: int) -> None:
         """Send the child a signal."""

@@ -214,3 +214,25 @@ def test_the_interpreter_of_the_supervisor_is_not_the_commands(tmp_path: Path) -
     finally:
         del os.environ["PYTHONSTARTUP"]
     assert finished.stdout == f"{os.getcwd()} x\n"
+
+
+STOPPER = """
+import ctypes, os, time
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = [ctypes.c_long] * 4
+told, teller = os.pipe()
+if not os.fork():
+    os.write(teller, b"%d" % (ptrace(0x4206, 1, 0, 0) or ptrace(0x4207, 1, 0, 0)))  # PTRACE_SEIZE, _INTERRUPT
+    time.sleep(1000)
+assert os.read(told, 8) == b"0"
+while "tracing stop" not in open("/proc/1/status").read():
+    time.sleep(0.01)
+print("stopped")
+"""
+
+
+def test_a_stopped_first_process_holds_nothing() -> None:
+    """The container's root debugs it and lets it stand: the command's end is the container's all the same."""
+    finished = run("--net=none", "--", sys.executable, "-c", STOPPER)
+    assert (finished.stdout, finished.returncode) == ("stopped\n", 128 + signal.SIGKILL), finished.stderr
+    assert listing() == []
