@@ -37,6 +37,8 @@ def is_leftover(link: Link) -> bool:
 def clear_dead(host: RTNetlink) -> list[Link]:
     """Remove all that dead calls left unfinished; return what is gone."""
     links = [link for link in host.links.list() if is_staging(link.group)]
+    foreign = {link.group for link in links if link.kind not in ("bridge", "veth")}  # we make no others
+    links = [link for link in links if link.group not in foreign]
     dead = {group for group in {link.group for link in links} if clear_group(host, group)}
     cleared = [link for link in links if link.group in dead]
     return [link for link in cleared if link.kind != "bridge" or host.links.find(link.index) is None]
@@ -49,7 +51,7 @@ def clear_group(host: RTNetlink, number: int) -> bool:
     if group is None:
         return False
     with group:
-        bridges = [link for link in host.links.list(kind="bridge") if link.group == number]
+        bridges = [link for link in host.links.list(kind="bridge") if link.group == group.number]
         used = [link for link in bridges if host.links.list(master=link.index)]
         for link in used:
             network = read_network(link)

@@ -1,6 +1,7 @@
 """The running containers, found by name, without a file or a daemon. A name is an abstract unix socket
-(unix(7)) that the supervisor of the container listens at; it is taken exactly as long as the supervisor
-lives, in the network namespace that the supervisor is in, and the kernel lists it there in /proc/net/unix."""
+(unix(7)) that the supervisor of the container listens at, with a random word behind it: any user may bind
+any name. It is taken exactly as long as the supervisor lives, in the network namespace that the supervisor is
+in, and the kernel tells there whose it is."""
 
 from __future__ import annotations
 
@@ -16,21 +17,25 @@ from _socket import (
     socket,
 )
 from struct import pack, unpack
+from time import monotonic, sleep
 
 from ..closing import Closing
 from ..record import Record
-from ..uapi.net import SO_ACCEPTCON
+from ..sockets.unix_names import bound
+from ..uapi.socket import SO_PEERPIDFD
 from .signals import SIGKILL, SIGTERM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
+
+    from ..sockets.unix_names import UnixName
 
 PREFIX = "netlinkpy/run/"
 LONGEST = 63  # of a name, so that it may be a host name as well
 MOST = 65536  # bytes of an answer
-TIMEOUT = 5.0  # seconds that a supervisor has to answer
+TIMEOUT = 5.0  # seconds that a supervisor has to answer, and all of them together
+_CONNECT = 0.5  # seconds of those to wait for room in the queue of one
 
 
 class Running(Record):
@@ -92,14 +97,20 @@ def check_name(name: str) -> str:
 
 
 def claim(name: str) -> socket:
-    """Take a name: return a socket bound to it, not listening yet. Raise FileExistsError if it is taken."""
+    """Take a name: return a socket bound to it and a random word, so that no stranger can be there before us;
+    it does not listen yet. Raise FileExistsError if root or our user has the name."""
     claimed = _new()
     try:
-        claimed.bind(_address(name))
-    except OSError as error:
+        ours = f"{PREFIX}{name}/{os.urandom(8).hex()}"
+        claimed.bind(f"\0{ours}")
+        deadline = monotonic() + TIMEOUT
+        # All bind before they look, so of two at least one sees the other. The least waits for the others.
+        while others := [one for one in _of(name) if one.name != ours]:
+            if others[0].name < ours or any(one.listening for one in others) or monotonic() > deadline:
+                raise FileExistsError(errno.EEXIST, f"a container named {name} runs already")
+            sleep(0.002)
+    except BaseException:
         claimed.close()
-        if error.errno == errno.EADDRINUSE:
-            raise FileExistsError(errno.EEXIST, f"a container named {name} runs already") from None
         raise
     return claimed
 
@@ -108,30 +119,39 @@ class Call(Closing):
     """A connection to the supervisor of a running container. It ends when the container has ended: until then
     its pid is its own."""
 
-    def __init__(self, name: str) -> None:
-        """Raise ProcessLookupError if no container of that name runs, or its supervisor is neither root's nor
-        ours."""
-        self.name = name
+    def __init__(self, name: str, *, timeout: float | None = None) -> None:
+        """timeout: seconds to wait for the supervisor (default: TIMEOUT). Raise ProcessLookupError if no
+        container of that name runs, or its supervisor is neither root's nor ours."""
+        self.name = check_name(name)
+        seconds = TIMEOUT if timeout is None else timeout
         self._socket = _new()
         try:
             # A connect without blocking would fail where many call at once (a full backlog: EAGAIN).
-            self._socket.setsockopt(SOL_SOCKET, SO_SNDTIMEO, pack("@ll", int(TIMEOUT), 0))
+            whole = int(seconds)
+            self._socket.setsockopt(
+                SOL_SOCKET, SO_SNDTIMEO, pack("@ll", whole, int((seconds - whole) * 1e6) or 1)
+            )
             self._connect()
-            self._socket.settimeout(TIMEOUT)
+            self._socket.settimeout(seconds)
         except BaseException:
             self._socket.close()
             raise
 
     def _connect(self) -> None:
+        listening = [one for one in _of(self.name) if one.listening]
+        if not listening:
+            raise self._gone()
+        # Root's listens to root alone: our own goes first.
+        first = min(listening, key=lambda one: (one.uid not in (None, os.geteuid()), one.name))
         try:
-            self._socket.connect(_address(check_name(self.name)))
+            self._socket.connect(f"\0{first.name}")
         except OSError as error:
             if error.errno == errno.EAGAIN:
                 raise self._silent() from None
             if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
                 raise self._gone() from None
             raise
-        # Anybody may bind a name: only root and our own user are trusted.
+        # Where the kernel told no users, anybody may have bound it: only root and our own user are trusted.
         self.holder, user = peer_of(self._socket)
         if user not in (0, os.geteuid()):
             raise self._gone()
@@ -139,7 +159,17 @@ class Call(Closing):
     def tell(self, *, now: bool = False) -> Running:
         """Return its record, with the addresses that it was given; now: with those that it has now, for which
         the supervisor asks the kernel. Raise TimeoutError if the supervisor does not answer."""
+        self.ask(now=now)
+        return self.told()
+
+    def ask(self, *, now: bool = False) -> None:
+        """Begin what tell() does."""
         self._say(b"look" if now else b"tell")
+
+    def told(self, timeout: float | None = None) -> Running:
+        """Return the record that was asked for. timeout: seconds to wait (default: as it was made with)."""
+        if timeout is not None:
+            self._socket.settimeout(timeout)
         return Running.parse(self._answer(), self.holder)
 
     def kill(self, number: int) -> None:
@@ -189,7 +219,7 @@ class Call(Closing):
     def _answer(self) -> bytes:
         try:
             answer = self._socket.recv(MOST)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise self._silent() from None
         except ConnectionResetError:
             answer = b""
@@ -216,18 +246,31 @@ def find(name: str) -> Running:
 
 def listing() -> list[Running]:
     """Return all that run, by name: those whose supervisors are in the caller's network namespace. One whose
-    supervisor does not answer is among them, with nothing but its name and its supervisor's pid."""
-    found = []
-    for name in sorted(set(_listening())):
-        try:
-            with Call(name) as call:
-                try:
-                    found.append(call.tell(now=True))
-                except (TimeoutError, ValueError):
-                    found.append(Running(name, 0, "?", 0, holder=call.holder))
-        except (ProcessLookupError, TimeoutError, ValueError):  # it has just ended, or is not to be trusted
-            continue
-    return found
+    supervisor does not answer is among them, with nothing but its name and its supervisor's pid; all of them
+    have one TIMEOUT."""
+    deadline = monotonic() + TIMEOUT
+    names = {_name_in(one.name) for one in bound(PREFIX) if one.listening and one.believed()}
+    found, calls = [], []
+    try:
+        for name in sorted(names):
+            try:
+                calls.append(Call(name, timeout=min(max(deadline - monotonic(), 0.01), _CONNECT)))
+                calls[-1].ask(now=True)
+            except TimeoutError:  # its queue is full
+                found.append(Running(name, 0, "?", 0))
+            except (ProcessLookupError, ValueError):  # it has just ended, or is not to be trusted
+                continue
+        for call in calls:
+            try:
+                found.append(call.told(max(deadline - monotonic(), 0.01)))
+            except (TimeoutError, ValueError):
+                found.append(Running(call.name, 0, "?", 0, holder=call.holder))
+            except ProcessLookupError:
+                continue
+    finally:
+        for call in calls:
+            call.close()
+    return sorted(found, key=lambda one: one.name)
 
 
 def peer_of(connected: socket) -> tuple[int, int]:
@@ -236,18 +279,54 @@ def peer_of(connected: socket) -> tuple[int, int]:
     return pid, user
 
 
-def _listening() -> Iterator[str]:
-    prefix = f"@{PREFIX}"
-    with open("/proc/thread-self/net/unix", errors="surrogateescape") as table:
-        for line in table:
-            columns = line.split()
-            if len(columns) == 8 and columns[7].startswith(prefix) and int(columns[3], 16) & SO_ACCEPTCON:
-                yield columns[7].removeprefix(prefix)
+def may_ask(connected: socket) -> bool:
+    """Return whether the other side may ask a supervisor: root or our own user, in our own PID namespace. (A
+    container with --net=host finds the names of all others, and its root is root.)"""
+    pid, user = peer_of(connected)
+    if user not in (0, os.geteuid()):
+        return False
+    process = _descriptor(connected, pid)
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            pids = next(line for line in status if line.startswith("NSpid:")).split()[1:]
+        return len(pids) == 1 and not _has_ended(process)  # so the pid is still its own
+    except (OSError, StopIteration):
+        return False
+    finally:
+        if process >= 0:
+            os.close(process)
+
+
+def _descriptor(connected: socket, pid: int) -> int:
+    """Return a descriptor of the process on the other side (pidfd_open(2)), -1 where there are none."""
+    try:
+        return connected.getsockopt(SOL_SOCKET, SO_PEERPIDFD)
+    except OSError:  # before Linux 6.5, or it has ended
+        pass
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def _has_ended(process: int) -> bool:
+    from select import POLLIN, poll
+
+    polled = poll()
+    if process >= 0:
+        polled.register(process, POLLIN)
+    return bool(polled.poll(0))
+
+
+def _of(name: str) -> list[UnixName]:
+    """Return the believed sockets of a name, in their order."""
+    return [one for one in bound(f"{PREFIX}{name}/") if one.believed()]
+
+
+def _name_in(address: str) -> str:
+    """Return the name in NAME and a random word."""
+    return address.removeprefix(PREFIX).rpartition("/")[0]
 
 
 def _new() -> socket:
     return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
-
-
-def _address(name: str) -> str:
-    return f"\0{PREFIX}{name}"

@@ -10,7 +10,7 @@ from time import time
 from .exec_command import ExecSpec
 from .options import checked
 from .pid1 import Setup, run_pid1
-from .running import Running, claim, peer_of
+from .running import Running, claim, may_ask
 from .signals import PASSED_ON, SIG_BLOCK, SIGKILL, exit_code, pthread_sigmask
 from .spawn import Child, spawn
 from .unshare import enter_network, unshare
@@ -168,7 +168,7 @@ class _Supervisor:
 
         fd, _ = self._listener._accept()  # type: ignore[attr-defined]
         caller = plain(fileno=fd)
-        if len(self._callers) < BACKLOG and peer_of(caller)[1] in (0, os.geteuid()):
+        if len(self._callers) < BACKLOG and may_ask(caller):
             self._serve(caller)
         else:
             caller.close()

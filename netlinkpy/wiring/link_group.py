@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 from sys import byteorder
+from time import monotonic
 
 from ..closing import Closing
 from ..rollback import Rollback
 from ..transport.socket import Socket
 from ..uapi.netlink import NLM_F_ACK, NLM_F_REQUEST
-from ..uapi.rtnetlink import RTM_DELLINK, RTM_NEWLINK
+from ..uapi.rtnetlink import RTEXT_FILTER_SKIP_STATS, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from ..wire.attributes import Slot
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         def known_host_index(self) -> int: ...
 
 
-_MARK = 0x4E4C0000  # "NL": the high half of the port ids, and so of the groups, that are ours
+_OURS, _RANDOM = 0x40000000, 0x3FFFFFFF  # 2^30 port ids, and so groups, are ours: too many to bind all
 
 
 class StagingGroup(Closing):
@@ -46,10 +47,13 @@ class StagingGroup(Closing):
         """Bind a fresh number whose group is empty. timeout: seconds for each request through its socket."""
         self._made: list[int | Made] = []
         self._borrowed: list[int] = []
+        deadline = monotonic() + timeout
         self._bind(timeout)
         try:
             while not self._is_empty():
                 self.close()
+                if monotonic() > deadline:
+                    raise _none_is_free()
                 self._bind(timeout)
         except BaseException:
             self.close()
@@ -65,9 +69,29 @@ class StagingGroup(Closing):
 
     @classmethod
     def of_dead(cls, number: int, *, timeout: float = 10.0) -> Self | None:
-        """Return the group of a dead call, whose number is ours from now on; None if the call is alive."""
+        """Return a group with what a dead call left in its group; None if the call is alive. Its number is
+        the dead call's, or a fresh one: whose number a stranger has bound is dead too."""
         group = cls._unbound()
-        return group if group._take(number, timeout) else None
+        if group._take(number, timeout):
+            return group
+        from ..sockets.port_ids import is_strangers
+
+        if not is_strangers(number, timeout=timeout):
+            return None
+        group = cls(timeout=timeout)
+        try:
+            group._adopt(number)
+        except BaseException:
+            group.close()
+            raise
+        return group
+
+    def _adopt(self, number: int) -> None:
+        """Put all members of another group into this one."""
+        asked = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
+        links = self.socket.dump(LINK, RTM_GETLINK, asked, verb="list a group of links")
+        members = [link["ifi_index"] for link in links if link.get("group") == number]
+        regroup(self.socket, members, self.number)
 
     @classmethod
     def _unbound(cls) -> Self:
@@ -77,8 +101,11 @@ class StagingGroup(Closing):
         return group
 
     def _bind(self, timeout: float) -> None:
-        while not self._take(_MARK | int.from_bytes(os.urandom(2), "big"), timeout):
-            continue
+        deadline = 0.0
+        while not self._take(_OURS | int.from_bytes(os.urandom(4), "big") & _RANDOM, timeout):
+            deadline = deadline or monotonic() + timeout
+            if monotonic() > deadline:
+                raise _none_is_free()
 
     def _take(self, number: int, timeout: float) -> bool:
         """Bind a number; return False if somebody has it, who is alive then."""
@@ -141,7 +168,11 @@ class StagingGroup(Closing):
 
 def is_staging(group: int) -> bool:
     """Return whether a link group is a staging group, so that its members are not finished."""
-    return group & 0xFFFF0000 == _MARK
+    return group & ~_RANDOM == _OURS
+
+
+def _none_is_free() -> OSError:
+    return OSError(errno.EADDRINUSE, "no port id is free, or no link group empty: somebody has them all")
 
 
 def regroup(socket: Socket, indices: Iterable[int], group: int) -> list[tuple[int, int]]:

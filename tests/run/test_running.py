@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,12 +11,14 @@ import socket
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from netlinkpy.run import Call, find, listing
+from netlinkpy.run import Call, Running, find, listing
 from netlinkpy.run.running import PREFIX, check_name
+from netlinkpy.sockets.unix_names import bound
 from tests.support.namespaces import entered
 from tests.support.run_testbed import (
     DEFAULT_CAPABILITIES,
@@ -194,9 +197,15 @@ def test_port() -> None:
 # -- who is to be believed ---------------------------------------------------------------------------------
 
 
+def address_of(name: str) -> str:
+    """Return where the supervisor of a container listens."""
+    (one,) = bound(f"{PREFIX}{name}/")
+    return f"\0{one.name}"
+
+
 def listener(name: str) -> socket.socket:
     taken = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    taken.bind(f"\0{PREFIX}{name}")
+    taken.bind(f"\0{PREFIX}{name}/0123456789abcdef")
     taken.listen()
     return taken
 
@@ -258,7 +267,7 @@ def test_another_user_is_not_served() -> None:
         os.setuid(65534)
         try:
             connected = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            connected.connect(f"\0{PREFIX}one")
+            connected.connect(address_of("one"))
             connected.settimeout(5)
             connected.send(b"kill 9")
             os._exit(1 if connected.recv(64) else 0)
@@ -282,13 +291,13 @@ def test_nonsense_does_not_disturb_the_supervisor() -> None:
         b"\xff\xfe",
     ):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connected:
-            connected.connect(f"\0{PREFIX}one")
+            connected.connect(address_of("one"))
             connected.send(word)
     many = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(100)]
     for connected in many:
         connected.settimeout(0.2)
         try:
-            connected.connect(f"\0{PREFIX}one")
+            connected.connect(address_of("one"))
         except OSError:  # as many as it holds are there already
             continue
     for connected in many:
@@ -374,3 +383,95 @@ def test_ps_beside_containers_that_come_and_go() -> None:
                 done = netlinkpy(*words)
                 assert "Broken pipe" not in done.stderr and done.returncode != 141, (words, done)
         assert seen
+
+
+@contextlib.contextmanager
+def another_user(work: Callable[[], object]) -> Iterator[None]:
+    """Have another user do something, and hold what he has while the block runs."""
+    told, teller = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.setresuid(65534, 65534, 65534)
+        held = work()
+        os.write(teller, b".")
+        signal.pause()
+        del held
+        os._exit(0)
+    try:
+        assert os.read(told, 1) == b"."
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(told)
+        os.close(teller)
+
+
+@pytest.mark.needs("root")
+def test_a_stranger_blocks_no_name() -> None:
+    """He binds it before we do, as it was, and with any word behind it; and eight more that answer nobody."""
+    names = [f"\0{PREFIX}one", *(f"\0{PREFIX}one/{number}" for number in range(8))]
+
+    def squat() -> list[socket.socket]:
+        taken = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in names]
+        for one, name in zip(taken, names, strict=True):
+            one.bind(name)
+            one.listen()
+        return taken
+
+    with another_user(squat):
+        one = detached("--net=none")
+        assert [(same.name, same.pid) for same in listing()] == [("one", one.pid)]
+        assert netlinkpy("stop", "one").returncode == 0 and not exists(one.pid)
+
+
+def test_all_who_do_not_answer_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each silent one had the whole time: here the second alone would wait for the first one's too."""
+    monkeypatch.setattr("netlinkpy.run.running.TIMEOUT", 0.5)
+    waits: list[float] = []
+    original = Call.told
+
+    def told(self: Call, timeout: float | None = None) -> Running:
+        waits.append(timeout or 0)
+        return original(self, timeout)
+
+    monkeypatch.setattr(Call, "told", told)
+    with contextlib.ExitStack() as stack:
+        for number in range(8):
+            stack.enter_context(listener(f"squatter{number}"))
+        assert [one.pid for one in listing()] == [0] * 8
+    assert waits[1:] == [0.01] * 7 and waits[0] <= 0.5
+
+
+def test_where_the_kernel_tells_no_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without CONFIG_UNIX_DIAG: /proc/net/unix, and who it is is seen when he is called."""
+
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "no such family")
+
+    monkeypatch.setattr("netlinkpy.sockets.unix_names._told", refuse)
+    one = detached("--net=none")
+    assert [(same.name, same.pid) for same in listing()] == [("one", one.pid)]
+
+
+ASKS = f"""
+import sys
+sys.path.insert(0, {os.getcwd()!r})
+from netlinkpy.run import Call, listing
+print([one.name for one in listing()])
+try:
+    with Call("one") as call:
+        call.kill(9)
+    print("killed")
+except ProcessLookupError:
+    print("not served")
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("--privileged",)])
+def test_a_container_with_the_hosts_network_does_not_command_the_others(more: tuple[str, ...]) -> None:
+    """It finds their names, and its root is root: the supervisor looks at its PID namespace."""
+    one = detached("--net=none")
+    finished = run("--net=host", *more, "--name=two", "--", sys.executable, "-c", ASKS)
+    assert finished.stdout == "[]\nnot served\n", finished.stderr
+    assert exists(one.pid)

@@ -22,6 +22,7 @@ NOT_IN_IT = {  # of the kernel's own headers, which user space does not get
     "MAX_ERRNO",
     "INFINITY_LIFE_TIME",
     "DEVCONF_FORCE_FORWARDING",  # newer than Debian's
+    "SO_PEERPIDFD",
 }
 
 

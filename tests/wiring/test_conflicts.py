@@ -286,7 +286,7 @@ def test_a_group_that_a_dead_call_left_is_not_taken_for_another(
     monkeypatch.setattr(
         os,
         "urandom",
-        lambda size: (numbers.pop(0) & 0xFFFF).to_bytes(2, "big") if size == 2 else urandom(size),
+        lambda size: numbers.pop(0).to_bytes(4, "big") if size == 4 else urandom(size),
     )
     second = StagingGroup()  # the number is held by us: another
     assert second.number == number + 1
