@@ -127,3 +127,103 @@ def test_beside_docker_both_publish_ports(plain: Testbed) -> None:
     for one in (theirs, ours):
         with serving(plain.internet, TCP, INTERNET[0], 7000) as outside:
             assert passes(one, (INTERNET[0], 7000), outside)
+
+
+# -- rejected, dropped at the end, accepted too late -------------------------------------------------------
+
+FIREWALLD = """\
+nft 'add table inet firewalld
+add chain inet firewalld filter_FORWARD { type filter hook forward priority 10 ; policy accept ; }
+add chain inet firewalld filter_FORWARD_POLICIES
+add chain inet firewalld filter_FWD_trusted
+add chain inet firewalld filter_FWD_public
+add rule inet firewalld filter_FORWARD ct state { established, related } accept
+add rule inet firewalld filter_FORWARD ct status dnat accept
+add rule inet firewalld filter_FORWARD iifname "lo" accept
+add rule inet firewalld filter_FORWARD ct state invalid drop
+add rule inet firewalld filter_FORWARD ip6 daddr { ::/96, 2002::/24 } reject with icmpv6 addr-unreachable
+add rule inet firewalld filter_FORWARD jump filter_FORWARD_POLICIES
+add rule inet firewalld filter_FORWARD reject with icmpx admin-prohibited
+add rule inet firewalld filter_FWD_trusted accept
+add rule inet firewalld filter_FWD_public tcp dport 22 accept
+add rule inet firewalld filter_FORWARD_POLICIES jump filter_FWD_public'
+"""
+FIREWALLD_CURE = (
+    'nft insert rule inet firewalld filter_FORWARD_POLICIES iifname "br0" goto filter_FWD_trusted'
+)
+ADDED = "--zone=trusted --add-interface=br0"
+UFW = [
+    *(f"iptables -N {chain}" for chain in ("ufw-before-forward", "ufw-user-forward", "ufw-reject-forward")),
+    "iptables -A FORWARD -j ufw-before-forward",
+    "iptables -A FORWARD -j ufw-reject-forward",
+    "iptables -A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "iptables -A ufw-before-forward -p icmp --icmp-type echo-request -j ACCEPT",
+    "iptables -A ufw-before-forward -j ufw-user-forward",
+    "iptables -A ufw-reject-forward -j REJECT",
+]
+RHEL = ["iptables -A FORWARD -j REJECT --reject-with icmp-host-prohibited"]
+LAST = [*NFTABLES[:1], "nft add chain inet fw passing { type filter hook forward priority 10 ; }"]
+FINAL_DROP = [*LAST, "nft add rule inet fw passing ct state established,related accept", *[
+    "nft add rule inet fw passing counter drop"]]  # fmt: skip
+TOO_LATE = [*FINAL_DROP, *(
+    f'nft add rule inet fw passing {word} "br0" accept' for word in ("iifname", "oifname"))]  # fmt: skip
+KNOWN = "nft add rule inet fw passing ct state established,related accept"
+OF_OTHERS = [*LAST, KNOWN, 'nft add rule inet fw passing iifname != { "eth9", "br1" } drop']
+BOTH = ("iifname", "oifname")
+
+
+@pytest.mark.needs("iptables", "nft")
+@pytest.mark.parametrize(
+    "rules, commands, cure",
+    [
+        ([FIREWALLD], (f"firewall-cmd {ADDED}", f"firewall-cmd --permanent {ADDED}"), [FIREWALLD_CURE]),
+        (UFW, ("ufw route allow in on br0", "ufw route allow out on br0"), [
+            f"iptables -A ufw-user-forward {way} br0 -j ACCEPT" for way in ("-i", "-o")]),
+        (RHEL, (*(f"iptables -I FORWARD {way} br0 -j ACCEPT" for way in ("-i", "-o")),), None),
+        (FINAL_DROP, (*(f'nft insert rule inet fw passing {word} "br0" accept' for word in BOTH),), None),
+        (TOO_LATE, (*(f'nft insert rule inet fw passing {word} "br0" accept' for word in BOTH),), None),
+        (OF_OTHERS, ('nft insert rule inet fw passing iifname "br0" accept',), None),
+    ],
+    ids=["firewalld", "ufw", "rhel", "final drop", "accept too late", "a set of others"],
+)  # fmt: skip
+def test_what_rejects_is_named_with_its_own_cure(
+    plain: Testbed, rules: list[str], commands: tuple[str, ...], cure: list[str] | None
+) -> None:
+    one = plain.container("br0", "172.17.0.2/16")
+    with serving(plain.internet, TCP, INTERNET[0], 7000) as there:
+        assert passes(one, (INTERNET[0], 7000), there)
+        for rule in rules:
+            simple = rule.startswith("nft ") and not rule.startswith("nft '")
+            subprocess.run(f"nft '{rule[4:]}'" if simple else rule, shell=True, check=True)
+        assert not passes(one, (INTERNET[0], 7000), there)
+        (found,) = plain.nat.foreign_drops()
+        assert found.commands == commands
+        for command in found.commands if cure is None else cure:
+            nft = command.startswith("nft ")
+            subprocess.run(f"nft '{command[4:]}'" if nft else command, shell=True, check=True)
+        assert plain.nat.foreign_drops() == []
+        assert passes(one, (INTERNET[0], 7000), there)
+
+
+@pytest.mark.needs("iptables", "nft")
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [*LAST, "nft add rule inet fw passing ip saddr 198.51.100.0/24 drop"],
+        [*LAST, "nft add rule inet fw passing tcp dport 25 reject"],
+        [*LAST, 'nft add rule inet fw passing iifname "br*" accept', *FINAL_DROP[-1:],
+         'nft insert rule inet fw passing oifname { "br0", "br1" } counter accept'],
+        ["iptables -A FORWARD -i br+ -j ACCEPT", "iptables -A FORWARD -o br+ -j ACCEPT", *RHEL],
+        ["iptables -N inner", "iptables -A inner -j RETURN", "iptables -A FORWARD -j inner"],
+        [*LAST, "nft add chain inet fw a", "nft add rule inet fw passing jump a",
+         "nft add rule inet fw passing goto a"],
+    ],
+    ids=["of an address", "of a port", "let pass", "wildcards", "returns", "to nowhere"],
+)  # fmt: skip
+def test_no_false_alarm(plain: Testbed, rules: list[str]) -> None:
+    one = plain.container("br0", "172.17.0.2/16")
+    for rule in rules:
+        subprocess.run(f"nft '{rule[4:]}'" if rule.startswith("nft") else rule, shell=True, check=True)
+    with serving(plain.internet, TCP, INTERNET[0], 7000) as there:
+        assert plain.nat.foreign_drops() == []
+        assert passes(one, (INTERNET[0], 7000), there)
