@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import sys
 
@@ -67,12 +68,22 @@ def _make_printable() -> None:
             continue
         if stream.isatty():
             stream.reconfigure(errors="backslashreplace")
-        else:  # names go on as the bytes that they are
-            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+        else:
+            stream.reconfigure(errors=_AS_BYTES)
     if sys.stdout.isatty():
         from .output import Terminal
 
         sys.stdout = Terminal(sys.stdout)
+
+
+def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """Let names go into a pipe as the bytes that they are, whatever its encoding."""
+    assert isinstance(error, UnicodeEncodeError)
+    return error.object[error.start : error.end].encode("utf-8", "surrogateescape"), error.end
+
+
+_AS_BYTES = "netlinkpy.bytes"
+codecs.register_error(_AS_BYTES, _as_bytes)
 
 
 def _open_streams() -> None:

@@ -117,7 +117,19 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
             print(attachment.to_json())
 
     tell(show, lambda: take_away([attachment]))
+    _warn_of_drops([attachment])
     return 0
+
+
+def _warn_of_drops(made: list[Attachment]) -> None:
+    """Tell of firewalls that drop what goes between two ports of the bridges. All is done: raise nothing."""
+    from ..nat.other_firewalls import bridged_drops
+
+    try:
+        for drop in bridged_drops(dict.fromkeys(one.bridge for one in made)):
+            complain(f"netlinkpy: from container to container: {drop}")
+    except OSError:  # no nf_tables
+        return
 
 
 def take_away(made: list[Attachment]) -> None:
@@ -164,7 +176,9 @@ def _attach_lines(source: str, each_alone: bool, quiet: bool) -> int:
 
                 print(json.dumps({"line": line, "errno": result.errno, "error": str(result)}))
 
-    tell(show, lambda: take_away([result for result in results if isinstance(result, Attachment)]))
+    made = [result for result in results if isinstance(result, Attachment)]
+    tell(show, lambda: take_away(made))
+    _warn_of_drops(made)
     return 1 if failed else 0
 
 

@@ -30,7 +30,7 @@ from ..wire.errors import NetlinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from ..nft.tables import Nftables
@@ -67,12 +67,50 @@ def foreign_drops(tables: Nftables, bridges: Iterable[str], own: tuple[int, str]
     Each is followed rule by rule. What a rule asks besides (an address, a port, another interface) does not
     hold for all connections, so such a rule neither lets ours pass nor drops them. iptables-legacy is not
     seen: its rules are not nf_tables'."""
-    names = list(bridges)
-    chains = tables.chains()
+    ways = ((NFT_META_IIFNAME,), (NFT_META_OIFNAME,))
+    return _drops(tables, list(bridges), lambda family, table: (family, table) != own, ways)
+
+
+def bridged_drops(bridges: Iterable[str], *, timeout: float = 10.0) -> list[ForeignDrop]:
+    """Return the chains that drop or reject a new connection between two ports of one of the bridges.
+
+    Only where br_netfilter hands bridged packets to the forward hook, as its sysctls say (bridge(8)), which
+    Docker loads it for. timeout: seconds for each request. Raise NetlinkError if the kernel refuses."""
+    versions = {NFPROTO_IPV4: "bridge-nf-call-iptables", NFPROTO_IPV6: "bridge-nf-call-ip6tables"}
+    handed = {version for version, name in versions.items() if _is_on(f"/proc/sys/net/bridge/{name}")}
+    if not handed:
+        return []
+    from ..nft.tables import Nftables
+
+    with Nftables(timeout=timeout) as tables:
+
+        def read() -> list[ForeignDrop]:
+            ways = ((NFT_META_IIFNAME, NFT_META_OIFNAME),)
+            return _drops(tables, list(bridges), lambda family, _: family in {*handed, NFPROTO_INET}, ways)
+
+        return tables.consistent(read, verb="look for chains that drop")
+
+
+def _is_on(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2)[:1] != b"0"
+    except OSError:  # br_netfilter is not there
+        return False
+
+
+def _drops(
+    tables: Nftables,
+    names: list[str],
+    concerns: Callable[[int, str], bool],
+    ways: tuple[tuple[int, ...], ...],
+) -> list[ForeignDrop]:
+    """ways: at which ends the bridge is, for each packet that is followed (NFT_META_)."""
+    chains = tables.chains() if names else []
     found = []
-    for chain in chains if names else ():
+    for chain in chains:
         family, table = chain["nfgen_family"], chain["table"]
-        if (family, table) == own or family not in _FAMILIES or not _filters_forwarded(chain):
+        if family not in _FAMILIES or not _filters_forwarded(chain) or not concerns(family, table):
             continue
         rules: dict[str, list[Values]] = {}
         for rule in tables.rules(family, table):
@@ -80,10 +118,10 @@ def foreign_drops(tables: Nftables, bridges: Iterable[str], own: tuple[int, str]
         users = {one["name"] for one in chains if (one["nfgen_family"], one["table"]) == (family, table)}
         commands = []
         for bridge in names:
-            for key in (NFT_META_IIFNAME, NFT_META_OIFNAME):
-                verdict = _Walk(tables, family, table, rules, key, bridge).verdict_of(chain["name"])
+            for ends in ways:
+                verdict = _Walk(tables, family, table, rules, ends, bridge).verdict_of(chain["name"])
                 if (chain.get("policy", NF_ACCEPT) if verdict is None else verdict) == NF_DROP:
-                    commands += _cures(family, table, chain["name"], users, key, bridge)
+                    commands += _cures(family, table, chain["name"], users, ends[0], bridge)
         if commands:
             found.append(ForeignDrop(_FAMILIES[family], table, chain["name"], tuple(dict.fromkeys(commands))))
     return found
@@ -96,15 +134,21 @@ def _filters_forwarded(chain: Values) -> bool:
 class _Walk:
     """The way of the first packet of a connection through the chains of one table.
 
-    key: NFT_META_IIFNAME if it comes from the bridge, NFT_META_OIFNAME if it goes there, by DNAT. Registers
-    hold bytes, or None for what differs from connection to connection."""
+    ends: NFT_META_IIFNAME if it comes from the bridge, NFT_META_OIFNAME if it goes there, by DNAT, or both.
+    Registers hold bytes, or None for what differs from connection to connection."""
 
     def __init__(
-        self, tables: Nftables, family: int, table: str, rules: dict[str, list[Values]], key: int, bridge: str
+        self,
+        tables: Nftables,
+        family: int,
+        table: str,
+        rules: dict[str, list[Values]],
+        ends: tuple[int, ...],
+        bridge: str,
     ) -> None:
         self._tables, self._place, self._rules = tables, (family, table), rules
-        status = IPS_DST_NAT if key == NFT_META_OIFNAME else 0
-        self._meta = {key: os.fsencode(bridge).ljust(IFNAMSIZ, b"\0")}
+        status = IPS_DST_NAT if ends == (NFT_META_OIFNAME,) else 0
+        self._meta = dict.fromkeys(ends, os.fsencode(bridge).ljust(IFNAMSIZ, b"\0"))
         self._ct = {NFT_CT_STATE: _NEW.to_bytes(4, byteorder), NFT_CT_STATUS: status.to_bytes(4, byteorder)}
         self._known: dict[str, int | None] = {}
 

@@ -16,7 +16,7 @@ import pytest
 
 import netlinkpy as nl
 from tests.support.command import Run
-from tests.support.namespaces import BareNamespace
+from tests.support.namespaces import BareNamespace, ping
 
 REPOSITORY = str(pathlib.Path(__file__).parents[2])
 MAIN = (
@@ -139,3 +139,34 @@ def test_what_cannot_be_told_is_taken_away_again(
             done = subprocess.run(command, stdout=full, env=environment, check=False, **options)
             assert (done.returncode, b"No space left" in done.stderr) == (1, True), done
             assert host.links.list(kind="veth") == []
+
+
+@pytest.mark.needs("nft")
+@pytest.mark.parametrize("handed", ["1", "0"])
+def test_a_firewall_that_drops_bridged_packets_is_told(
+    bridge: None, netlinkpy: Run, bare_namespaces: Callable[[int], list[BareNamespace]], handed: str
+) -> None:
+    """Where br_netfilter hands them to it; nowhere else."""
+    switch = pathlib.Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not switch.exists():
+        pytest.skip("needs br_netfilter")
+    switch.write_text(handed)
+    one, other = bare_namespaces(2)
+    rules = (
+        "add table ip fw; add chain ip fw passing { type filter hook forward priority 0 ; policy drop ; };"
+        'add rule ip fw passing iifname "br0" oifname "eth9" accept'
+    )
+    subprocess.run(["nft", rules], check=True)
+    for place, address in ((one, "10.9.0.2"), (other, "10.9.0.3")):
+        code, _, said = netlinkpy("attach", place.path, "--bridge", "br0", "--ip", f"{address}/16")
+        assert code == 0 and said == (
+            "netlinkpy: from container to container: chain passing of table ip fw drops what it does not "
+            'accept; this would help: nft insert rule ip fw passing iifname "br0" accept\n'
+            if handed == "1"
+            else ""
+        )
+    assert (ping(one, "10.9.0.3") is None) == (handed == "1")
+    subprocess.run(["nft", 'insert rule ip fw passing iifname "br0" accept'], check=True)
+    assert netlinkpy("detach", other.path) == (0, "", "")
+    assert netlinkpy("attach", other.path, "--bridge", "br0", "--ip", "10.9.0.3/16", "-q") == (0, "", "")
+    assert ping(one, "10.9.0.3") is not None
