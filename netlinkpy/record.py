@@ -7,6 +7,7 @@ from _operator import itemgetter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from inspect import Signature
     from typing import Any, Self, dataclass_transform
 else:
 
@@ -38,12 +39,33 @@ class RecordType(type):
         defaults.update({field: namespace.pop(field) for field in own if field in namespace})
         fields = inherited + own
         for position, field in enumerate(own, len(inherited)):
-            namespace[field] = property(itemgetter(position))
+            # Its help is its type: what it means, the class says.
+            namespace[field] = property(itemgetter(position), doc=str(namespace["__annotations__"][field]))
         namespace["__slots__"] = ()
         namespace["__match_args__"] = fields
         namespace["_fields"] = fields
         namespace["_defaults"] = defaults
         return type.__new__(meta, name, bases, namespace)
+
+    @property
+    def __signature__(cls) -> Signature:
+        """What inspect.signature() and help() show."""
+        from inspect import Parameter, Signature, get_annotations
+
+        types: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            types.update(get_annotations(base))
+        return Signature(
+            [
+                Parameter(
+                    field,
+                    Parameter.POSITIONAL_OR_KEYWORD,
+                    default=cls._defaults.get(field, Parameter.empty),
+                    annotation=types[field],
+                )
+                for field in cls._fields
+            ]
+        )
 
 
 _QUIET = ("body", "attributes")
@@ -81,6 +103,11 @@ class Record(_Base, metaclass=RecordType):
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as a new dict, in order."""
         return dict(zip(type(self)._fields, _values(self), strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what it says as json.dumps() takes it: bytes as hexadecimal digits, tuples as lists, records
+        as dicts; without the message that it came in."""
+        return {name: _plain(value) for name, value in self.as_dict().items() if name not in _QUIET}
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
@@ -128,6 +155,20 @@ new: Any = tuple.__new__
 
 def _values(record: Any) -> tuple[Any, ...]:
     return tuple(tuple.__iter__(record))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [_plain(one) for one in value]
+    return str(value)
 
 
 def _compared(record: Any) -> tuple[Any, ...]:

@@ -9,8 +9,14 @@ if TYPE_CHECKING:
 
 _PLACES = {"names": "container_pid", "resolve": "container_pid"}
 
+__all__ = [*_PLACES]
+
 
 def __getattr__(name: str) -> object:
     from .._lazy import fetch
 
     return fetch(__name__, _PLACES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -23,8 +23,14 @@ _PLACES = {
     "Port": "records",
 }
 
+__all__ = [*_PLACES]
+
 
 def __getattr__(name: str) -> object:
     from .._lazy import fetch
 
     return fetch(__name__, _PLACES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -25,8 +25,14 @@ _PLACES = {
     "watch": "watching",
 }
 
+__all__ = [*_PLACES]
+
 
 def __getattr__(name: str) -> object:
     from .._lazy import fetch
 
     return fetch(__name__, _PLACES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -58,6 +58,9 @@ class RTNetlink(Closing):
         setattr(self, name, verbs)
         return verbs
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_PLACES})
+
     def index(self, dev: str | int) -> int:
         """Return the index of an interface given by name, alternative name or index (which is not looked up).
         Raise NetlinkError (ENODEV) if there is none of that name."""

@@ -6,8 +6,6 @@ from ..record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..nat.records import Port
 
 
@@ -89,14 +87,3 @@ class Host(Record):
     links: tuple[HostPort, ...] = ()
     unwired: tuple[HostContainer, ...] = ()
     astray: tuple[Port, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it in plain values, for JSON."""
-        found: dict[str, Any] = _plain(self)
-        return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Record):
-        return {key: _plain(one) for key, one in value.as_dict().items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value

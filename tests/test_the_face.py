@@ -1,0 +1,105 @@
+"""What users see of the library when they look: dir(), help(), signatures, records as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pydoc
+import re
+from pathlib import Path
+
+import pytest
+
+import netlinkpy as nl
+from netlinkpy.nat import Port
+from netlinkpy.record import Record
+from tests.support.links import add_quiet
+
+ROOT = Path(__file__).parent.parent
+PLAIN = pydoc._PlainTextDoc()  # type: ignore[attr-defined]
+LAZY = ["netlinkpy", *(f"netlinkpy.{name}" for name in ("engines", "nat", "netns", "networks", "run"))]
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_dir_and_help_show_what_is_public(name: str) -> None:
+    package = importlib.import_module(name)
+    assert package.__all__ and set(package.__all__) <= set(dir(package))
+    text = pydoc.render_doc(package, renderer=PLAIN)
+    for one in set(package.__all__) - {"__version__"}:
+        assert re.search(rf"\b{re.escape(one)}\b", text), one
+
+
+def test_the_objects_of_a_socket(fresh_namespace: None) -> None:
+    objects = {"links", "addresses", "routes", "rules", "neighbours", "fdb", "nsids"}
+    with nl.RTNetlink() as rt:
+        assert {*objects, "close"} <= set(dir(rt))
+        assert all(hasattr(rt, name) for name in objects)
+
+
+def records() -> list[type[Record]]:
+    """Every public record."""
+    found = set()
+    for name in LAZY:
+        package = importlib.import_module(name)
+        for one in package.__all__:
+            value = getattr(package, one)
+            if inspect.isclass(value) and issubclass(value, Record):
+                found.add(value)
+    return sorted(found, key=lambda one: one.__name__)
+
+
+@pytest.mark.parametrize("record", records(), ids=lambda one: one.__name__)
+def test_a_record_says_its_fields(record: type[Record]) -> None:
+    """By signature and by help, which said itemgetter."""
+    parameters = inspect.signature(record).parameters
+    assert tuple(parameters) == record._fields
+    required = [one for one, two in parameters.items() if two.default is inspect.Parameter.empty]
+    assert not set(required) & set(record._defaults)
+    text = pydoc.render_doc(record, renderer=PLAIN)
+    assert "fetches the given item" not in text
+    assert all(f" {field}" in text for field in record._fields)
+
+
+def test_signatures() -> None:
+    assert str(inspect.signature(nl.Endpoint)).startswith("(netns: 'Target', bridge: 'str'")
+    assert str(inspect.signature(Port)).startswith("(protocol: 'str', port: 'int', address: 'str'")
+
+
+def test_records_of_the_kernel_are_json_and_hashable(fresh_namespace: None) -> None:
+    with nl.RTNetlink() as rt:
+        add_quiet(rt, "eth7", kind="bridge", up=True)
+        rt.addresses.add("10.1.0.1/24", dev="eth7")
+        rt.routes.add("10.2.0.0/16", gateway="10.1.0.9")
+        rt.neighbours.add("10.1.0.9", mac="02:00:00:00:00:01", dev="eth7")
+        for table in (rt.links, rt.addresses, rt.routes, rt.neighbours, rt.rules, rt.fdb):
+            first, again = table.list(), table.list()
+            assert first and first == again and len({*first, *again}) == len(set(first))
+            for one in first:
+                said = one.to_dict()
+                assert json.loads(json.dumps(said)) == said and "body" not in said
+
+
+def test_a_record_in_a_record_and_bytes() -> None:
+    class Inner(Record):
+        packed: bytes
+
+    class Outer(Record):
+        inner: tuple[Inner, ...]
+        more: dict[int, bytes]
+        nothing: None = None
+
+    one = Outer((Inner(b"\xff\0"),), {1: b"a"})
+    assert one.to_dict() == {"inner": [{"packed": "ff00"}], "more": {"1": "61"}, "nothing": None}
+
+
+def test_what_the_docs_name_is_there() -> None:
+    """Every nl.NAME of the README and the docs, and nl.PACKAGE.NAME."""
+    for file in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for whole in set(re.findall(r"\bnl((?:\.[A-Za-z_]\w*)+)", file.read_text())):
+            value: object = nl
+            for part in whole.split(".")[1:]:
+                if inspect.isclass(value) and issubclass(value, Record) and part in value._fields:
+                    break
+                assert hasattr(value, part), f"{file.name}: nl{whole}"
+                value = getattr(value, part)
