@@ -76,9 +76,10 @@ def _make_printable() -> None:
         sys.stdout = Terminal(sys.stdout)
 
 
-def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
+def _as_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
     """Let names go into a pipe as the bytes that they are, whatever its encoding."""
-    assert isinstance(error, UnicodeEncodeError)
+    if not isinstance(error, UnicodeEncodeError):  # who reads what was written
+        return codecs.lookup_error("surrogateescape")(error)
     return error.object[error.start : error.end].encode("utf-8", "surrogateescape"), error.end
 
 

@@ -34,7 +34,7 @@ ROUNDS, SEED = (int(word) for word in f"{CAMPAIGN},1".split(",")[:2]) if CAMPAIG
 SUBNETS = {"blue": "172.30.0.0/16", "red": "172.31.0.0/16", "inner": "172.32.0.0/16"}
 MANY = {"blue": 8, "red": 8, "inner": 4} if CAMPAIGN else {"blue": 2, "red": 1, "inner": 1}
 SECRET = b"of an internal network"
-PATIENCE = 0.3  # seconds for one answer
+PATIENCE = 0.05  # seconds for one answer
 
 #: Answers every connection to TCP port 8000.
 SERVER = (
