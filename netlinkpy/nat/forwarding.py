@@ -118,12 +118,12 @@ def _needed(
             yield link.index, f"{mark}:{link.index}", path.format(link.name)
 
 
-def forward_all() -> list[Setting]:
-    """Make the host forward between all its links, for good."""
+def forward_all(changes: list[Setting]) -> list[Setting]:
+    """Make the host forward between all its links, for good. changes: as for _set()."""
     wanted = [("net/ipv4/ip_forward", "1")]
     if os.path.exists(_ROOT + _ALL6):
         wanted.append((_ALL6, "1"))
-    return _set(wanted)
+    return _set(wanted, changes)
 
 
 def put_back(host: RTNetlink) -> list[Setting]:
@@ -300,10 +300,12 @@ def _take_name(host: RTNetlink, index: int, altname: str) -> None:
             raise
 
 
-def route_localnet(links: Iterable[Link], on: bool) -> list[Setting]:
+def route_localnet(links: Iterable[Link], on: bool, changes: list[Setting]) -> list[Setting]:
     """Let 127.0.0.0/8 pass between lo and bridges, or no longer. Use it only together with the rules that
-    drop packets with forged addresses of that net: the chain `loopback` of the table."""
-    return _set((f"net/ipv4/conf/{link.name}/route_localnet", str(int(on))) for link in links)
+    drop packets with forged addresses of that net: the chain `loopback` of the table. changes: as for
+    _set()."""
+    wanted = [(f"net/ipv4/conf/{link.name}/route_localnet", str(int(on))) for link in links]
+    return _set(wanted, changes)
 
 
 def undo(changes: Iterable[Setting]) -> None:
@@ -312,15 +314,15 @@ def undo(changes: Iterable[Setting]) -> None:
         _write(_swapped(change.name), change.before)
 
 
-def _set(wanted: Iterable[tuple[str, str]]) -> list[Setting]:
-    changes: list[Setting] = []
+def _set(wanted: Iterable[tuple[str, str]], changes: list[Setting]) -> list[Setting]:
+    """changes: gets each before it is made, so that the caller can undo them at any moment."""
     with Rollback() as rollback, rollback:
         for name, value in wanted:
             before = _read(name)
             if before != value:
                 rollback.before(_restore, name, before)
-                _write(name, value)
                 changes.append(Setting(_swapped(name), before, value))
+                _write(name, value)
     return changes
 
 

@@ -155,10 +155,10 @@ class Nat(Closing):
                 changes += self._forward(link, ipv4=False in families, ipv6=True in families)
         return changes
 
-    def forward_all(self) -> list[Setting]:
+    def forward_all(self, changes: list[Setting] | None = None) -> list[Setting]:
         """Make the host a router between all its links (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding);
-        return the settings changed. They stay."""
-        return self._inside(forwarding.forward_all)
+        return the settings changed. They stay. changes: a list that gets each before it is made."""
+        return self._inside(lambda: forwarding.forward_all([] if changes is None else changes))
 
     def remove_network(self, bridge: str | int) -> list[Setting]:
         """Stop serving a network, and withdraw the ports published for its addresses, with their tracked
@@ -292,9 +292,10 @@ class Nat(Closing):
             rollback.before(lambda: self._withdraw_places(names.added))
             self._add_ports(places, verb)
             bridges = {homes[port.address].index for port in wanted if port.localhost}
-            changes = self._route_localnet(bridges, on=True)  # behind the guard in the table
+            changes: list[Setting] = []
             rollback.before(self._inside, lambda: forwarding.undo(changes))
-            changes = [*changes, *self._forward_at(wanted, homes)]
+            self._route_localnet(bridges, on=True, changes=changes)  # behind the guard in the table
+            changes += self._forward_at(wanted, homes)
             self._allow_hairpin(homes)
             end_of_bypasses(self._conntrack, wanted, self._own_addresses)
         return changes
@@ -577,9 +578,12 @@ class Nat(Closing):
             )
         )
 
-    def _route_localnet(self, indices: Iterable[int], *, on: bool) -> list[Setting]:
+    def _route_localnet(
+        self, indices: Iterable[int], *, on: bool, changes: list[Setting] | None = None
+    ) -> list[Setting]:
         links = [link for link in map(self._host.links.find, indices) if link is not None]
-        return self._inside(lambda: forwarding.route_localnet(links, on))
+        made = [] if changes is None else changes
+        return self._inside(lambda: forwarding.route_localnet(links, on, made))
 
     def _allow_hairpin(self, homes: Mapping[str, NatNetwork]) -> None:
         from .hairpin import filtered, let_back

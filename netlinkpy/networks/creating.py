@@ -24,6 +24,7 @@ from .subnets_in_use import SubnetsInUse, pick6, pools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..nat.forwarding import Setting
     from .network_record import NetworkRecord, Subnet
 
 DEFAULT = "bridge"  # the network of `run --net=bridge`
@@ -191,8 +192,9 @@ class _NetworkMaker:
                     raise
                 raise _TakenError(errno.EADDRINUSE, self._verb, text=error.text) from None
             if self._wanted.spec.forward_all:
-                rollback.before(forwarding.undo, everywhere := nat.forward_all())
-                changed += everywhere
+                everywhere: list[Setting] = []
+                rollback.before(forwarding.undo, everywhere)
+                changed += nat.forward_all(everywhere)
             settings = [one for one in changed if f".conf.{made.bridge}." not in one.name]  # but the bridge's
             drops = [] if made.internal else nat.foreign_drops([made.bridge])
         return [*notes, *map(str, settings), *map(str, drops)]

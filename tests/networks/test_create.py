@@ -396,3 +396,28 @@ def test_many_at_once_with_automatic_subnets_are_all_made(host: nl.RTNetlink) ->
     assert all(isinstance(one, Network) for one in results), results
     nets = {one.subnets[0].subnet for one in results if isinstance(one, Network)}
     assert nets == {f"172.{number}.0.0/16" for number in range(17, 23)}
+
+
+@pytest.mark.parametrize("at", ["before", "behind"])
+def test_a_signal_beside_forward_all_leaves_the_host_as_it_was(
+    host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Also where what was changed has just been returned."""
+    from netlinkpy.nat import Nat
+
+    path = "/proc/sys/net/ipv4/ip_forward"
+    with open(path, "w") as file:
+        file.write("0")
+    original = Nat.forward_all
+
+    def interrupted(self: Nat, changes: Any = None) -> Any:
+        if at == "behind":
+            original(self, changes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Nat, "forward_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Network.create("blue", subnets=SUBNET, forward_all=True)
+    with open(path) as file:
+        assert file.read() == "0\n"
+    assert leftovers(host) == []
