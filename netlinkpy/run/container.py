@@ -109,6 +109,8 @@ def start(
     wanted = checked(Options(command=command, **options))
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
     try:
+        for end in (ours, theirs):
+            end.settimeout(None)  # whatever socket.setdefaulttimeout() says
         supervisor = _spawn_supervisor(theirs.fileno(), (stdin, stdout, stderr))
     except BaseException:
         ours.close()

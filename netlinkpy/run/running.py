@@ -329,4 +329,6 @@ def _name_in(address: str) -> str:
 
 
 def _new() -> socket:
-    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    made.settimeout(None)  # whatever socket.setdefaulttimeout() says
+    return made

@@ -51,6 +51,7 @@ class SyncPipe:
     __slots__ = ("_socket",)
 
     def __init__(self, end: socket) -> None:
+        end.settimeout(None)  # whatever socket.setdefaulttimeout() says
         self._socket = end
 
     @classmethod

@@ -162,3 +162,34 @@ def test_nothing_is_left_open() -> None:
         with pytest.raises(StartError):
             start("no-such-command", net="none")
     assert os.listdir("/proc/self/fd") == before
+
+
+DEFAULT = f"""
+import socket, sys, types
+sys.path.insert(0, {ROOT!r})
+socket.setdefaulttimeout(1e-6)
+import netlinkpy as nl
+from netlinkpy.run import find, start
+with start("sleep", "1000", net="none", name="web") as one:
+    made = nl.attach(nl.Endpoint(netns=one.pid, bridge={BRIDGE!r}, addresses="172.17.42.99/16"))
+    assert [same.name for same in nl.run.listing()] == ["web"] and find("web").pid == one.pid
+    print(nl.run.execute("web", ("sh", "-c", "exit 7"), interactive=False, tty=False, privileged=False))
+    nl.detach(made)
+"""
+
+
+@pytest.mark.parametrize(
+    "backend", [os.environ.get("NETLINKPY_BACKEND", ""), "python"], ids=["this", "python"]
+)
+def test_the_programs_default_timeout_is_not_ours(backend: str) -> None:
+    """socket.setdefaulttimeout() of a program that embeds us: every socket of ours has a deadline of its
+    own."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEFAULT],
+        env={**os.environ, "NETLINKPY_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr

@@ -105,6 +105,7 @@ def open_route_socket(netns_fd: int, hush: bytearray | None = None) -> int:
     try:
         checked(setns(netns_fd, CLONE_NEWNET))
         sock = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+        sock.settimeout(None)  # whatever socket.setdefaulttimeout() says
         for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
             sock.setsockopt(SOL_NETLINK, option, 1)
         if hush is not None:
