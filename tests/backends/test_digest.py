@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 import struct
@@ -202,11 +201,16 @@ def test_a_spoilt_program_is_refused_or_harmless(data: st.DataObject) -> None:
     spoilt = bytearray(program(steps))
     for _ in range(data.draw(st.integers(1, 4))):
         spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
+    outcomes = set()
     for backend in available():
         results = bytearray(272 + 24)
-        with contextlib.suppress(ValueError):
+        try:
             backend.visit(bytes(spoilt), datagrams(steps), ints(-1), None, -1, 0, results)
-            assert struct.unpack_from("=2i", results) == (errno.EBADF, -1)
+            outcomes.add(struct.unpack_from("=2i", results))
+        except ValueError:
+            outcomes.add((0, "refused"))
+    ((code, _),) = outcomes  # the same on all
+    assert code in (0, errno.EBADF)
 
 
 def test_a_program_is_bytes(backend: Backend) -> None:
