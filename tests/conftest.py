@@ -28,6 +28,7 @@ import pytest
 import netlinkpy
 from tests.support import namespaces
 from tests.support.namespaces import BareNamespace, Container
+from tests.support.possessions import possessions
 from tests.support.snapshot import snapshot as take_snapshot
 
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not in an ordinary user's PATH on Debian
@@ -91,31 +92,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-def _descriptors() -> set[str]:
-    found: set[str] = set()
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            found.add(f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}")
-        except FileNotFoundError:  # the one that listed them
-            continue
-    return found
-
-
-def _threads() -> set[str]:
-    return {f"thread {number}" for number in os.listdir("/proc/self/task")}
-
-
-def _children() -> set[str]:
-    found: set[str] = set()
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            with open(f"/proc/self/task/{thread}/children") as file:
-                found.update(f"child process {pid}" for pid in file.read().split())
-        except FileNotFoundError:  # that thread has ended
-            continue
-    return found
-
-
 def _described(leaving: str) -> str:
     """Describe a thread with what it waits for, since that is not known later."""
     kind, _, number = leaving.rpartition(" ")
@@ -128,22 +104,18 @@ def _described(leaving: str) -> str:
         return leaving
 
 
-def _possessions() -> set[str]:
-    return _descriptors() | _threads() | _children()
-
-
 @pytest.fixture(autouse=True)
 def fresh_namespace(request: pytest.FixtureRequest) -> Iterator[None]:
     """Give the test a network namespace and a /run of its own, and check what it leaves behind."""
     namespaces.renew()
-    before = _possessions()
+    before = possessions()
     tracing = sys.gettrace()
     yield
     sys.settrace(tracing)  # coverage goes on after a test that traced lines itself
     if request.node.stash.get(_failed, False):
         return  # its traceback keeps its variables alive: one report is enough
     deadline = time.monotonic() + LEAVING_TIME
-    while left := _possessions() - before:
+    while left := possessions() - before:
         gc.collect()
         if time.monotonic() > deadline:
             pytest.fail("left behind by the test: " + ", ".join(map(_described, sorted(left))), pytrace=False)

@@ -21,7 +21,7 @@ from tests.support.every_line import (
     Interruption,
     difference,
     eventually_same,
-    possessions,
+    possessed,
     raise_at,
     settled,
     state,
@@ -321,7 +321,7 @@ def _try(case: Case, at: int, held: set[str]) -> tuple[bool, str]:
     outcome = raise_at(case.do, at)
     where = f"line event {at}, {outcome.where or 'not reached'}"
     wrong = [f"raised {outcome.error}"] if outcome.error else []
-    has = eventually_same(held, possessions)
+    has = eventually_same(held, possessed)
     if has != held:
         wrong.append(f"left {sorted(has - held)}, lost {sorted(held - has)}")
         held.clear()

@@ -22,6 +22,7 @@ from typing import Any
 import netlinkpy
 from netlinkpy.nft.tables import Nftables
 from tests.support.namespaces import Namespace
+from tests.support.possessions import descriptors, threads
 from tests.support.snapshot import snapshot
 
 PACKAGE = os.path.dirname(netlinkpy.__file__) + os.sep
@@ -90,25 +91,19 @@ def is_bare_try(file: str, number: int) -> bool:
 # -- what there is -----------------------------------------------------------------------------------------
 
 
-def possessions() -> set[str]:
+def possessed() -> set[str]:
     """Return the descriptors and the threads of this process."""
-    found = {f"thread {number}" for number in os.listdir("/proc/self/task")}
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            found.add(f"descriptor {number}: {os.readlink(f'/proc/self/fd/{number}')}")
-        except FileNotFoundError:  # the one that listed them
-            continue
-    return found
+    return descriptors() | threads()
 
 
 def settled() -> set[str]:
     """Return the same, once no thread is ending any more."""
     gc.collect()
     gc.freeze()  # what is there now need not be looked at each time
-    before, now = set[str](), possessions()
+    before, now = set[str](), possessed()
     while now != before:
         time.sleep(0.1)
-        before, now = now, possessions()
+        before, now = now, possessed()
     return now
 
 
