@@ -68,17 +68,19 @@ class Street:
         self.testbed = testbed
         self.ports: dict[str, int] = {}
         self.watcher: subprocess.Popen[bytes] | None = None
-        for name, subnet in SUBNETS.items():
-            Network.create(name, subnets=subnet, internal=name == "inner")
-            for number in range(MANY[name]):
-                self.start(f"{name}{number}")
         with entered(testbed.internet):
             self.outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.outside.bind(("", 99))
             self.outside.settimeout(PATIENCE)
             self.wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
             self.wire.setblocking(False)
-            self.wire.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE
+            self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+
+    def begin(self) -> None:
+        for name, subnet in SUBNETS.items():
+            Network.create(name, subnets=subnet, internal=name == "inner")
+            for number in range(MANY[name]):
+                self.start(f"{name}{number}")
 
     def start(self, name: str) -> Running:
         network = name.rstrip("0123456789")
@@ -237,6 +239,7 @@ def street(host: nl.RTNetlink, containers: Callable[..., list[Container]]) -> It
     with Nat() as nat:
         made = Street(Testbed(host, nat, containers))
         try:
+            made.begin()
             yield made
         finally:
             made.close()

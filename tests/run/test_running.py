@@ -343,6 +343,7 @@ def test_a_reader_that_left_ends_no_container() -> None:
     assert done.stderr == b"141\n" and [one.name for one in listing()] == ["one"]
 
 
+@pytest.mark.needs("root")
 def test_an_ordinary_user_beside_roots_containers() -> None:
     """They are not his, and turn him away, at whatever moment he asks."""
     for number in range(4):
