@@ -250,8 +250,11 @@ class Nat(Closing):
         given = None if bridges is None else list(bridges)
 
         def read() -> list[ForeignDrop]:
-            names = [network.bridge for network in self.networks()] if given is None else given
-            return foreign_drops(self._tables, names, (FAMILY, TABLE))
+            if given is None:
+                named = {network.bridge: network.index for network in self.networks()}
+            else:
+                named = {bridge: self._index_of(bridge) for bridge in given}
+            return foreign_drops(self._tables, named, (FAMILY, TABLE))
 
         return self._tables.consistent(read, verb="look for chains that drop")
 
@@ -628,7 +631,7 @@ def _deletions(doomed: dict[str, list[Element]]) -> list[Change]:
 
 
 def _elements_of(data: Iterable[tuple[bytes, bytes]]) -> list[Element]:
-    return [Element.from_row((key, value, 0, b"")) for key, value in data]
+    return [Element.from_row((key, value, 0, b"", b"", None)) for key, value in data]
 
 
 def _taken(

@@ -5,42 +5,41 @@ another's. Other tables belong to the administrator; so we report them and never
 
 from __future__ import annotations
 
+import _socket
 import os
 from sys import byteorder
 
+from ..nft.walk import Packet, Reader, Walk
 from ..record import Record
 from ..uapi.if_ import IFNAMSIZ
 from ..uapi.netfilter import NF_ACCEPT, NF_DROP, NF_INET_FORWARD, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6
-from ..uapi.nf_conntrack_common import IPS_DST_NAT
+from ..uapi.nf_conntrack_common import IP_CT_NEW, IPS_DST_NAT
 from ..uapi.nf_tables import (
-    NFT_CMP_EQ,
-    NFT_CMP_NEQ,
-    NFT_CONTINUE,
+    NFT_CT_DIRECTION,
     NFT_CT_STATE,
     NFT_CT_STATUS,
-    NFT_GOTO,
-    NFT_JUMP,
-    NFT_LOOKUP_F_INV,
+    NFT_META_IIF,
     NFT_META_IIFNAME,
+    NFT_META_OIF,
     NFT_META_OIFNAME,
-    NFT_REG_VERDICT,
-    NFT_RETURN,
 )
-from ..wire.errors import NetlinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..nft.tables import Nftables
     from ..wire.attributes import Values
 
+    Ends = tuple[tuple[int, int], ...]
+
 _FAMILIES = {NFPROTO_INET: "inet", NFPROTO_IPV4: "ip", NFPROTO_IPV6: "ip6"}
-_HARMLESS = ("counter", "log")  # expressions that decide nothing
-_NEW = 8  # NF_CT_STATE_BIT(IP_CT_NEW), linux/netfilter/nf_conntrack_common.h
-_DEEPEST = 16  # NFT_JUMP_STACK_SIZE: no rule set has deeper jumps
+_NEW = 1 << IP_CT_NEW + 1  # NF_CT_STATE_BIT()
 _IPTABLES = {NFPROTO_IPV4: "iptables", NFPROTO_IPV6: "ip6tables"}
+# At which ends of its way a packet meets the bridge: what tells its name, and its index.
+_OUT: Ends = ((NFT_META_IIFNAME, NFT_META_IIF),)
+_IN: Ends = ((NFT_META_OIFNAME, NFT_META_OIF),)  # by DNAT
+_BOTH: Ends = _OUT + _IN
 
 
 class ForeignDrop(Record):
@@ -60,15 +59,14 @@ class ForeignDrop(Record):
         )
 
 
-def foreign_drops(tables: Nftables, bridges: Iterable[str], own: tuple[int, str]) -> list[ForeignDrop]:
+def foreign_drops(tables: Nftables, bridges: Mapping[str, int], own: tuple[int, str]) -> list[ForeignDrop]:
     """Return the chains of the forward hook, except those of our own table, that drop or reject a new
     connection from one of the bridges, or one to it by a published port.
 
-    Each is followed rule by rule. What a rule asks besides (an address, a port, another interface) does not
-    hold for all connections, so such a rule neither lets ours pass nor drops them. iptables-legacy is not
-    seen: its rules are not nf_tables'."""
-    ways = ((NFT_META_IIFNAME,), (NFT_META_OIFNAME,))
-    return _drops(tables, list(bridges), lambda family, table: (family, table) != own, ways)
+    bridges: the index of each by its name, 0 if it is not known. Each chain is followed rule by rule. What a
+    rule asks besides (an address, a port, another interface) does not hold for all connections, so such a
+    rule neither lets ours pass nor drops them. iptables-legacy is not seen: its rules are not nf_tables'."""
+    return _drops(tables, bridges, lambda family, table: (family, table) != own, (_OUT, _IN))
 
 
 def bridged_drops(bridges: Iterable[str], *, timeout: float = 10.0) -> list[ForeignDrop]:
@@ -85,10 +83,17 @@ def bridged_drops(bridges: Iterable[str], *, timeout: float = 10.0) -> list[Fore
     with Nftables(timeout=timeout) as tables:
 
         def read() -> list[ForeignDrop]:
-            ways = ((NFT_META_IIFNAME, NFT_META_OIFNAME),)
-            return _drops(tables, list(bridges), lambda family, _: family in {*handed, NFPROTO_INET}, ways)
+            indices = {name: _index(name) for name in bridges}
+            return _drops(tables, indices, lambda family, _: family in {*handed, NFPROTO_INET}, (_BOTH,))
 
         return tables.consistent(read, verb="look for chains that drop")
+
+
+def _index(name: str) -> int:
+    try:
+        return _socket.if_nametoindex(name)
+    except OSError:  # it has just gone
+        return 0
 
 
 def _is_on(path: str) -> bool:
@@ -101,129 +106,53 @@ def _is_on(path: str) -> bool:
 
 def _drops(
     tables: Nftables,
-    names: list[str],
+    bridges: Mapping[str, int],
     concerns: Callable[[int, str], bool],
-    ways: tuple[tuple[int, ...], ...],
+    ways: tuple[Ends, ...],
 ) -> list[ForeignDrop]:
-    """ways: at which ends the bridge is, for each packet that is followed (NFT_META_)."""
-    chains = tables.chains() if names else []
+    """ways: at which ends the bridge is, for each packet that is followed."""
+    chains = tables.chains() if bridges else []
     found = []
     for chain in chains:
-        family, table = chain["nfgen_family"], chain["table"]
+        family, table, name = chain["nfgen_family"], chain.get("table", ""), chain.get("name", "")
         if family not in _FAMILIES or not _filters_forwarded(chain) or not concerns(family, table):
             continue
-        rules: dict[str, list[Values]] = {}
-        for rule in tables.rules(family, table):
-            rules.setdefault(rule["chain"], []).append(rule)
-        users = {one["name"] for one in chains if (one["nfgen_family"], one["table"]) == (family, table)}
+        reader = Reader(tables, family, table)
+        users = {one.get("name", "") for one in chains if one.get("table") == table}
         commands = []
-        for bridge in names:
+        for bridge, index in bridges.items():
             for ends in ways:
-                verdict = _Walk(tables, family, table, rules, ends, bridge).verdict_of(chain["name"])
+                verdict = Walk(reader, _packet(bridge, index, ends)).verdict_of(name)
                 if (chain.get("policy", NF_ACCEPT) if verdict is None else verdict) == NF_DROP:
-                    commands += _cures(family, table, chain["name"], users, ends[0], bridge)
+                    commands += _cures(family, table, name, users, ends != _IN, bridge)
         if commands:
-            found.append(ForeignDrop(_FAMILIES[family], table, chain["name"], tuple(dict.fromkeys(commands))))
+            found.append(ForeignDrop(_FAMILIES[family], table, name, tuple(dict.fromkeys(commands))))
     return found
+
+
+def _packet(bridge: str, index: int, ends: Ends) -> Packet:
+    """Return the first packet of a connection that has the bridge at these ends."""
+    meta = {}
+    for by_name, by_index in ends:
+        meta[by_name] = os.fsencode(bridge).ljust(IFNAMSIZ, b"\0")
+        if index:
+            meta[by_index] = _number(index)
+    status = IPS_DST_NAT if ends == _IN else 0
+    ct = {NFT_CT_STATE: _number(_NEW), NFT_CT_STATUS: _number(status), NFT_CT_DIRECTION: b"\0"}
+    return Packet(meta, ct, bridged=ends == _BOTH)
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, byteorder)
 
 
 def _filters_forwarded(chain: Values) -> bool:
     return chain.get("hook", {}).get("hooknum") == NF_INET_FORWARD and chain.get("type") == "filter"
 
 
-class _Walk:
-    """The way of the first packet of a connection through the chains of one table.
-
-    ends: NFT_META_IIFNAME if it comes from the bridge, NFT_META_OIFNAME if it goes there, by DNAT, or both.
-    Registers hold bytes, or None for what differs from connection to connection."""
-
-    def __init__(
-        self,
-        tables: Nftables,
-        family: int,
-        table: str,
-        rules: dict[str, list[Values]],
-        ends: tuple[int, ...],
-        bridge: str,
-    ) -> None:
-        self._tables, self._place, self._rules = tables, (family, table), rules
-        status = IPS_DST_NAT if ends == (NFT_META_OIFNAME,) else 0
-        self._meta = dict.fromkeys(ends, os.fsencode(bridge).ljust(IFNAMSIZ, b"\0"))
-        self._ct = {NFT_CT_STATE: _NEW.to_bytes(4, byteorder), NFT_CT_STATUS: status.to_bytes(4, byteorder)}
-        self._known: dict[str, int | None] = {}
-
-    def verdict_of(self, chain: str, depth: int = 0) -> int | None:
-        """Return NF_ACCEPT or NF_DROP, None if it comes to the end of the chain."""
-        if depth > _DEEPEST:
-            return None
-        if chain not in self._known:
-            self._known[chain] = self._follow(chain, depth)
-        return self._known[chain]
-
-    def _follow(self, chain: str, depth: int) -> int | None:
-        for rule in self._rules.get(chain, ()):
-            verdict = self._apply(rule)
-            code = verdict.get("code", NFT_CONTINUE)
-            if code in (NF_DROP, NF_ACCEPT):
-                return int(code)
-            if code == NFT_RETURN:
-                return None
-            if code in (NFT_JUMP, NFT_GOTO):
-                inner = self.verdict_of(verdict.get("chain", ""), depth + 1)
-                if inner is not None or code == NFT_GOTO:
-                    return inner
-        return None
-
-    def _apply(self, rule: Values) -> Values:
-        """Return the verdict of one rule, {} if the packet goes on to the next."""
-        registers: dict[int, bytes | None] = {}
-        for one in rule.get("expressions", {}).get("elem", []):
-            name, data = one["name"], one.get("data", {})  # bytes, where we do not know the expression
-            if name in _HARMLESS:
-                continue
-            if name == "reject" or (name == "target" and b"REJECT" in data):
-                return {"code": NF_DROP}
-            if name == "immediate" and data.get("dreg") == NFT_REG_VERDICT:
-                verdict: Values = data["data"].get("verdict", {})
-                return verdict
-            if name in ("meta", "ct") and "dreg" in data:
-                known = self._meta if name == "meta" else self._ct
-                registers[data["dreg"]] = known.get(data["key"])
-            elif name == "bitwise" and not data.get("op"):
-                registers[data["dreg"]] = _mask(registers.get(data["sreg"]), data)
-            elif not self._holds(name, data, registers):
-                return {}
-        return {}
-
-    def _holds(self, name: str, data: Any, registers: dict[int, bytes | None]) -> bool:
-        """Return whether a comparison holds for all connections."""
-        held = registers.get(data.get("sreg", -1)) if isinstance(data, dict) else None
-        if held is None:
-            return False
-        if name == "cmp" and data["op"] in (NFT_CMP_EQ, NFT_CMP_NEQ):
-            value = data["data"]["value"]  # a name without its NUL stands for all that begin so
-            return bool((held[: len(value)] == value) == (data["op"] == NFT_CMP_EQ))
-        if name == "lookup" and "dreg" not in data:
-            try:
-                elements = self._tables.elements(*self._place, data["set"])
-            except NetlinkError:  # it has just gone
-                return False
-            listed = any(held[: len(one.key)] == one.key for one in elements)
-            return listed != bool(data.get("flags", 0) & NFT_LOOKUP_F_INV)
-        return False
-
-
-def _mask(held: bytes | None, data: Values) -> bytes | None:
-    mask, xor = data["mask"]["value"], data["xor"]["value"]
-    if held is None or not len(held) == len(mask) == len(xor):
-        return None
-    return bytes(one & keep ^ flip for one, keep, flip in zip(held, mask, xor, strict=True))
-
-
-def _cures(family: int, table: str, chain: str, users: set[str], key: int, bridge: str) -> list[str]:
+def _cures(family: int, table: str, chain: str, users: set[str], incoming: bool, bridge: str) -> list[str]:
     """Return what helps, in the words of the firewall whose chain it is, so that its users recognize it.
     Docker keeps the chain DOCKER-USER for such rules, and calls it before all others."""
-    incoming = key == NFT_META_IIFNAME
     if table == "firewalld":
         zone = f"--zone=trusted --add-interface={bridge}"
         return [f"firewall-cmd {zone}", f"firewall-cmd --permanent {zone}"]

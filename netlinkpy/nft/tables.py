@@ -18,6 +18,7 @@ from ..uapi.nf_tables import (
     NFT_MSG_GETCHAIN,
     NFT_MSG_GETGEN,
     NFT_MSG_GETRULE,
+    NFT_MSG_GETSET,
     NFT_MSG_GETSETELEM,
     NFT_MSG_GETTABLE,
     NFT_MSG_NEWCHAIN,
@@ -115,10 +116,18 @@ class Nftables(Closing):
                 return False
         return True
 
-    def rules(self, family: int, table: str) -> list[Values]:
-        """Return the rules of a table, chain by chain, in order."""
-        values = {"nfgen_family": family, "table": table}
-        return self._dump(RULE, NFT_MSG_GETRULE, values, f"list the rules of table {table}")
+    def rules(self, family: int, table: str, chain: str | None = None) -> list[Values]:
+        """Return the rules of a table, chain by chain, or of one chain, in order; none if it is not there."""
+        values = {"nfgen_family": family, "table": table, "chain": chain}
+        where = f"table {table}" if chain is None else f"chain {chain} in table {table}"
+        return self._dump(RULE, NFT_MSG_GETRULE, values, f"list the rules of {where}")
+
+    def set(self, family: int, table: str, set: str) -> Values:
+        """Return what a set or map is. Raise NetlinkError (ENOENT) if there is no such set."""
+        values = {"nfgen_family": family, "table": table, "name": set}
+        verb = f"look at set {set} in table {table}"
+        (found,) = self.socket.request(SET, _type(NFT_MSG_GETSET), 0, values, verb=verb)
+        return found
 
     def elements(self, family: int, table: str, set: str, holding: Collection[bytes] = ()) -> list[Element]:
         """Return the elements of a set or map, in no order. holding: only those that come in one message with
@@ -275,7 +284,9 @@ def add_elements(family: int, table: str, set: str, elements: Iterable[Element])
 
 def delete_elements(family: int, table: str, set: str, elements: Iterable[Element]) -> Iterator[Change]:
     """Delete elements by their keys, whatever their data (ENOENT if one is not there)."""
-    keys = (Element.from_row((element.key, b"", element.flags, b"")) for element in elements)
+    keys = (
+        Element.from_row((element.key, b"", element.flags, b"", element.end, None)) for element in elements
+    )
     return _element_changes(NFT_MSG_DELSETELEM, 0, family, table, set, keys)
 
 

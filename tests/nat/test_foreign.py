@@ -168,8 +168,12 @@ FINAL_DROP = [*LAST, "nft add rule inet fw passing ct state established,related 
 TOO_LATE = [*FINAL_DROP, *(
     f'nft add rule inet fw passing {word} "br0" accept' for word in ("iifname", "oifname"))]  # fmt: skip
 KNOWN = "nft add rule inet fw passing ct state established,related accept"
+FROM_BR0 = ('nft insert rule inet fw passing iifname "br0" accept',)
+TO_AND_FRO = (*FROM_BR0, 'nft insert rule inet fw passing oifname "br0" accept')
 OF_OTHERS = [*LAST, KNOWN, 'nft add rule inet fw passing iifname != { "eth9", "br1" } drop']
 BOTH = ("iifname", "oifname")
+NAMES = 'nft add set inet fw names { type ifname ; flags interval ; elements = { "br*", "eth9" } ; }'
+CHAIN = [*LAST, "nft add chain inet fw ours", KNOWN]
 
 
 @pytest.mark.needs("iptables", "nft")
@@ -182,9 +186,26 @@ BOTH = ("iifname", "oifname")
         (RHEL, (*(f"iptables -I FORWARD {way} br0 -j ACCEPT" for way in ("-i", "-o")),), None),
         (FINAL_DROP, (*(f'nft insert rule inet fw passing {word} "br0" accept' for word in BOTH),), None),
         (TOO_LATE, (*(f'nft insert rule inet fw passing {word} "br0" accept' for word in BOTH),), None),
-        (OF_OTHERS, ('nft insert rule inet fw passing iifname "br0" accept',), None),
+        (OF_OTHERS, FROM_BR0, None),
+        ([*CHAIN, "nft add rule inet fw ours drop",
+          "nft add rule inet fw passing ct state vmap { invalid : accept, new : jump ours }"],
+         TO_AND_FRO, None),
+        ([*CHAIN, 'nft add rule inet fw passing iifname vmap { "eth9" : accept, "br0" : drop }'],
+         FROM_BR0, None),
+        ([*CHAIN, 'nft add rule inet fw passing iifname vmap { "eth9" : accept, "up0" : accept, * : drop }'],
+         FROM_BR0, None),
+        ([*CHAIN, 'nft add rule inet fw passing iifname . oifname { "up0" . "br0", "br0" . "br*" } accept',
+          "nft add rule inet fw passing tcp dport vmap { 22 : drop }", *FINAL_DROP[-1:]], TO_AND_FRO, None),
+        ([*CHAIN, NAMES, "nft add rule inet fw passing iifname @names counter drop"], FROM_BR0, None),
+        ([*CHAIN, "nft add rule inet fw passing iif br0 reject comment ours"], FROM_BR0, None),
+        ([*CHAIN, "nft add rule inet fw passing iif 2-4000 iif { 2-4000 } meta mark set 7 drop"],
+         FROM_BR0, None),
+        (["iptables -A FORWARD -i br0 -m conntrack --ctstate NEW -m comment --comment why -j DROP"],
+         ("iptables -I FORWARD -i br0 -j ACCEPT",), None),
     ],
-    ids=["firewalld", "ufw", "rhel", "final drop", "accept too late", "a set of others"],
+    ids=["firewalld", "ufw", "rhel", "final drop", "accept too late", "a set of others", "jump of a map",
+         "map", "map's rest", "concatenations", "wildcard in a set", "by index", "in a range",
+         "of iptables' states"],
 )  # fmt: skip
 def test_what_rejects_is_named_with_its_own_cure(
     plain: Testbed, rules: list[str], commands: tuple[str, ...], cure: list[str] | None
@@ -217,8 +238,24 @@ def test_what_rejects_is_named_with_its_own_cure(
         ["iptables -N inner", "iptables -A inner -j RETURN", "iptables -A FORWARD -j inner"],
         [*LAST, "nft add chain inet fw a", "nft add rule inet fw passing jump a",
          "nft add rule inet fw passing goto a"],
+        [*CHAIN, NAMES, "nft add rule inet fw passing iifname @names accept",
+         "nft add rule inet fw passing oifname @names log accept", *FINAL_DROP[-1:]],
+        [*CHAIN, 'nft add rule inet fw passing iifname vmap { "br0" : goto ours, "eth9" : drop }',
+         'nft add rule inet fw passing oifname vmap { "br0" : jump ours, "eth9" : drop }',
+         'nft add rule inet fw passing oifname "br0" accept', *FINAL_DROP[-1:]],
+        [*CHAIN, 'nft add rule inet fw passing iifname vmap { "up0" : accept, "br*" : accept, * : drop }'],
+        [*CHAIN, 'nft add rule inet fw passing iifname . tcp dport { "br0" . 1-65535, "up0" . 25 } accept',
+         'nft add rule inet fw passing iifname . tcp dport vmap { "eth*" . 1-65535 : drop }'],
+        [*CHAIN, "nft add rule inet fw passing iif br0 accept", "nft add rule inet fw passing oif br0 accept",
+         *FINAL_DROP[-1:]],
+        [*CHAIN, "nft add rule inet fw passing ct state vmap { new : accept, invalid : drop }",
+         *FINAL_DROP[-1:]],
+        ["iptables -A FORWARD -m conntrack --ctstate NEW -m comment --comment why -j ACCEPT",
+         "iptables -A FORWARD -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"],
+        ["iptables -A FORWARD -m physdev --physdev-is-bridged -j DROP"],
     ],
-    ids=["of an address", "of a port", "let pass", "wildcards", "returns", "to nowhere"],
+    ids=["of an address", "of a port", "let pass", "wildcards", "returns", "to nowhere", "wildcards in a set",
+         "map", "map's rest", "concatenations", "by index", "of states", "of iptables' states", "no bridged"],
 )  # fmt: skip
 def test_no_false_alarm(plain: Testbed, rules: list[str]) -> None:
     one = plain.container("br0", "172.17.0.2/16")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import struct
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlinkpy.uapi.nf_tables import NFT_SET_ELEM_INTERVAL_END
+from netlinkpy.uapi.netfilter import NF_ACCEPT, NF_DROP
+from netlinkpy.uapi.nf_tables import NFT_JUMP, NFT_SET_ELEM_CATCHALL, NFT_SET_ELEM_INTERVAL_END
 from netlinkpy.wire.netfilter.elements import ELEMENT, SET_ELEMENTS, Element
 from netlinkpy.wire.netfilter.expressions import EXPRESSIONS
+
+
+def tlv(kind: int, payload: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(payload), kind) + payload + bytes(-len(payload) & 3)
+
 
 COMMENTS = st.text("br0 -.ä", max_size=20)
 
@@ -43,6 +52,31 @@ def test_elements_of_one_shape(shape: tuple[int, int], data: st.DataObject) -> N
         )
     )
     assert packed(elements)[4 + 4 :] == described
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        tlv(2, b""),
+        tlv(1, b""),
+        tlv(1, tlv(2, tlv(1, b"data"))),
+        tlv(1, tlv(1, b"")),
+        tlv(1, tlv(1, tlv(2, b""))),
+    ],
+)
+def test_an_element_that_lacks_what_it_should_have(element: bytes) -> None:
+    """It is skipped, or has an empty key, which nothing is looked up by."""
+    found = SET_ELEMENTS.parse(bytes(4) + tlv(3, element + tlv(9, bytes(20))))["elements"]
+    assert all(isinstance(one, Element) and one.key == b"" for one in found)
+
+
+def test_verdicts_ranges_and_the_rest_come_back_as_they_went() -> None:
+    elements = [
+        Element(b"br0\0", verdict=(NFT_JUMP, "inner")),
+        Element(b"aaaabbbb", flags=0, end=b"aaaacccc", verdict=(NF_DROP, "")),
+        Element(b"", flags=NFT_SET_ELEM_CATCHALL, verdict=(NF_ACCEPT, "")),
+    ]
+    assert back(elements) == elements
 
 
 def packed(elements: list[Element]) -> bytes:

@@ -9,10 +9,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from netlinkpy.uapi.nf_tables import NFT_SET_ELEM_CATCHALL, NFT_SET_ELEM_INTERVAL_END
 from netlinkpy.uapi.socket import AF_BRIDGE, AF_INET6
 from netlinkpy.wire.attributes import NLA_TYPE_MASK, Attributes, Repeated
 from netlinkpy.wire.codecs import Codec, Fields, Flag, Integer, Raw, Select, Sized, String
 from netlinkpy.wire.message import Message
+from netlinkpy.wire.netfilter.elements import Element, ElementList
 from netlinkpy.wire.rtnetlink import kinds
 from netlinkpy.wire.rtnetlink.kind import Pairs
 from netlinkpy.wire.rtnetlink.route import ROUTE, Nexthops
@@ -70,6 +72,8 @@ def of(codec: Codec, depth: int, around: Mapping[Any, Any]) -> st.SearchStrategy
         return st.sampled_from(codec.lengths).flatmap(
             lambda length: st.binary(min_size=length, max_size=length)
         )
+    if isinstance(codec, ElementList):
+        return st.lists(elements(), min_size=1, max_size=3)
     assert isinstance(codec, Raw), codec
     return st.binary(max_size=20)
 
@@ -108,6 +112,22 @@ def attributes(draw: st.DrawFn, table: Attributes, depth: int, around: Values) -
     several = st.lists(st.binary(max_size=9), min_size=2, max_size=3)
     values.update(draw(st.dictionaries(unknown, st.binary(max_size=9) | several, max_size=2)))
     return values
+
+
+@st.composite
+def elements(draw: st.DrawFn) -> Element:
+    """Return an element of a set or map."""
+    data = st.binary(max_size=20)
+    flags = draw(st.sampled_from([0, 0, NFT_SET_ELEM_INTERVAL_END, NFT_SET_ELEM_CATCHALL]))
+    verdict = draw(st.none() | st.tuples(number(">i"), NUL_FREE))
+    return Element(
+        b"" if flags == NFT_SET_ELEM_CATCHALL else draw(data),
+        b"" if verdict else draw(data),
+        flags,
+        draw(data),
+        draw(data),
+        verdict,
+    )
 
 
 @st.composite

@@ -14,6 +14,8 @@ from netlinkpy.wire.attributes import NLA_TYPE_MASK, Attributes, Slot
 from netlinkpy.wire.codecs import NLA_F_NESTED, RAW, U32, Fields
 from netlinkpy.wire.extack import EXTACK, POLICY
 from netlinkpy.wire.message import Message
+from netlinkpy.wire.netfilter import conntrack, elements, tables
+from netlinkpy.wire.netfilter.nfnetlink import BATCH
 from netlinkpy.wire.rtnetlink.address import ADDRESS
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.rtnetlink.neighbour import NEIGHBOUR
@@ -22,7 +24,9 @@ from netlinkpy.wire.rtnetlink.route import ROUTE
 from netlinkpy.wire.rtnetlink.rule import RULE
 from tests.support import strategies
 
-MESSAGES: list[Message] = [LINK, ADDRESS, ROUTE, NEIGHBOUR, NSID, RULE]
+NETFILTER = [tables.TABLE, tables.CHAIN, tables.RULE, tables.SET, tables.GENERATION, elements.SET_ELEMENTS]
+NETFILTER += [conntrack.FLOW, conntrack.STATISTICS, BATCH]
+MESSAGES: list[Message] = [LINK, ADDRESS, ROUTE, NEIGHBOUR, NSID, RULE, *NETFILTER]
 named = pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.name)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from struct import Struct
 
 from ...record import Record
+from ...uapi.nf_tables import NFT_SET_ELEM_CATCHALL
 from ..attributes import Attributes, Repeated
 from ..codecs import BE32, RAW, STRING, Codec
 from ..message import Message
@@ -38,12 +39,15 @@ _ONE = Attributes(flagged=True, elem=(1, Repeated(ELEMENT)))
 
 class Element(Record):
     """One element of a set or map: key and data as in registers; flags: NFT_SET_ELEM_ bits; userdata: TLVs
-    that only programs read (see `comment`)."""
+    that only programs read (see `comment`); end: of the keys from `key` on, where it stands for a range of
+    each field of a concatenation; verdict: in a verdict map, in place of data: code and chain ("")."""
 
     key: bytes
     data: bytes = b""
     flags: int = 0
     userdata: bytes = b""
+    end: bytes = b""
+    verdict: tuple[int, str] | None = None
 
     @property
     def comment(self) -> str:
@@ -66,7 +70,8 @@ class Element(Record):
     @property
     def size(self) -> int:
         """The bytes that it takes in a message, at most."""
-        return 64 + len(self.key) + len(self.data) + len(self.userdata)
+        rest = len(self.verdict[1]) * 4 + 32 if self.verdict else 0
+        return 64 + len(self.key) + len(self.data) + len(self.userdata) + len(self.end) + rest
 
 
 class ElementList(Codec):
@@ -81,7 +86,7 @@ class ElementList(Codec):
         out = bytearray()
         for element in value:
             key, data, flags, userdata = element.key, element.data, element.flags, element.userdata
-            if flags or userdata or (len(key) | len(data)) & 3:
+            if flags or userdata or element.end or element.verdict or (len(key) | len(data)) & 3:
                 _ONE.put(out, {"elem": [_values(element)]}, {}, None)
             else:
                 before, between = _heads(len(key), len(data))
@@ -117,26 +122,41 @@ def _heads(key: int, data: int) -> tuple[bytes, bytes]:
 
 
 def _values(element: Element) -> Values:
-    """Return the attributes of an element, in nft's order. A set's element has no data, only a map's."""
+    """Return the attributes of an element, in nft's order. A set's element has no data, only a map's; the one
+    for all other keys (`*`) has no key."""
+    data: Values | None = {"value": element.data} if element.data else None
+    if element.verdict is not None:
+        code, chain = element.verdict
+        data = {"verdict": {"code": code, "chain": chain or None}}
     return {
         "flags": element.flags or None,
-        "key": {"value": element.key},
-        "data": {"value": element.data} if element.data else None,
+        "key": None if element.flags & NFT_SET_ELEM_CATCHALL else {"value": element.key},
+        "key_end": {"value": element.end} if element.end else None,
+        "data": data,
         "userdata": element.userdata or None,
     }
 
 
 def _element(values: Values) -> Element:
-    data = values.get("data", {}).get("value", b"")  # the data of a verdict map holds no value
-    key = values.get("key", {}).get("value", b"")
-    return Element(key, data, values.get("flags", 0), values.get("userdata", b""))
+    """Return an element; what it should have and has not is empty: who looks at it finds nothing there."""
+    data, key, end = (values.get(name, {}) for name in ("data", "key", "key_end"))
+    verdict = data.get("verdict")
+    return Element(
+        key.get("value", b""),
+        data.get("value", b""),
+        values.get("flags", 0),
+        values.get("userdata", b""),
+        end.get("value", b""),
+        None if verdict is None else (verdict.get("code", 0), verdict.get("chain", "")),
+    )
 
 
 def _parse_alike(payload: bytes) -> list[Element]:
     """Return the elements if all have one form with only a key and data; otherwise none."""
     if len(payload) < 20:
         return []
-    first = _element(_ONE.parse(payload[: _LENGTH.unpack_from(payload)[0]], {})["elem"][0])
+    (values, *_) = _ONE.parse(payload[: _LENGTH.unpack_from(payload)[0]], {}).get("elem", [{}])
+    first = _element(values)
     key, data = len(first.key), len(first.data)
     row = Struct(f"12s{key}s8s{data}s")
     if not data or (key | data) & 3 or len(payload) % row.size or payload[12 : 12 + key] != first.key:
@@ -146,5 +166,5 @@ def _parse_alike(payload: bytes) -> list[Element]:
     for before, key_bytes, between, data_bytes in row.iter_unpack(payload):
         if (before, between) != heads:
             return []
-        found.append(Element.from_row((key_bytes, data_bytes, 0, b"")))
+        found.append(Element.from_row((key_bytes, data_bytes, 0, b"", b"", None)))
     return found

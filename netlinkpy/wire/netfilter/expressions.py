@@ -36,6 +36,10 @@ BITWISE = Attributes(
     op=(6, BE32),
     data=(7, DATA),
 )
+RANGE = Attributes(flagged=True, sreg=(1, BE32), op=(2, BE32), from_data=(3, DATA), to_data=(4, DATA))
+BYTEORDER = Attributes(
+    flagged=True, sreg=(1, BE32), dreg=(2, BE32), op=(3, BE32), len=(4, BE32), size=(5, BE32)
+)
 CT = Attributes(flagged=True, dreg=(1, BE32), key=(2, BE32), direction=(3, Integer("=B")), sreg=(4, BE32))
 FIB = Attributes(flagged=True, dreg=(1, BE32), result=(2, BE32), flags=(3, BE32))
 NAT = Attributes(
@@ -50,6 +54,8 @@ NAT = Attributes(
 )
 MASQ = Attributes(flagged=True, flags=(1, BE32), reg_proto_min=(2, BE32), reg_proto_max=(3, BE32))
 COUNTER = Attributes(flagged=True, bytes=(1, Integer(">Q")), packets=(2, Integer(">Q")))
+OBJREF = Attributes(flagged=True, imm_type=(1, BE32), imm_name=(2, STRING))
+XT = Attributes(flagged=True, name=(1, STRING), rev=(2, BE32), info=(3, RAW))  # a match or target of iptables
 
 EXPRESSION = Attributes(
     flagged=True,
@@ -62,6 +68,8 @@ EXPRESSION = Attributes(
                 "meta": META,
                 "payload": PAYLOAD,
                 "cmp": CMP,
+                "range": RANGE,
+                "byteorder": BYTEORDER,
                 "lookup": LOOKUP,
                 "immediate": IMMEDIATE,
                 "bitwise": BITWISE,
@@ -70,6 +78,9 @@ EXPRESSION = Attributes(
                 "nat": NAT,
                 "masq": MASQ,
                 "counter": COUNTER,
+                "objref": OBJREF,
+                "match": XT,
+                "target": XT,
             }.get,
             flagged=True,
         ),

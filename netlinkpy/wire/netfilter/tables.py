@@ -50,6 +50,10 @@ RULE = Message(
     ),
 )
 
+FIELD = Attributes(flagged=True, len=(1, BE32))
+DESCRIPTION = Attributes(
+    flagged=True, size=(1, BE32), concat=(2, Attributes(flagged=True, elem=(1, Repeated(FIELD))))
+)
 SET = Message(
     "set",
     NFGENMSG,
@@ -62,7 +66,7 @@ SET = Message(
         data_type=(6, BE32),
         data_len=(7, BE32),
         policy=(8, BE32),
-        desc=(9, RAW),
+        desc=(9, DESCRIPTION),
         id=(10, BE32),
         timeout=(11, BE64),
         gc_interval=(12, BE32),
