@@ -68,10 +68,12 @@ def run_inspect(values: dict[str, Any], names: list[str]) -> int:
 
     def show(name: str) -> None:
         network = Network.get(name)
-        members, ports, differences = network.members(), _ports(network), network.differences()
+        members, ports = network.members(), _ports(network)
+        differences, blocks = network.differences(), network.blocks()
         if values["json"]:
             whole = network.to_dict()
             whole["differences"] = differences
+            whole["blocks"] = blocks
             whole["containers"] = [member.as_dict() for member in members]
             whole["ports"] = [port.as_dict() for port in ports]
             print(dump(whole, None))
@@ -79,7 +81,7 @@ def run_inspect(values: dict[str, Any], names: list[str]) -> int:
         if shown:
             print()
         shown.append(name)
-        _show(network, members, ports, differences)
+        _show(network, members, ports, differences, blocks)
 
     return for_each(names, show)
 
@@ -135,7 +137,11 @@ def _options(network: Network) -> list[str]:
 
 
 def _show(
-    network: Network, members: Sequence[Member], ports: Sequence[Port], differences: Sequence[str]
+    network: Network,
+    members: Sequence[Member],
+    ports: Sequence[Port],
+    differences: Sequence[str],
+    blocks: Sequence[str],
 ) -> None:
     print(network.name)
     print(f"  bridge   {network.bridge}, index {network.index}, mac {network.mac}, mtu {network.mtu}")
@@ -147,6 +153,8 @@ def _show(
         print(f"  state    {difference}")
     if differences:
         print(f"           `netlinkpy network reload {network.name}` puts it right")
+    for block in blocks:
+        print(f"  blocked  {block}")
     if members:
         print()
         print_table([_MEMBER_HEADINGS, *map(_member_row, members)], indent="  ")

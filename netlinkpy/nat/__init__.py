@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from .nat import PortTakenError as PortTakenError
     from .nat import TableState as TableState
     from .other_firewalls import ForeignDrop as ForeignDrop
+    from .other_firewalls import bridged_drops as bridged_drops
     from .records import NatNetwork as NatNetwork
     from .records import Port as Port
 
 _PLACES = {
     "ForeignDrop": "other_firewalls",
+    "bridged_drops": "other_firewalls",
     "Setting": "forwarding",
     "Nat": "nat",
     "PortTakenError": "nat",

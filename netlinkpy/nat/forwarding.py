@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from ..rtnl.netlink import RTNetlink
     from ..wire.rtnetlink.typed_values import LinkValues, RouteValues
+    from ..wire.transaction import Answer
 
 _ROOT = "/proc/sys/"
 _ALL6 = "net/ipv6/conf/all/forwarding"
@@ -155,8 +156,12 @@ _BEFORE = {
 
 
 def uplinks(host: RTNetlink, version: int) -> list[Link]:
-    """Return the links of default routes of an IP version, 4 or 6, in the main table."""
-    indices: dict[int, None] = {}
+    """Return the links that lead outside by an IP version, 4 or 6: first the one that packets take now, which
+    may be a VPN's (by 0.0.0.0/1 and 128.0.0.0/1, or by a rule and a table of its own), then those of default
+    routes in the main table."""
+    request = Request("look for the way out", ROUTE, RTM_GETROUTE, 0, _OUTSIDE[version])
+    way = _way(host.socket.ask([request])[0])
+    indices = {} if way is None else {way: None}
     for route in host.routes.list(family=AF_INET if version == 4 else AF_INET6, table=None):
         if route.table == RT_TABLE_MAIN and route.destination == "default" and route.type == "unicast":
             hops = [route.index, *(int(hop.dev or 0) for hop in route.nexthops)]
@@ -188,8 +193,7 @@ class Ways:
         way out."""
         plans = _plans or _make_plans()
         links = [self._index]
-        answer = self._answers[version]
-        way = pick(plans["way"], answer.replies[0].body)[0] if answer.replies else None
+        way = _way(self._answers[version])
         if way is not None and way != _LO:
             links.append(way)
             if way not in self._bodies:
@@ -200,6 +204,13 @@ class Ways:
 
 
 _last_ways: dict[int, int] = {}  # by IP version: the index of the link; asked for with the next question
+
+
+def _way(answer: Answer) -> int | None:
+    """Return the link of a route that was asked for; None if there is none."""
+    plans = _plans or _make_plans()
+    found: int | None = pick(plans["way"], answer.replies[0].body)[0] if answer.replies else None
+    return found
 
 
 def _by_index(index: int) -> LinkValues:

@@ -244,17 +244,28 @@ class Nat(Closing):
     def foreign_drops(self, bridges: Iterable[str] | None = None) -> list[ForeignDrop]:
         """Return the forward chains of other firewalls that drop what they do not accept, and do not accept
         the traffic of these bridges (None: of all networks), with the rules that would help. (nf_tables does
-        not see those of the old iptables-legacy.)"""
-        from .other_firewalls import foreign_drops
+        not see those of the old iptables-legacy.) A network that is internal has only traffic between its
+        containers, and one of an IP version only that."""
+        from .other_firewalls import Bridge, foreign_drops
 
         given = None if bridges is None else list(bridges)
+        outside = {version: forwarding.uplinks(self._host, version) for version in (4, 6)}
 
         def read() -> list[ForeignDrop]:
+            served = self._networks()
             if given is None:
-                named = {network.bridge: network.index for network in self.networks()}
+                named = [(one.bridge, one.index) for one in map(self._named, served.values())]
             else:
-                named = {bridge: self._index_of(bridge) for bridge in given}
-            return foreign_drops(self._tables, named, (FAMILY, TABLE))
+                named = [(bridge, self._index_of(bridge)) for bridge in given]
+            wanted = []
+            for name, index in named:
+                network = served.get(index)
+                if network is None:
+                    wanted.append(Bridge(name, index))
+                else:
+                    versions = {6 if ":" in subnet else 4 for subnet in network.subnets}
+                    wanted.append(Bridge(name, index, tuple(versions), not network.internal))
+            return self._inside(lambda: foreign_drops(self._tables, wanted, outside))
 
         return self._tables.consistent(read, verb="look for chains that drop")
 

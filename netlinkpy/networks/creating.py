@@ -14,6 +14,7 @@ from ..wire.errors import NetlinkError
 from ..wiring.link_group import StagingGroup, is_staging
 from . import boundary
 from .altnames import MadeAs, name_of
+from .blocks import blocks
 from .bridge_setup import configure
 from .firewall import serve, withdraw_networks
 from .leftovers import clear_group
@@ -196,5 +197,4 @@ class _NetworkMaker:
                 rollback.before(forwarding.undo, everywhere)
                 changed += nat.forward_all(everywhere)
             settings = [one for one in changed if f".conf.{made.bridge}." not in one.name]  # but the bridge's
-            drops = [] if made.internal else nat.foreign_drops([made.bridge])
-        return [*notes, *map(str, settings), *map(str, drops)]
+            return [*notes, *map(str, settings), *blocks(nat, made)]

@@ -146,12 +146,23 @@ class Network(NetworkRecord):
 
     def reload(self) -> builtins.list[str]:
         """Make this network again what it was made as, published ports included: see
-        `networks.reconcile.reload`."""
+        `networks.reconcile.reload`. Return what was put back, and what still blocks it: see blocks()."""
         from ..nat import Nat
+        from .blocks import blocks
         from .reconcile import reload
 
         with RTNetlink() as host, Nat() as nat:
-            return reload(host, nat, self.name)
+            notes = reload(host, nat, self.name)
+            return notes + blocks(nat, find_network(host, self.name))
+
+    def blocks(self) -> builtins.list[str]:
+        """Return, in sentences, which chains of other firewalls drop packets of this network now, with what
+        would help; none if none does. Raise NetlinkError if it is gone (ENOENT)."""
+        from ..nat import Nat
+        from .blocks import blocks
+
+        with RTNetlink() as host, Nat() as nat:
+            return blocks(nat, find_network(host, self.name))
 
     def members(self) -> builtins.list[Member]:
         """Return the containers that are connected: see `networks.members.members`."""

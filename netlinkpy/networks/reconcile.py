@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def reload(host: RTNetlink, nat: Nat, name: str) -> list[str]:
     """Make a network again what it was made as, published ports included; return, in sentences, what was put
-    back, there and for others, and what still stands in its way. Containers keep their links.
+    back, there and for others. Containers keep their links.
 
     Raise NetlinkError if there is no such network (ENOENT), OSError if something cannot be put back; what was
     put back until then stays."""
@@ -34,8 +34,6 @@ def reload(host: RTNetlink, nat: Nat, name: str) -> list[str]:
     notes += [f"bridge {link.name}: {why}"] if why else []
     notes += put_all_back(host, nat)
     host.links.set(link.index, up=True)
-    if not network.internal:
-        notes += [str(one) for one in nat.foreign_drops([link.name])]
     return notes
 
 

@@ -26,6 +26,8 @@ from ..uapi.rtnetlink import (
     RTNLGRP_LINK,
 )
 from .audit import Audit
+from .blocks import blocks
+from .lookup import list_networks
 from .reconcile import put_all_back, reload
 
 TYPE_CHECKING = False
@@ -54,19 +56,22 @@ def watch(tell: Callable[[str], object], *, ready: Callable[[], object] = lambda
     """Reload the networks of the caller's namespace whenever something of them is taken away, until an
     exception ends it (KeyboardInterrupt).
 
-    tell: called with each sentence on what was put back, or could not be; ready: called once, when it
-    listens and all is as made. Raise OSError if the kernel does not let us listen."""
+    tell: called with each sentence on what was put back, or could not be, and on what blocks a network since
+    the last look; ready: called once, when it listens and all is as made. Raise OSError if the kernel does
+    not let us listen."""
     poll = select.poll()
     sockets = [_listening(protocol, groups) for protocol, groups in _GROUPS.items()]
     try:
         for one in sockets:
             poll.register(one, select.POLLIN)
         failed = _mend(tell)
+        blocked = _tell_blocks(tell, set())
         ready()
         while True:
             if poll.poll(_LOOK_AGAIN * 1000 if failed else None):
                 _settle(poll, sockets)
             failed = _mend(tell)
+            blocked = _tell_blocks(tell, blocked)
     finally:
         for one in sockets:
             one.close()
@@ -125,3 +130,17 @@ def _mend(tell: Callable[[str], object]) -> bool:
         tell(str(error))
         failed = True
     return failed
+
+
+def _tell_blocks(tell: Callable[[str], object], known: set[str]) -> set[str]:
+    """Tell what blocks networks and was not known; return all that does."""
+    try:
+        with RTNetlink() as host, Nat() as nat:
+            found = {
+                f"network {one.name}: {what}" for one in list_networks(host) for what in blocks(nat, one)
+            }
+    except OSError:  # it is busy just now: the next news is a reason to look again
+        return known
+    for one in sorted(found - known):
+        tell(one)
+    return found

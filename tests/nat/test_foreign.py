@@ -4,6 +4,7 @@ side."""
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -186,7 +187,7 @@ CHAIN = [*LAST, "nft add chain inet fw ours", KNOWN]
         (RHEL, (*(f"iptables -I FORWARD {way} br0 -j ACCEPT" for way in ("-i", "-o")),), None),
         (FINAL_DROP, (*(f'nft insert rule inet fw passing {word} "br0" accept' for word in BOTH),), None),
         (TOO_LATE, (*(f'nft insert rule inet fw passing {word} "br0" accept' for word in BOTH),), None),
-        (OF_OTHERS, FROM_BR0, None),
+        (OF_OTHERS, TO_AND_FRO, None),
         ([*CHAIN, "nft add rule inet fw ours drop",
           "nft add rule inet fw passing ct state vmap { invalid : accept, new : jump ours }"],
          TO_AND_FRO, None),
@@ -195,11 +196,11 @@ CHAIN = [*LAST, "nft add chain inet fw ours", KNOWN]
         ([*CHAIN, 'nft add rule inet fw passing iifname vmap { "eth9" : accept, "up0" : accept, * : drop }'],
          FROM_BR0, None),
         ([*CHAIN, 'nft add rule inet fw passing iifname . oifname { "up0" . "br0", "br0" . "br*" } accept',
-          "nft add rule inet fw passing tcp dport vmap { 22 : drop }", *FINAL_DROP[-1:]], TO_AND_FRO, None),
+          "nft add rule inet fw passing tcp dport vmap { 22 : drop }", *FINAL_DROP[-1:]], FROM_BR0, None),
         ([*CHAIN, NAMES, "nft add rule inet fw passing iifname @names counter drop"], FROM_BR0, None),
         ([*CHAIN, "nft add rule inet fw passing iif br0 reject comment ours"], FROM_BR0, None),
         ([*CHAIN, "nft add rule inet fw passing iif 2-4000 iif { 2-4000 } meta mark set 7 drop"],
-         FROM_BR0, None),
+         TO_AND_FRO, None),
         (["iptables -A FORWARD -i br0 -m conntrack --ctstate NEW -m comment --comment why -j DROP"],
          ("iptables -I FORWARD -i br0 -j ACCEPT",), None),
     ],
@@ -252,10 +253,13 @@ def test_what_rejects_is_named_with_its_own_cure(
          *FINAL_DROP[-1:]],
         ["iptables -A FORWARD -m conntrack --ctstate NEW -m comment --comment why -j ACCEPT",
          "iptables -A FORWARD -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"],
-        ["iptables -A FORWARD -m physdev --physdev-is-bridged -j DROP"],
+        [*CHAIN, "nft add rule inet fw passing oifname up0 accept",
+         "nft add rule inet fw passing iif { up0, br0 } accept", *FINAL_DROP[-1:]],
+        ["ip6tables -P FORWARD DROP", *LAST, "nft add rule inet fw passing meta nfproto ipv6 drop"],
     ],
     ids=["of an address", "of a port", "let pass", "wildcards", "returns", "to nowhere", "wildcards in a set",
-         "map", "map's rest", "concatenations", "by index", "of states", "of iptables' states", "no bridged"],
+         "map", "map's rest", "concatenations", "by index", "of states",
+         "of iptables' states", "by the way out", "of another IP version"],
 )  # fmt: skip
 def test_no_false_alarm(plain: Testbed, rules: list[str]) -> None:
     one = plain.container("br0", "172.17.0.2/16")
@@ -264,3 +268,26 @@ def test_no_false_alarm(plain: Testbed, rules: list[str]) -> None:
     with serving(plain.internet, TCP, INTERNET[0], 7000) as there:
         assert plain.nat.foreign_drops() == []
         assert passes(one, (INTERNET[0], 7000), there)
+
+
+@pytest.mark.needs("iptables")
+@pytest.mark.parametrize("handed", ["1", "0"])
+@pytest.mark.parametrize("internal", [True, False])
+def test_what_drops_from_container_to_container(testbed: Testbed, handed: str, internal: bool) -> None:
+    """Where br_netfilter hands such packets over; nothing else of an internal network passes anyway."""
+    switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not switch.exists():
+        pytest.skip("needs br_netfilter")
+    switch.write_text(handed)
+    testbed.bridge("br0", "172.17.0.1/16")
+    testbed.nat.add_network("br0", ["172.17.0.0/16"], internal=internal)
+    one, other = testbed.container("br0", "172.17.0.2/16"), testbed.container("br0", "172.17.0.3/16")
+    with serving(other, TCP, "172.17.0.3", 80) as inside:
+        assert passes(one, ("172.17.0.3", 80), inside)
+        shell("iptables -A FORWARD -m physdev --physdev-is-bridged -j DROP")
+        drops = testbed.nat.foreign_drops()
+        assert [drop.commands for drop in drops] == [("iptables -I FORWARD -i br0 -j ACCEPT",)] * int(handed)
+        assert passes(one, ("172.17.0.3", 80), inside) == (handed == "0")
+        shell(*(command for drop in drops for command in drop.commands))
+        assert testbed.nat.foreign_drops() == []
+        assert passes(one, ("172.17.0.3", 80), inside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -151,7 +152,16 @@ def test_a_chain_of_others_that_drops_is_told(host: nl.RTNetlink) -> None:
     subprocess.run(["nft", "-f", "-"], check=True, input=rules, text=True)
     (note,) = Network.create("blue", subnets=SUBNET).notes
     assert "chain forward of table inet wall drops" in note and 'iifname "blue" accept' in note
-    assert Network.create("inner", subnets=RED, internal=True).notes == ()
+    assert [text for one in Network.list() for text in one.blocks()] == [note]
+    assert Network.get("blue").reload() == [note]
+    for handed in ("1", "0"):  # by br_netfilter: what goes between the containers of an internal network
+        switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+        if switch.exists():
+            switch.write_text(handed)
+            made = Network.create(f"inner{handed}", subnets=f"10.9.{handed}.0/24", internal=True)
+            told = made.blocks()
+            assert len(told) == int(handed) and list(made.notes) == told
+            assert all(f'iifname "{made.name}" accept' in one and "oifname" not in one for one in told)
 
 
 def test_the_gateways_answer(blue: tuple[Network, Container, nl.Attachment]) -> None:

@@ -4,6 +4,7 @@ filter's and forwarding, by a reload all of it."""
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,11 +16,13 @@ from netlinkpy.networks import Network, connect
 from netlinkpy.nft.tables import Nftables, delete_table, flush_chain
 from tests.support.command import Run
 from tests.support.namespaces import Container, ping
-from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, claim, passes, serving, source_seen
+from tests.support.nat_testbed import FAR, INTERNET, TCP, UPLINK, Testbed, claim, passes, serving, source_seen
 from tests.support.networks_testbed import GATEWAY, SUBNET, SUBNET6
 
 Containers = Callable[..., list[Container]]
 PORT = Port("tcp", 8080, "172.30.0.5", 80)
+WALL = """table inet wall { chain forward { type filter hook forward priority 0; policy drop;
+ct state established accept; oifname blue accept; }; }"""
 
 
 @pytest.fixture
@@ -187,6 +190,34 @@ def test_inspect_says_as_made_or_each_difference(street: Testbed, one: Container
     )
     code, out, err = network("reload")
     assert (code, out) == (0, "blue\n") and "bridge blue is down" in err
+
+
+@pytest.mark.needs("nft")
+def test_inspect_says_what_blocks_it(street: Testbed, one: Container, network: Run) -> None:
+    assert json.loads(network("inspect", "blue", "--json").out)["blocks"] == []
+    subprocess.run(["nft", "-f", "-"], check=True, input=WALL, text=True)
+    assert ping(one, INTERNET[0]) is None
+    (told,) = json.loads(network("inspect", "blue", "--json").out)["blocks"]
+    assert f"  blocked  {told}\n" in network("inspect", "blue").out
+    code, out, err = network("reload")
+    assert (code, out, err) == (0, "blue\n", f"netlinkpy: {told}\n")
+    subprocess.run(["nft", told.partition("help: nft ")[2]], check=True)
+    assert Network.get("blue").blocks() == [] and ping(one, INTERNET[0]) is not None
+
+
+@pytest.mark.parametrize("verb", ["connect", "reload", "inspect"])
+def test_the_link_of_a_vpn_that_comes_later_forwards(
+    street: Testbed, one: Container, containers: Containers, network: Run, verb: str
+) -> None:
+    """It leads to both halves of all addresses, beside the default route."""
+    street.vpn()
+    far = [ping(one, address) for address in FAR]
+    assert far == [None, None]
+    told = Network.get("blue").differences()
+    assert "net.ipv4.conf.vpn0.forwarding is 0: packets are not forwarded there" in told
+    VERBS[verb](network, containers)
+    assert read("ipv4/conf/vpn0/forwarding") == "1" and Network.get("blue").differences() == []
+    assert None not in [ping(one, address) for address in FAR]
 
 
 def test_forward_all_makes_a_router(host: nl.RTNetlink, network: Run) -> None:

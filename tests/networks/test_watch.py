@@ -23,6 +23,9 @@ from tests.support.waiting import eventually
 
 Containers = Callable[..., list[Container]]
 PORT = Port("tcp", 8080, "172.30.0.5", 80)
+PROGRAM = "import sys; from netlinkpy.cli import main; sys.argv[0] = 'netlinkpy'; sys.exit(main())"
+COMMAND = [sys.executable, "-c", PROGRAM, "network", "watch"]
+HANDED = os.path.exists("/proc/sys/net/bridge")  # bridged packets come to the forward hook
 
 
 @pytest.fixture
@@ -103,6 +106,23 @@ def test_it_is_as_made_again(street: Testbed, one: Container, watcher: int, harm
     assert ping(one, INTERNET[0], 1000) is not None
 
 
+@pytest.mark.needs("nft")
+def test_the_command_tells_what_begins_to_block(street: Testbed, one: Container) -> None:
+    """Once: not again with each later change."""
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for wall in ("first", "second"):
+            rules = (
+                f"table inet {wall} {{ chain c {{ type filter hook forward priority 0; policy drop; }}; }}"
+            )
+            subprocess.run(["nft", rules], check=True)
+            for name in ("blue", "inner") if HANDED else ("blue",):
+                told = process.stdout.readline()
+                assert told.startswith(f"network {name}: chain c of table inet {wall} drops"), told
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 def test_it_rests_when_all_is_as_made(street: Testbed, one: Container, watcher: int) -> None:
     """Its own changes do not keep it busy."""
     flush()
@@ -115,10 +135,8 @@ def test_it_rests_when_all_is_as_made(street: Testbed, one: Container, watcher: 
 
 
 def test_the_command_tells_and_ends_at_sigterm(street: Testbed, one: Container) -> None:
-    program = "import sys; from netlinkpy.cli import main; sys.argv[0] = 'netlinkpy'; sys.exit(main())"
-    words = [sys.executable, "-c", program, "network", "watch"]
     flush()
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "another program emptied it; put back" in process.stdout.readline()
         process.terminate()

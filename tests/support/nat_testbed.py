@@ -16,6 +16,7 @@ from tests.support.namespaces import Container, Namespace, entered
 
 UPLINK = "192.0.2.1", "2001:db8::1"  # of the host; RFC 5737, RFC 3849
 INTERNET = "192.0.2.2", "2001:db8::2"
+FAR = "203.0.113.9", "2001:db8:77::9"
 PATIENCE = 0.3  # seconds after which a packet does not come: what passes takes less than a millisecond
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -70,6 +71,24 @@ class Testbed:
                 rt.links.get(name)  # which completes its carrier change
         for address in INTERNET:
             host.routes.add("default", gateway=address)
+
+    def vpn(self) -> None:
+        """Another link to the internet, by which all of it is reached, beside the default routes; and a host
+        FAR there."""
+        halves = {4: ("0.0.0.0/1", "128.0.0.0/1"), 6: ("::/1", "8000::/1")}
+        self.host.links.add("vpn0", kind="veth", peer=nl.Peer("vpn0", netns=self.internet.pid))
+        with nl.RTNetlink(self.internet.pid) as there:
+            for rt, last in ((self.host, 1), (there, 2)):
+                rt.links.set("vpn0", up=True)
+                rt.addresses.add(f"198.51.100.{last}/24", dev="vpn0")
+                rt.addresses.add(f"2001:db8:99::{last}/64", dev="vpn0", nodad=True)
+            for address in FAR:
+                there.addresses.add(f"{address}/{128 if ':' in address else 32}", dev="lo")
+            there.links.get("vpn0")
+            self.host.links.get("vpn0")
+        for version, gateway in ((4, "198.51.100.2"), (6, "2001:db8:99::2")):
+            for half in halves[version]:
+                self.host.routes.add(half, gateway=gateway)
 
     def bridge(self, name: str, *gateways: str) -> None:
         """A bridge with its addresses, "172.17.0.1/16", and a link-local one, without which the host asks for
