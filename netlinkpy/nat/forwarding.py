@@ -1,7 +1,7 @@
 """Forwarding, and the other settings under /proc/sys/net that networks need: changed only where necessary,
 and put back with the last network.
 
-Only links that need it forward: the bridges of networks, the links of default routes (the uplinks), and those
+Only links that need it forward: the bridges of networks, the links that lead outside (the uplinks), and those
 at whose addresses ports are published; the host becomes no router between its other links. An alternative
 name of a link remembers what we changed there:
 
@@ -82,8 +82,8 @@ class Setting(Record):
 def turn_on(
     host: RTNetlink, links: Iterable[Link], bridges: Collection[int], *, ipv4: bool, ipv6: bool
 ) -> list[Setting]:
-    """Let packets be forwarded that arrive by links, and by the links of default routes. bridges: the indices
-    of all bridges of ours, which listen to no router advertisement. Return what was changed.
+    """Let packets be forwarded that arrive by links, and by the uplinks. bridges: the indices of all bridges
+    of ours, which listen to no router advertisement. Return what was changed.
 
     Raise OSError if a setting cannot be written; then none is changed."""
     with Rollback() as rollback, rollback:
@@ -105,7 +105,7 @@ def _needed(
     host: RTNetlink, links: Iterable[Link], *, ipv4: bool, ipv6: bool
 ) -> Iterator[tuple[int, str, str]]:
     """Yield (index, alternative name that remembers a change, setting) of what must be 1 for packets to be
-    forwarded that arrive by links, and by the links of default routes."""
+    forwarded that arrive by links, and by the uplinks."""
     for version, wanted in ((4, ipv4), (6, ipv6)):
         if not wanted:
             continue

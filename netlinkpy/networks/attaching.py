@@ -29,7 +29,8 @@ def attach(endpoint: Endpoint, *, timeout: float = 10.0) -> Attachment:
     If exactly this exists already, nothing changes (Attachment.changed is False). What a dead call left
     unfinished is removed and made anew. Ports still published for the previous owner of its address on a
     network are withdrawn; a network that is removed at the same time either stays or refuses the container.
-    timeout: seconds for each conversation with the kernel.
+    timeout: seconds for each conversation with the kernel. Whether a firewall drops what goes between the
+    bridge's ports is not looked at: nat.bridged_drops() tells.
 
     Raise AttachError (an OSError), which names the step, the attribute and the reason; then nothing of the
     interface is left."""

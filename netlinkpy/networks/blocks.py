@@ -19,7 +19,7 @@ def blocks(nat: Nat, network: NetworkRecord) -> list[str]:
         return found
     versions = {4 if len(subnet.packed[0]) == 4 else 6 for subnet in network.subnets}
     return found + [
-        f"{program} has a table filter here, which cannot be looked at by nf_tables: "
+        f"{program} has a table filter here, which is not looked at: "
         f"`{program} -S FORWARD` shows what it drops"
         for version, (program, names) in _LEGACY.items()
         if version in versions and _has_filter(names)

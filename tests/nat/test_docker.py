@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from netlinkpy.nat import Port
+from tests.support import firewalls
 from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, passes, serving
-
-PATIENCE = 30.0  # seconds until dockerd listens
 
 
 @pytest.fixture
 def dockerd(testbed: Testbed, tmp_path: Path) -> Iterator[None]:
-    """A dockerd whose rules are in the test's namespace; it and all it starts end with its PID namespace."""
-    socket = tmp_path / "docker.sock"
-    command = [
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount-proc",
-        "--kill-child",
-        "dockerd",
-        "--storage-driver=vfs",
-    ]
-    command += [f"--data-root={tmp_path}/data", f"--exec-root={tmp_path}/exec", f"--pidfile={tmp_path}/pid"]
-    with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen([*command, "-H", f"unix://{socket}"], stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while subprocess.run(["docker", "-H", f"unix://{socket}", "info"], capture_output=True).returncode:
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.skip("dockerd does not run here: " + (tmp_path / "log").read_text()[-300:])
-            time.sleep(0.2)
+    """A dockerd whose rules are in the test's namespace."""
+    with firewalls.dockerd(tmp_path):
         yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.needs("root", "dockerd", "docker", "iptables", "nft")
