@@ -1,4 +1,4 @@
-"""An exception raised at a chosen line of netlinkpy, and the state of the process to compare after it.
+"""An exception raised at a chosen line of netlinkpy, and what the process holds, to compare after it.
 
 `raise_at(work, n)` counts the line events of the package's files in the calling thread, and raises at the
 n-th. This is harder than a signal, whose handler runs only after some instructions. What a throw-away thread
@@ -20,14 +20,10 @@ from types import FrameType
 from typing import Any
 
 import netlinkpy
-from netlinkpy.nft.tables import Nftables
-from tests.support.namespaces import Namespace
 from tests.support.possessions import descriptors, threads
-from tests.support.snapshot import snapshot
 
 PACKAGE = os.path.dirname(netlinkpy.__file__) + os.sep
 PURE = tuple(PACKAGE + name for name in ("wire/", "framing.py", "record.py", "backends/pure/columns.py"))
-PATIENCE = 2.0  # seconds for what the kernel, or a thread that is ending, does in its own time
 
 
 class Interruption(BaseException):
@@ -105,58 +101,3 @@ def settled() -> set[str]:
         time.sleep(0.1)
         before, now = now, possessed()
     return now
-
-
-def state(places: list[Namespace]) -> dict[str, Any]:
-    """Return the named namespaces, the packet filter's tables, and the links, addresses, routes ... of the
-    caller's namespace and of these."""
-    with open("/proc/self/mountinfo") as file:
-        mounts = sorted(line.split()[4] for line in file if "/run/netns/" in line)
-    names = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
-    found: dict[str, Any] = {"mounts": mounts, "names": names, "filter": _filter()}
-    for number, place in enumerate((None, *places)):
-        for table, rows in snapshot(place).items():
-            found[f"{table} of {'the host' if place is None else f'container {number}'}"] = rows
-    return found
-
-
-def _filter() -> list[str]:
-    """Return the tables of the packet filter, without the numbers that the kernel gives anew."""
-    told: list[str] = []
-    with Nftables() as nft:
-        for table in nft.tables():
-            family, name = table["nfgen_family"], table["name"]
-            told.append(f"table {family} {name}")
-            for rule in nft.rules(family, name):
-                told.append(f"rule {rule['chain']} {rule['expressions']}")
-            for kept in _SETS:
-                told += sorted(f"element {kept} {one}" for one in nft.elements(family, name, kept))
-    return told
-
-
-def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Return what is another, in words."""
-    told = []
-    for name, was in before.items():
-        if now[name] != was:
-            gone = [row for row in was if row not in now[name]]
-            more = [row for row in now[name] if row not in was]
-            told.append(f"{name}: gone {gone}, more {more}")
-    return "; ".join(told)
-
-
-def eventually_same(before: Any, look: Callable[[], Any]) -> Any:
-    """Return what there is, as soon as it is the same as before, or in the end."""
-    deadline = time.monotonic() + PATIENCE
-    while (now := look()) != before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return now
-
-
-def _sets() -> tuple[str, ...]:
-    from netlinkpy.nat.table import SETS
-
-    return tuple(SETS)
-
-
-_SETS = _sets()
