@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from .networks.attaching import attach_many as attach_many
     from .networks.network import Network as Network
     from .rtnl.address import Address as Address
+    from .rtnl.bulk import BulkError as BulkError
+    from .rtnl.bulk import RowError as RowError
+    from .rtnl.fdb import ForwardingEntry as ForwardingEntry
     from .rtnl.link import Link as Link
     from .rtnl.link import Peer as Peer
+    from .rtnl.neighbour import Neighbour as Neighbour
     from .rtnl.netlink import RTNetlink as RTNetlink
     from .rtnl.route import Nexthop as Nexthop
     from .rtnl.route import Route as Route
@@ -43,8 +47,12 @@ _PLACES = {
     "backend": "backends",
     "Netns": "netns.handle",
     "Address": "rtnl.address",
+    "BulkError": "rtnl.bulk",
+    "RowError": "rtnl.bulk",
+    "ForwardingEntry": "rtnl.fdb",
     "Link": "rtnl.link",
     "Peer": "rtnl.link",
+    "Neighbour": "rtnl.neighbour",
     "RTNetlink": "rtnl.netlink",
     "Nexthop": "rtnl.route",
     "Route": "rtnl.route",
