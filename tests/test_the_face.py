@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import netlinkpy as nl
+from netlinkpy import testing
 from netlinkpy.nat import Port
 from netlinkpy.record import Record
+from netlinkpy.rtnl import netlink
 from netlinkpy.rtnl.kernel_record import KernelRecord
 from tests.support.links import add_quiet
 
@@ -92,6 +94,49 @@ def test_a_record_in_a_record_and_bytes() -> None:
 
     one = Outer((Inner(b"\xff\0"),), {1: b"a"})
     assert one.to_dict() == {"inner": [{"packed": "ff00"}], "more": {"1": "61"}, "nothing": None}
+
+
+def public_names() -> set[str]:
+    """Of the packages that users import, and of netlinkpy.testing, which is one module."""
+    return {name for package in LAZY for name in importlib.import_module(package).__all__} | set(
+        vars(testing)
+    )
+
+
+def our_classes() -> set[str]:
+    """Every class that any module of ours defines."""
+    files = (ROOT / "netlinkpy").rglob("*.py")
+    return {name for file in files for name in re.findall(r"^class ([A-Z]\w*)", file.read_text(), re.M)}
+
+
+@pytest.mark.parametrize("file", ["README.md", *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))])
+def test_a_class_that_the_docs_name_may_be_imported(file: str) -> None:
+    """`BulkError` alone, too. What architecture.md names is there; it tells of what is within."""
+    quoted = re.findall(r"`([^`\n]+)`", (ROOT / file).read_text())
+    named = {name for one in quoted for name in re.findall(r"(?<![\w.:-])[A-Z]+[a-z]\w*[a-z]\b", one)}
+    assert named & our_classes() <= (our_classes() if "architecture" in file else public_names())
+    if file == "docs/library.md":
+        assert {"BulkError", "NetlinkError", "RTNetlink"} <= named
+
+
+def test_a_class_that_a_verb_takes_or_returns_may_be_imported() -> None:
+    """By their annotations and docstrings: every verb of a socket, and every public function."""
+    verbs = [
+        function
+        for module, name in netlink._PLACES.values()
+        for function in vars(getattr(importlib.import_module(f"netlinkpy.rtnl.{module}"), name)).values()
+        if inspect.isfunction(function) and not function.__name__.startswith("_")
+    ]
+    for package in map(importlib.import_module, LAZY):
+        verbs += filter(inspect.isfunction, (getattr(package, name) for name in package.__all__))
+    assert len(verbs) > 60
+    for verb in verbs:
+        said = " ".join(map(str, verb.__annotations__.values()))
+        named = {
+            *re.findall(r"[A-Z]\w+", said),
+            *re.findall(r"\b[A-Z]\w*Error\b", inspect.getdoc(verb) or ""),
+        }
+        assert named & our_classes() <= public_names(), verb.__qualname__
 
 
 def test_what_the_docs_name_is_there() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .members import Member as Member
     from .network import Network as Network
     from .network import default as default
+    from .network_record import NetworkRecord as NetworkRecord
     from .network_record import Subnet as Subnet
     from .watching import watch as watch
 
@@ -21,6 +22,7 @@ _PLACES = {
     "Member": "members",
     "Network": "network",
     "default": "network",
+    "NetworkRecord": "network_record",
     "Subnet": "network_record",
     "watch": "watching",
 }
