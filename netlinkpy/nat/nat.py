@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..nft.tables import Change
     from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
+    from ..rtnl.values import IP, IPPrefix
     from .forwarding import Setting
     from .other_firewalls import ForeignDrop
     from .records import Port
@@ -115,7 +116,7 @@ class Nat(Closing):
     def add_network(
         self,
         bridge: str | int,
-        subnets: Iterable[str],
+        subnets: IPPrefix | Iterable[IPPrefix],
         *,
         internal: bool = False,
         isolate: bool = False,
@@ -211,7 +212,7 @@ class Nat(Closing):
 
         return self._tables.consistent(read, verb=f"look at the table {TABLE}")
 
-    def receive(self, network: NatNetwork, addresses: Iterable[str]) -> bool:
+    def receive(self, network: NatNetwork, addresses: Iterable[IP]) -> bool:
         """Make ready for the new owners of addresses on a network: withdraw the ports that still lead to
         these, and to addresses that no link claims. Return whether every chain is there with as many rules as
         it must have, and the network is served just so.
@@ -332,7 +333,7 @@ class Nat(Closing):
         found = self._tables.consistent(self._ports, verb="list the published ports")
         return sorted(found, key=lambda port: (port.protocol, port.host, port.port, port.address))
 
-    def forget(self, addresses: Iterable[str], *, flows: bool = False) -> list[Port]:
+    def forget(self, addresses: Iterable[IP], *, flows: bool = False) -> list[Port]:
         """Withdraw every published port that leads to one of these addresses, in one transaction, and forget
         the flows that came by them; return the ports. So no port is left to lead to the next container that
         gets the address of one that died.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from sys import byteorder
 
 from ..record import Record
-from ..rtnl.values import check_number, format_ip, network, parse_ip, parse_prefix
+from ..rtnl.values import check_number, format_ip, ip_text, network, parse_ip, parse_prefix, several
 from ..uapi.nf_tables import NFT_SET_ELEM_INTERVAL_END
 from ..wire.netfilter.elements import Element
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from ..rtnl.values import IP, IPPrefix
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}  # IANA's numbers
 PORT_MAPS = ("ports4", "ports6", "bound4", "bound6", "localhost4")
@@ -42,12 +44,18 @@ class NatNetwork(Record):
 
     @classmethod
     def checked(
-        cls, index: int, subnets: Iterable[str], *, internal: bool, isolate: bool, masquerade: bool
+        cls,
+        index: int,
+        subnets: IPPrefix | Iterable[IPPrefix],
+        *,
+        internal: bool,
+        isolate: bool,
+        masquerade: bool,
     ) -> NatNetwork:
         """Return the record of add_network()'s arguments. Raise ValueError, which says what is wrong with
         them."""
         nets = []
-        for text in [subnets] if isinstance(subnets, str) else subnets:
+        for text in several(subnets):
             packed, length = parse_prefix(text)
             if not length or network(packed, length) != packed:
                 raise ValueError(f"{text!r} is no subnet: write its lowest address and prefix length")
@@ -125,6 +133,20 @@ class Port(Record):
     target: int
     host: str = ""
     localhost: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, protocol: str, port: int, address: IP, target: int, host: IP = "", localhost: bool = False
+        ) -> None: ...
+
+    else:
+
+        def __new__(cls, *values, **named):
+            made = super().__new__(cls, *values, **named)
+            if type(made.address) is str is type(made.host):
+                return made
+            return cls(**{**made.as_dict(), "address": ip_text(made.address), "host": ip_text(made.host)})
 
     def __str__(self) -> str:
         at = f"[{self.host}]:" if ":" in self.host else f"{self.host}:" if self.host else ""

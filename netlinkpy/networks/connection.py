@@ -10,17 +10,18 @@ if TYPE_CHECKING:
     from typing import TypedDict
 
     from ..netns.handle import Target
+    from ..rtnl.values import IP, IPPrefix
 
     class ConnectionOptions(TypedDict, total=False):
         """The fields of Connection except netns."""
 
-        ip: str | Iterable[str]
+        ip: IP | Iterable[IP]
         mac: str | None
         ifname: str | None
         host_ifname: str | None
-        gateways: str | Iterable[str] | None
+        gateways: IP | Iterable[IP] | None
         metric: int | None
-        routes: Iterable[tuple[str, str | None]]
+        routes: Iterable[tuple[IPPrefix, IP | None]]
         queues: int
 
 
@@ -34,11 +35,11 @@ class Connection(Record):
     host_ifname, metric, routes, queues: as in Endpoint. The MTU is the network's."""
 
     netns: Target
-    ip: str | Iterable[str] = ()
+    ip: IP | Iterable[IP] = ()
     mac: str | None = None
     ifname: str | None = "eth0"
     host_ifname: str | None = None
-    gateways: str | Iterable[str] | None = None
+    gateways: IP | Iterable[IP] | None = None
     metric: int | None = None
-    routes: Iterable[tuple[str, str | None]] = ()
+    routes: Iterable[tuple[IPPrefix, IP | None]] = ()
     queues: int = 1

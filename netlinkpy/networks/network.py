@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..netns.handle import Target
+    from ..rtnl.values import IP, IPPrefix
     from ..wiring.attachment import Attachment
     from .connection import ConnectionOptions
     from .members import Member
@@ -37,10 +38,10 @@ class Network(NetworkRecord):
         cls,
         name: str,
         *,
-        subnets: str | Iterable[str] = (),
-        gateways: str | Iterable[str] = (),
-        ip_ranges: str | Iterable[str] = (),
-        aux_addresses: str | Iterable[str] = (),
+        subnets: IPPrefix | Iterable[IPPrefix] = (),
+        gateways: IP | Iterable[IP] = (),
+        ip_ranges: IPPrefix | Iterable[IPPrefix] = (),
+        aux_addresses: IP | Iterable[IP] = (),
         ipv6: bool = False,
         mtu: int | None = None,
         internal: bool = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..rtnl.values import format_ip, parse_ip
+from ..rtnl.values import format_ip, parse_ip, several
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import Endpoint, label
 from ..wiring.errors import AttachError, attach_error
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..rtnl.netlink import RTNetlink
+    from ..rtnl.values import IP
     from ..wiring.attachment import Attachment
     from .connection import Connection
     from .container_state import ContainerState
@@ -90,7 +91,7 @@ class ConnectPlan:
     def _read_fixed(self, position: int) -> None:
         """Check the addresses that a connection asks for."""
         given = self._connections[position].ip
-        fixed = [parse_ip(text) for text in ([given] if isinstance(given, str) else given)]
+        fixed = [parse_ip(text) for text in several(given)]
         if len({len(packed) for packed in fixed}) < len(fixed):
             raise ValueError("it can have one address of each family")
         for packed in fixed:
@@ -125,11 +126,10 @@ class ConnectPlan:
         self.endpoints.append(self._with_addresses(endpoint, addresses))
         self._places.append(position)
 
-    def _gateways(self, connection: Connection, state: ContainerState | None) -> tuple[str, ...]:
+    def _gateways(self, connection: Connection, state: ContainerState | None) -> tuple[IP, ...]:
         """Return the gateways of the default routes that the container gets by this network."""
         if connection.gateways is not None:
-            given = connection.gateways
-            return (given,) if isinstance(given, str) else tuple(given)
+            return tuple(several(connection.gateways))
         if self._network.internal:
             return ()
         has = state.default_families if state is not None and connection.metric is None else ()

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 
 from ..record import Record
-from ..rtnl.values import check_ifname, check_number, format_ip, format_mac, network, parse_ip, parse_prefix
+from ..rtnl.values import (
+    check_ifname,
+    check_number,
+    format_ip,
+    format_mac,
+    network,
+    parse_ip,
+    parse_prefix,
+    several,
+)
 from ..wiring.endpoint import IPV6_MIN_MTU, mac_from_ipv4
 from .altnames import OPTION_WORDS
 from .network_record import Subnet
@@ -13,6 +22,8 @@ from .network_record import Subnet
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ..rtnl.values import IP, IPPrefix
 
 LONGEST_NAME = 63
 RESERVED_NAMES = ("host", "none", "container", "default")  # they mean something else to `run --net`
@@ -23,10 +34,10 @@ class NetworkSpec(Record):
     """The arguments of Network.create(), described there."""
 
     name: str
-    subnets: str | Iterable[str] = ()
-    gateways: str | Iterable[str] = ()
-    ip_ranges: str | Iterable[str] = ()
-    aux_addresses: str | Iterable[str] = ()
+    subnets: IPPrefix | Iterable[IPPrefix] = ()
+    gateways: IP | Iterable[IP] = ()
+    ip_ranges: IPPrefix | Iterable[IPPrefix] = ()
+    aux_addresses: IP | Iterable[IP] = ()
     ipv6: bool = False
     mtu: int | None = None
     internal: bool = False
@@ -50,7 +61,7 @@ class CheckedSpec:
         self.spec = spec
         self.name = check_name(spec.name)
         self.bridge = bridge_name(self.name) if spec.bridge is None else check_ifname(spec.bridge)
-        nets = [_net(text) for text in _several(spec.subnets)]
+        nets = [_net(text) for text in several(spec.subnets)]
         families = {len(packed) for packed, _ in nets}
         if len(families) < len(nets):
             raise ValueError("a network has one IPv4 and one IPv6 subnet at most")
@@ -87,7 +98,7 @@ class CheckedSpec:
         """Return what was given of one kind, by subnet."""
         found: dict[str, list[str]] = {}
         what = {"gateways": "gateway", "ip_ranges": "ip-range", "aux_addresses": "reserved address"}[kind]
-        for text in _several(getattr(self.spec, kind)):
+        for text in several(getattr(self.spec, kind)):
             packed, length = parse_prefix(text) if kind == "ip_ranges" else (parse_ip(text), 0)
             if length and network(packed, length) != packed:
                 raise ValueError(f"{what} {text} has bits set behind its prefix length")
@@ -166,19 +177,15 @@ def _text(number: int, size: int) -> str:
     return format_ip(number.to_bytes(size, "big"))
 
 
-def _several(values: str | Iterable[str]) -> list[str]:
-    return [values] if isinstance(values, str) else list(values)
-
-
 def _at_most_one(texts: list[str], what: str, subnet: Subnet) -> str:
     if len(texts) > 1:
         raise ValueError(f"subnet {subnet.subnet} has one {what} at most, not {' and '.join(texts)}")
     return texts[0] if texts else ""
 
 
-def _net(text: str) -> tuple[bytes, int]:
+def _net(text: IPPrefix) -> tuple[bytes, int]:
     packed, length = parse_prefix(text)
-    if "/" not in text:
+    if "/" not in str(text):
         raise ValueError(f"subnet {text!r} has no prefix length: write {text}/16, say")
     base = network(packed, length)
     if base != packed:

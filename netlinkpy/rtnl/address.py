@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import AddressValues
     from .bulk import RowError
     from .netlink import RTNetlink
+    from .values import IP, IPPrefix
 
 
 class Address(KernelRecord):
@@ -108,11 +109,11 @@ class Addresses:
         replies = self._socket.dump_bodies(ADDRESS, RTM_GETADDR, values, verb="list addresses")
         return [Address.from_body(reply.body) for reply in replies]
 
-    def find(self, address: str, *, dev: str | int | None = None) -> Address | None:
+    def find(self, address: IPPrefix, *, dev: str | int | None = None) -> Address | None:
         """Return an address ("10.0.0.1", or "10.0.0.1/16" if the length matters) of a link, or of any; None
         if there is none."""
         packed, length = parse_prefix(address)
-        stated = "/" in address
+        stated = "/" in str(address)
         for found in self.list(dev=dev, family=FAMILY_OF_LENGTH[len(packed)]):
             if found.address == format_ip(packed) and (not stated or found.prefix_length == length):
                 return found
@@ -120,12 +121,12 @@ class Addresses:
 
     def add(
         self,
-        address: str,
+        address: IPPrefix,
         *,
         dev: str | int,
-        peer: str | None = None,
+        peer: IPPrefix | None = None,
         label: str | None = None,
-        broadcast: str | None = None,
+        broadcast: IP | None = None,
         scope: int = 0,
         nodad: bool = False,
         prefix_route: bool = True,
@@ -167,7 +168,7 @@ class Addresses:
         self._socket.request(ADDRESS, RTM_NEWADDR, how, values, verb=verb)
 
     def delete(
-        self, address: str | Address, *, dev: str | int | None = None, peer: str | None = None
+        self, address: IPPrefix | Address, *, dev: str | int | None = None, peer: IPPrefix | None = None
     ) -> None:
         """Delete an address of a link, or one of list() by its record alone. Raise NetlinkError
         (EADDRNOTAVAIL) if the link does not have it."""
@@ -255,7 +256,7 @@ class Addresses:
         self._socket.gather(ADDRESS, RTM_GETADDR, values, table, verb="list addresses")
         return table.columns()
 
-    def _values(self, address: str, dev: str | int, peer: str | None) -> AddressValues:
+    def _values(self, address: IPPrefix, dev: str | int, peer: IPPrefix | None) -> AddressValues:
         packed, length = parse_prefix(address)
         other = packed
         if peer is not None:

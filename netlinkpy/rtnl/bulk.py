@@ -3,7 +3,8 @@ speed.
 
 A column is one value for all rows (an int, a str), or a value for each: any one-dimensional object of the
 buffer protocol (array, memoryview, a numpy array) whose items are numbers, or bytes of packed addresses; or
-an iterable of ints or of strs. A batch is no transaction: rows after a refused one are still done."""
+an iterable of ints or of strs (addresses: of ipaddress's too). A batch is no transaction: rows after a
+refused one are still done."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from ..wire.attributes import Slot
 from ..wire.errors import NetlinkError, meaning
 from ..wire.extack import decode
 from ..wire.template import Template
-from .values import format_ip, format_mac, parse_ip, parse_mac
+from .values import format_ip, format_mac, is_of_ipaddress, parse_ip, parse_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ def macs(name: str, values: Any) -> Column:
 
 
 def _packed(
-    name: str, values: Any, width: int, parse: Callable[[str], bytes], show: Callable[[bytes], str]
+    name: str, values: Any, width: int, parse: Callable[[Any], bytes], show: Callable[[bytes], str]
 ) -> Column:
-    if isinstance(values, str):
+    if isinstance(values, str) or is_of_ipaddress(values):
         packed = parse(values)
         if len(packed) != width:
             raise ValueError(f"{name}: {values} is not of the family of the others")

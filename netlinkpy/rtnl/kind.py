@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..wire.codecs import Flag, Integer, Sized
 from ..wire.rtnetlink.kind import IFINDEX
 from ..wire.rtnetlink.kinds import find
-from .values import check_number, parse_ip, parse_mac
+from .values import check_number, is_of_ipaddress, parse_ip, parse_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _check(rt: RTNetlink, option: Option, value: Any) -> Any:
         return _check_number(option, value)
     if isinstance(codec, Flag):
         return bool(value)
-    if isinstance(codec, Sized) and isinstance(value, str):
+    if isinstance(codec, Sized) and (isinstance(value, str) or is_of_ipaddress(value)):
         packed = parse_mac(value) if codec.lengths == (6,) else parse_ip(value)
         if len(packed) not in codec.lengths and not option.other:
             raise ValueError(f"{option.name}: {value} has {len(packed)} bytes, not {codec.lengths[0]}")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import NeighbourValues
     from .bulk import RowError
     from .netlink import RTNetlink
+    from .values import IP
 
 
 class Neighbour(KernelRecord):
@@ -84,7 +85,7 @@ class Neighbours:
         replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")
         return [Neighbour.from_body(reply.body) for reply in replies]
 
-    def find(self, address: str, *, dev: str | int) -> Neighbour | None:
+    def find(self, address: IP, *, dev: str | int) -> Neighbour | None:
         """Return the neighbour of an IP address on a link, None if it is not known (Linux 5.0 and later)."""
         values = self._values(address, dev)
         try:
@@ -96,7 +97,7 @@ class Neighbours:
         return Neighbour.from_body(body)
 
     def add(
-        self, address: str, *, mac: str, dev: str | int, state: int = NUD_PERMANENT, replace: bool = False
+        self, address: IP, *, mac: str, dev: str | int, state: int = NUD_PERMANENT, replace: bool = False
     ) -> None:
         """Add the hardware address that an IP address has on a link. Raise NetlinkError (EEXIST) if one is
         known, unless replace."""
@@ -109,7 +110,7 @@ class Neighbours:
         verb = f"add neighbour {address} to {dev}"
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
-    def delete(self, address: str | Neighbour, *, dev: str | int | None = None) -> None:
+    def delete(self, address: IP | Neighbour, *, dev: str | int | None = None) -> None:
         """Delete a neighbour of a link, or one of list() by its record alone. Raise NetlinkError (ENOENT) if
         it is not known."""
         if isinstance(address, Neighbour):
@@ -182,7 +183,7 @@ class Neighbours:
         self._socket.gather(NEIGHBOUR, RTM_GETNEIGH, values, table, verb="list neighbours")
         return table.columns()
 
-    def _values(self, address: str, dev: str | int) -> NeighbourValues:
+    def _values(self, address: IP, dev: str | int) -> NeighbourValues:
         packed = parse_ip(address)
         return {
             "ndm_family": FAMILY_OF_LENGTH[len(packed)],

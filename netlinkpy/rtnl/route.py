@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..wire.attributes import Values
     from ..wire.columns import Table
+    from .values import IP
 
 TABLES = {"main": RT_TABLE_MAIN, "local": RT_TABLE_LOCAL, "default": RT_TABLE_DEFAULT}
 TYPES = (
@@ -37,7 +38,7 @@ class Nexthop(Record):
     """One way of a multipath route: gateway and/or interface; weight from 1 to 256; onlink: treat the gateway
     as on the link although no address there covers it."""
 
-    gateway: str | None = None
+    gateway: IP | None = None
     dev: str | int | None = None
     weight: int = 1
     onlink: bool = False

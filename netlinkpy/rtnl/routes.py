@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import RouteValues
     from .bulk import RowError
     from .netlink import RTNetlink
+    from .values import IP, IPPrefix
 
 
 # What selects a route that is deleted by its record.
@@ -89,7 +90,7 @@ class Routes:
                 routes += read(self._gather(table, one, dev, Table(plan(one), keep=True)), one)
         return routes if table is None else [route for route in routes if route.table == _table(table)]
 
-    def find(self, destination: str, *, table: str | int = "main", family: int = 0) -> Route | None:
+    def find(self, destination: IPPrefix, *, table: str | int = "main", family: int = 0) -> Route | None:
         """Return the route to a destination ("10.0.0.0/8"; "default": IPv4's unless family says otherwise)
         with the lowest metric, None if there is none. It reads the whole table."""
         if destination == "default":
@@ -103,16 +104,16 @@ class Routes:
 
     def add(
         self,
-        destination: str,
+        destination: IPPrefix,
         *,
-        gateway: str | None = None,
+        gateway: IP | None = None,
         dev: str | int | None = None,
         metric: int | None = None,
         table: str | int = "main",
         type: str = "unicast",
         scope: int | None = None,
         protocol: int = RTPROT_BOOT,
-        source: str | None = None,
+        source: IP | None = None,
         onlink: bool = False,
         mtu: int | None = None,
         nexthops: Iterable[Nexthop] = (),
@@ -152,10 +153,10 @@ class Routes:
 
     def delete(
         self,
-        destination: str | Route,
+        destination: IPPrefix | Route,
         *,
         family: int = 0,
-        gateway: str | None = None,
+        gateway: IP | None = None,
         dev: str | int | None = None,
         metric: int | None = None,
         table: str | int = "main",
@@ -268,14 +269,14 @@ class Routes:
 
     def _values(
         self,
-        destination: str,
-        gateway: str | None,
+        destination: IPPrefix,
+        gateway: IP | None,
         dev: str | int | None,
         metric: int | None,
         table: str | int,
         type: str,
         scope: int | None,
-        source: str | None,
+        source: IP | None,
         family: int,
     ) -> RouteValues:
         via = None if gateway is None else parse_ip(gateway)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..wire.attributes import Values
     from .netlink import RTNetlink
+    from .values import IPPrefix
 
     class RuleOptions(TypedDict, total=False):
         """The values of a rule that is added or deleted."""
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
         priority: int
         action: str
         table: str | int
-        source: str
-        destination: str
+        source: IPPrefix
+        destination: IPPrefix
         iif: str
         oif: str
         protocol: int

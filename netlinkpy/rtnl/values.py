@@ -7,6 +7,16 @@ from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from ..uapi.if_ import ALTIFNAMSIZ, IFNAMSIZ
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+    from typing import Any, TypeAlias
+
+    #: An IP address as callers give it; and one with a prefix length (ipaddress's interfaces are addresses).
+    IP: TypeAlias = "str | IPv4Address | IPv6Address"
+    IPPrefix: TypeAlias = "IP | IPv4Network | IPv6Network"
+
 FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 _NOT_IN_NAMES = frozenset(b"/\0\t\n\v\f\r \xa0")  # the kernel's isspace() takes Latin-1's blank for one
@@ -20,22 +30,23 @@ def packed_width(family: int) -> int:
     return BITS[family] // 8
 
 
-def parse_ip(text: str) -> bytes:
+def parse_ip(text: IP) -> bytes:
     """Return an IPv4 or IPv6 address in network order, 4 or 16 bytes. Raise ValueError if it is none."""
     try:
-        return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+        return inet_pton(AF_INET6 if ":" in text else AF_INET, text)  # type: ignore[operator, arg-type]
     except (OSError, ValueError):
         raise ValueError(f"{text!r} is no IP address") from None
-    except TypeError:
-        _check_text(text, "an IP address")
-        raise
+    except (TypeError, AttributeError):  # ipaddress's: text costs nothing
+        if isinstance(text, str):
+            raise
+        return parse_ip(ip_text(text))
 
 
-def parse_prefix(text: str) -> tuple[bytes, int]:
+def parse_prefix(text: IPPrefix) -> tuple[bytes, int]:
     """Return the address bytes and the prefix length of "172.17.0.0/16"; without a slash the length of an
     address. Raise ValueError if the text is no prefix."""
     if not isinstance(text, str):
-        _check_text(text, "an IP address")
+        text = ip_text(text)
     address, slash, length = text.partition("/")
     packed = parse_ip(address)
     bits = len(packed) * 8
@@ -44,6 +55,28 @@ def parse_prefix(text: str) -> tuple[bytes, int]:
     if not (length.isascii() and length.isdigit()) or int(length) > bits:
         raise ValueError(f"{text!r}: the prefix length is a number from 0 to {bits}")
     return packed, int(length)
+
+
+def is_of_ipaddress(value: object) -> bool:
+    """Return whether a value is an address, an interface or a network of the module ipaddress, which is not
+    imported for it."""
+    return any(kind.__module__ == "ipaddress" for kind in type(value).__mro__)
+
+
+def ip_text(value: IPPrefix) -> str:
+    """Return an address or prefix as text. Raise TypeError if it is neither text nor of ipaddress."""
+    if not is_of_ipaddress(value):
+        _check_text(value, "an IP address")
+    return str(value)
+
+
+def several(values: IPPrefix | Iterable[IPPrefix]) -> Iterable[Any]:
+    """Return the items of one or many addresses or prefixes. A network of ipaddress, which can be iterated,
+    is one."""
+    if isinstance(values, (tuple, list)):
+        return values
+    one = isinstance(values, str) or is_of_ipaddress(values)
+    return (values,) if one else values  # type: ignore[return-value]
 
 
 def format_ip(packed: bytes) -> str:
@@ -135,7 +168,7 @@ def _check_name(name: str, size: int, *, colon: bool = False) -> str:
     return name
 
 
-def _check_text(value: str, what: str) -> None:
+def _check_text(value: object, what: str) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{what} is text, not {value!r}")
 

@@ -14,6 +14,7 @@ from ..rtnl.values import (
     parse_ip,
     parse_mac,
     parse_prefix,
+    several,
 )
 from ..uapi.if_ import IFNAMSIZ
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from ..netns.handle import Target
+    from ..rtnl.values import IP, IPPrefix
     from .bridge import Bridge
 
     #: MTU, metric, queues, onlink; (bytes, prefix length) of each address; bytes of each gateway; (bytes,
@@ -47,7 +49,8 @@ class Endpoint(Record):
     netns: the container: a process id, a name in /run/netns, a path, or a Netns.
     bridge: the bridge in the caller's namespace that its host end becomes a port of, also by an alternative
         name.
-    addresses: one or more IPv4 or IPv6 addresses with their prefix lengths, "172.17.42.99/16".
+    addresses: one or more IPv4 or IPv6 addresses with their prefix lengths, "172.17.42.99/16"; these
+        and all other addresses also as objects of the module ipaddress.
     gateways: of the default routes, at most one for each family; None: the bridge's own addresses (none if
     the bridge has no address of the family); (): no default route.
     mac: "12:34:56:78:9a:bc", "random", or None: 02:42 and the first IPv4 address, so that an address
@@ -62,14 +65,14 @@ class Endpoint(Record):
 
     netns: Target
     bridge: str
-    addresses: str | Iterable[str] = ()
-    gateways: str | Iterable[str] | None = None
+    addresses: IPPrefix | Iterable[IPPrefix] = ()
+    gateways: IP | Iterable[IP] | None = None
     mac: str | None = None
     ifname: str = "eth0"
     host_ifname: str | None = None
     mtu: int | None = None
     metric: int | None = None
-    routes: Iterable[tuple[str, str | None]] = ()
+    routes: Iterable[tuple[IPPrefix, IP | None]] = ()
     queues: int = 1
     onlink: bool = False
 
@@ -134,7 +137,7 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
     addresses: tuple[tuple[bytes, int], ...] = ()
     form: tuple[Any, ...] = ()
     given = endpoint.addresses
-    for text in (given,) if isinstance(given, str) else given:
+    for text in (given,) if isinstance(given, str) else several(given):
         one = _host_address(text)
         addresses += (one,)
         form += ((len(one[0]), one[1]),)
@@ -155,8 +158,8 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
     if len(addresses) > 1 or mtu is not None:
         _check_addresses(addresses, mtu)
     if endpoint.gateways is not None:
-        given = endpoint.gateways
-        gateways = tuple([parse_ip(text) for text in ((given,) if isinstance(given, str) else given)])
+        via = endpoint.gateways
+        gateways = tuple([parse_ip(text) for text in ((via,) if isinstance(via, str) else several(via))])
         if len({len(gateway) for gateway in gateways}) < len(gateways):
             raise ValueError("at most one gateway for each family")
     else:
@@ -266,9 +269,9 @@ def mac_from_ipv4(packed: bytes) -> bytes:
     return MAC_PREFIX + packed
 
 
-def _host_address(text: str) -> tuple[bytes, int]:
+def _host_address(text: IPPrefix) -> tuple[bytes, int]:
     packed, length = parse_prefix(text)
-    if "/" not in text:
+    if length == len(packed) * 8 and "/" not in str(text):
         raise ValueError(f"{text!r} has no prefix length: write {text}/16, say")
     first = packed[0]
     if first in (0, 255) or (len(packed) == 4 and (first == 127 or 224 <= first < 240)):
@@ -280,7 +283,7 @@ def _host_address(text: str) -> tuple[bytes, int]:
     return packed, length
 
 
-def _route(route: tuple[str, str | None]) -> tuple[bytes, int, bytes | None]:
+def _route(route: tuple[IPPrefix, IP | None]) -> tuple[bytes, int, bytes | None]:
     try:
         destination, gateway = route
     except (TypeError, ValueError):

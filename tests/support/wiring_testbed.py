@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import netlinkpy as nl
+from netlinkpy.rtnl.values import several
 from netlinkpy.uapi.if_link import IN6_ADDR_GEN_MODE_NONE
 from tests.support import refusals
 from tests.support.links import add_ipv6
@@ -69,7 +70,7 @@ def check_complete(host: nl.RTNetlink, wanted: Sequence[nl.Endpoint]) -> None:
         outer = outers.pop(attachment.host_index)
         assert outer.master == bridges[one.bridge] and outer.up and outer.group == 0
         assert one.host_ifname in (None, outer.name)
-        addresses = [one.addresses] if isinstance(one.addresses, str) else list(one.addresses)
+        addresses = [str(address) for address in several(one.addresses)]
         claims = [f"ip:{outer.master}:{address.partition('/')[0]}" for address in addresses]
         assert sorted(outer.altnames) == sorted(claims)
         assert list(attachment.addresses) == addresses

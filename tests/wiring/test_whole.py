@@ -101,7 +101,7 @@ def check_both_ways(
     among = nl.attach(wanted)
     assert visits == ["create", "ready"]
     assert picture(container) == seen
-    mac = alone.mac if wanted.addresses else among.mac  # which is drawn by lot
+    mac = alone.mac if alone.addresses else among.mac  # which is drawn by lot
     assert among == alone.replace(index=among.index, host_index=among.host_index, mac=mac)
 
 
