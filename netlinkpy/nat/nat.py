@@ -247,12 +247,18 @@ class Nat(Closing):
         the traffic of these bridges (None: of all networks), with the rules that would help. (nf_tables does
         not see those of the old iptables-legacy.) A network that is internal has only traffic between its
         containers, and one of an IP version only that."""
+        from .other_firewalls import merged
+
+        return merged(self.foreign_drops_by_bridge(bridges))
+
+    def foreign_drops_by_bridge(self, bridges: Iterable[str] | None = None) -> dict[str, list[ForeignDrop]]:
+        """Return foreign_drops() for each bridge, with the commands for it alone."""
         from .other_firewalls import Bridge, foreign_drops
 
         given = None if bridges is None else list(bridges)
         outside = {version: forwarding.uplinks(self._host, version) for version in (4, 6)}
 
-        def read() -> list[ForeignDrop]:
+        def read() -> dict[str, list[ForeignDrop]]:
             served = self._networks()
             if given is None:
                 named = [(one.bridge, one.index) for one in map(self._named, served.values())]

@@ -70,10 +70,10 @@ class ForeignDrop(Record):
 
 def foreign_drops(
     tables: Nftables, bridges: Iterable[Bridge], outside: Mapping[int, Sequence[Link]]
-) -> list[ForeignDrop]:
-    """Return the chains of the forward hook, except those of our own table, that drop or reject a new
-    connection from one of the bridges to the outside, one from there by a published port, or one between two
-    ports of a bridge (see bridged_drops()).
+) -> dict[str, list[ForeignDrop]]:
+    """Return, by the name of the bridge, the chains of the forward hook, except those of our own table, that
+    drop or reject a new connection from the bridge to the outside, one from there by a published port, or one
+    between two of its ports (see bridged_drops()).
 
     outside: by IP version, the links that lead there: first the one that packets take now. Each chain is
     followed rule by rule. What a rule asks besides (an address, a port) does not hold for all connections, so
@@ -102,6 +102,7 @@ def bridged_drops(bridges: Iterable[str], *, timeout: float = 10.0) -> list[Fore
     Only where br_netfilter hands bridged packets to the forward hook, as its sysctls say (bridge(8)), which
     Docker loads it for. timeout: seconds for each request. Raise NetlinkError if the kernel refuses."""
     handed = handed_over()
+    names = list(bridges)
     if not handed:
         return []
     from ..nft.tables import Nftables
@@ -110,12 +111,20 @@ def bridged_drops(bridges: Iterable[str], *, timeout: float = 10.0) -> list[Fore
 
         def read() -> list[ForeignDrop]:
             ways = {}
-            for name in bridges:
+            for name in names:
                 here = name, _index(name)
                 ways[name] = [_Way(version, here, here) for version in handed]
-            return _drops(tables, ways)
+            return merged(_drops(tables, ways))
 
         return tables.consistent(read, verb="look for chains that drop")
+
+
+def merged(drops: Mapping[str, Iterable[ForeignDrop]]) -> list[ForeignDrop]:
+    """Return each chain once, with the commands for all bridges."""
+    commands: dict[tuple[str, str, str], list[str]] = {}
+    for one in (one for some in drops.values() for one in some):
+        commands.setdefault((one.family, one.table, one.chain), []).extend(one.commands)
+    return [ForeignDrop(*chain, tuple(dict.fromkeys(some))) for chain, some in commands.items()]
 
 
 def handed_over() -> list[int]:
@@ -168,18 +177,18 @@ def _number(value: int) -> bytes:
     return value.to_bytes(4, byteorder)
 
 
-def _drops(tables: Nftables, ways: Mapping[str, Iterable[_Way]]) -> list[ForeignDrop]:
-    """ways: of connections, by the name of the bridge at one end."""
+def _drops(tables: Nftables, ways: Mapping[str, Iterable[_Way]]) -> dict[str, list[ForeignDrop]]:
+    """ways: of connections, by the name of the bridge at one end, as what is returned."""
     chains = tables.chains() if ways else []
-    found = []
+    found: dict[str, list[ForeignDrop]] = {bridge: [] for bridge in ways}
     for chain in chains:
         family, table, name = chain["nfgen_family"], chain.get("table", ""), chain.get("name", "")
         if family not in _FAMILIES or not _filters_forwarded(chain) or (family, table) == (FAMILY, TABLE):
             continue
         reader = Reader(tables, family, table)
         users = {one.get("name", "") for one in chains if one.get("table") == table}
-        commands = []
         for bridge, some in ways.items():
+            commands = []
             for way in some:
                 if family not in (NFPROTO_INET, _VERSIONS[way.version]):
                     continue
@@ -187,8 +196,9 @@ def _drops(tables: Nftables, ways: Mapping[str, Iterable[_Way]]) -> list[Foreign
                 verdict = Walk(reader, way.packet(not outward)).verdict_of(name)
                 if (chain.get("policy", NF_ACCEPT) if verdict is None else verdict) == NF_DROP:
                     commands += _cures(family, table, name, users, outward, bridge)
-        if commands:
-            found.append(ForeignDrop(_FAMILIES[family], table, name, tuple(dict.fromkeys(commands))))
+            if commands:
+                whole = tuple(dict.fromkeys(commands))
+                found[bridge].append(ForeignDrop(_FAMILIES[family], table, name, whole))
     return found
 
 

@@ -26,7 +26,7 @@ from ..uapi.rtnetlink import (
     RTNLGRP_LINK,
 )
 from .audit import Audit
-from .blocks import blocks
+from .blocks import blocks_of
 from .lookup import list_networks
 from .reconcile import put_all_back, reload
 
@@ -136,11 +136,10 @@ def _tell_blocks(tell: Callable[[str], object], known: set[str]) -> set[str]:
     """Tell what blocks networks and was not known; return all that does."""
     try:
         with RTNetlink() as host, Nat() as nat:
-            found = {
-                f"network {one.name}: {what}" for one in list_networks(host) for what in blocks(nat, one)
-            }
+            blocks = blocks_of(nat, list_networks(host))
     except OSError:  # it is busy just now: the next news is a reason to look again
         return known
+    found = {f"network {name}: {what}" for name, some in blocks.items() for what in some}
     for one in sorted(found - known):
         tell(one)
     return found

@@ -112,7 +112,7 @@ class Nftables(Closing):
                     return False
                 raise explained(answer.error)
             (there,) = answer.parsed()
-            if (there.get("use") if isinstance(one, int) else there["elements"][0]) != one:
+            if one not in ((there.get("use"),) if isinstance(one, int) else there.get("elements", ())):
                 return False
         return True
 
