@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     #: A namespace as callers name it: a name in /run/netns or a path, a process id, or an open one.
-    Target: TypeAlias = "str | int | Netns"
+    Target: TypeAlias = "str | int | os.PathLike[str] | Netns"
 
 RUN_DIRECTORY = "/run/netns"  # where iproute2 keeps named ones (as /var/run/netns)
 
@@ -33,20 +33,23 @@ class Netns(Closing):
 
     @classmethod
     def open(cls, target: Target) -> Netns:
-        """Open a namespace: a str is a name in /run/netns, or a path if it holds a slash; an int is a process
-        id. A Netns is opened once more.
+        """Open a namespace: a str is a name in /run/netns, or a path if it holds a slash; an os.PathLike is a
+        path; an int a process id. A Netns is opened once more.
 
         Raise FileNotFoundError or ProcessLookupError if there is none, ValueError for an impossible name,
         OSError (EINVAL) for a file that is no network namespace."""
         if isinstance(target, Netns):
             return cls(FileIO(os.dup(target.fileno())), target.label)
-        if isinstance(target, bool) or not isinstance(target, (int, str)):
-            raise TypeError(f"a namespace is a name, a path, a process id or a Netns, not {target!r}")
-        if isinstance(target, int):
+        if isinstance(target, int) and not isinstance(target, bool):
             return cls._open_process(target)
-        if "/" in target:
-            return cls._checked(_open(target, f"namespace {target}"), f"namespace {target}")
-        return cls._checked(_open(named_path(target), f"namespace {target}"), f"namespace {target}")
+        if isinstance(target, str):
+            path = target if "/" in target else named_path(target)
+        elif isinstance(target, os.PathLike):
+            path = os.fsdecode(target)
+        else:
+            raise TypeError(f"a namespace is a name, a path, a process id or a Netns, not {target!r}")
+        label = label_of(target)
+        return cls._checked(_open(path, label), label)
 
     @classmethod
     def from_fd(cls, fd: int) -> Netns:
@@ -104,6 +107,17 @@ class Netns(Closing):
 
     def __repr__(self) -> str:
         return f"<Netns {self.label}{', closed' if self._file.closed else ''}>"
+
+
+def label_of(target: Target) -> str:
+    """Return what to call a namespace in errors: "process 2778", "namespace blue"."""
+    if isinstance(target, int):
+        return f"process {target}"
+    if isinstance(target, str):
+        return f"namespace {target}"
+    if isinstance(target, os.PathLike):
+        return f"namespace {os.fsdecode(target)}"
+    return str(getattr(target, "label", None) or repr(target))
 
 
 def _no_namespace(label: str) -> OSError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 
 from ..nat import Nat
+from ..netns.handle import label_of
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.attach import wire_endpoints
 from ..wiring.attachment import Attachment
 from ..wiring.detach import detach_many
-from ..wiring.endpoint import label
 from .attaching import hooks_with
 from .connection import Connection
 from .lookup import find_network
@@ -106,7 +106,7 @@ def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:
         found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
     attachments = [one for one in Attachment.find_all(netns) if one.bridge == found.bridge]
     if not attachments:
-        verb = f"disconnect {label(netns)} from network {found.name}"
+        verb = f"disconnect {label_of(netns)} from network {found.name}"
         raise NetlinkError(errno.ENOTCONN, verb, text="it is not connected to it")
     with Nat() as nat:
         nat.forget(text.partition("/")[0] for one in attachments for text in one.addresses)

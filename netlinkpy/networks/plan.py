@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 
+from ..netns.handle import label_of
 from ..rtnl.values import format_ip, parse_ip, several
 from ..wire.errors import NetlinkError
-from ..wiring.endpoint import Endpoint, label
+from ..wiring.endpoint import Endpoint
 from ..wiring.errors import AttachError, attach_error
 from .container_state import look_inside
 from .ipam import AddressPool
@@ -52,7 +53,7 @@ class ConnectPlan:
             step(position)
         except (ValueError, TypeError, OSError) as error:
             connection = self._connections[position]
-            verb = f"connect {label(connection.netns)} to network {self._network.name}"
+            verb = f"connect {label_of(connection.netns)} to network {self._network.name}"
             number, text = errno.EINVAL, str(error)
             if isinstance(error, OSError):
                 number = error.errno or errno.EIO

@@ -32,8 +32,8 @@ class RTNetlink(Closing):
     """The links, addresses, routes, rules, neighbours, forwarding entries and namespace ids of one network
     namespace.
 
-    netns: None is the caller's; a str a name in /run/netns, or a path; an int a process id; or a Netns. The
-    calling thread never leaves its own namespace. timeout: seconds for each request.
+    netns: None is the caller's; a str a name in /run/netns, or a path (or an os.PathLike); an int a process
+    id; or a Netns. The calling thread never leaves its own namespace. timeout: seconds for each request.
 
     Every verb raises NetlinkError (an OSError) if the kernel refuses, ValueError or TypeError for an invalid
     argument (then nothing was sent), DeadlineError if no answer came in time. Close it, or use `with`."""

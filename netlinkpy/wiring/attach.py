@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from ..netns.handle import Netns
+from ..netns.handle import Netns, label_of
 from ..record import Record
 from ..rollback import Rollback
 from ..rtnl.values import format_ip
@@ -17,7 +17,7 @@ from ..wire.errors import NetlinkError
 from .attachment import Attachment
 from .bridge import Bridge
 from .containers import Containers
-from .endpoint import Endpoint, check, label
+from .endpoint import Endpoint, check
 from .errors import AttachError, Failures, attach_error
 from .executor import Executor, are_there
 from .link_group import remove
@@ -159,13 +159,13 @@ class _Call:
                             raise ValueError(f"endpoint {first} has the same address {format_ip(packed)}")
                 self._rows.append(Row(position, wanted, self._bridges[wanted.bridge]))
             except ValueError as error:
-                where = label(endpoint.netns)
+                where = label_of(endpoint.netns)
                 text = str(error)
                 self._failures.add(
                     attach_error(position, endpoint, errno.EINVAL, "attach", where=where, text=text)
                 )
             except NetlinkError as error:
-                verb = f"attach {label(endpoint.netns)}: {error.verb}"
+                verb = f"attach {label_of(endpoint.netns)}: {error.verb}"
                 number = error.errno or errno.EIO
                 self._failures.add(
                     attach_error(position, endpoint, number, verb, text=error.text, hint=error.hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..netns.handle import label_of
 from ..record import Record
 from ..rtnl.values import (
     check_altname,
@@ -46,7 +47,7 @@ MAC_PREFIX = b"\x02\x42"  # of the MAC that follows from an IPv4 address, as on 
 class Endpoint(Record):
     """One interface of one container, for attach() to make.
 
-    netns: the container: a process id, a name in /run/netns, a path, or a Netns.
+    netns: the container: a process id, a name in /run/netns, a path (or an os.PathLike), or a Netns.
     bridge: the bridge in the caller's namespace that its host end becomes a port of, also by an alternative
         name.
     addresses: one or more IPv4 or IPv6 addresses with their prefix lengths, "172.17.42.99/16"; these
@@ -177,7 +178,7 @@ def check(endpoint: Endpoint, bridge_of: Callable[[str], Bridge] | None = None) 
     return CheckedEndpoint.from_row(
         (
             endpoint,
-            label(endpoint.netns),
+            label_of(endpoint.netns),
             bridge_name,
             ifname,
             host_ifname,
@@ -252,15 +253,6 @@ def _check_own(addresses: tuple[tuple[bytes, int], ...], gateways: Sequence[byte
     for packed, _ in addresses:
         if packed in gateways and not _link_local(packed):
             raise ValueError(f"gateway {format_ip(packed)} is the container's own address")
-
-
-def label(target: Target) -> str:
-    """Return what to call a namespace in errors: "process 2778", "namespace blue"."""
-    if isinstance(target, int):
-        return f"process {target}"
-    if isinstance(target, str):
-        return f"namespace {target}"
-    return str(getattr(target, "label", None) or repr(target))
 
 
 def mac_from_ipv4(packed: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,48 @@ def test_labels_say_what_was_asked(container: Container) -> None:
             with nl.Netns.open(handle) as again:
                 assert again.label == label
         assert repr(handle) == f"<Netns {label}, closed>"
+
+
+class Entry:
+    """A path, of bytes, as os.scandir(b"...") finds it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = os.fsencode(path)
+
+    def __fspath__(self) -> bytes:
+        return self._path
+
+
+def test_a_path_object_is_a_path_wherever_a_namespace_is_named(
+    container: Container, monkeypatch: pytest.MonkeyPatch, fresh_namespace: None
+) -> None:
+    nl.netns.bind("blue", container.pid)
+    path = Path(container.path)
+    targets: list[Any] = [path, Entry(container.path)]
+    for target in targets:
+        with nl.Netns.open(target) as handle, nl.Netns.open(container.pid) as same:
+            assert handle.identity == same.identity and handle.label == f"namespace {container.path}"
+    assert os.getpid() not in nl.netns.pids(path)
+    assert nl.netns.call(path, lambda: os.readlink("/proc/thread-self/ns/net")) == os.readlink(path)
+    with nl.RTNetlink() as host, nl.RTNetlink(path) as inside:
+        host.links.add("br0", kind="bridge", up=True)
+        host.links.add("v0", kind="veth", peer=nl.Peer("v1", netns=path))
+        host.links.add("v2", kind="veth", peer="v3")
+        host.links.set("v3", netns=path)
+        assert host.nsids.get(path) is not None
+        assert {"v1", "v3"} <= {link.name for link in inside.links.list()}
+        made = nl.attach(nl.Endpoint(path, "br0", "10.0.0.2/24"))
+        assert made.netns == f"namespace {container.path}" == nl.Attachment.find(path).netns
+        nl.detach(made)
+        missing = path.with_name("gone")
+        with pytest.raises(nl.AttachError, match=f"there is no namespace {missing}"):
+            nl.attach(nl.Endpoint(missing, "br0", "10.0.0.2/24"))
+    monkeypatch.chdir("/run/netns")
+    with nl.Netns.open(Path("blue")) as handle:  # here, not in /run/netns
+        assert handle.label == "namespace blue"
+    monkeypatch.chdir("/")
+    with pytest.raises(FileNotFoundError):
+        nl.Netns.open(Path("blue"))
 
 
 def test_a_name_is_looked_at_before_a_process(container: Container) -> None:
