@@ -164,7 +164,7 @@ def uplinks(host: RTNetlink, version: int) -> list[Link]:
     indices = {} if way is None else {way: None}
     for route in host.routes.list(family=AF_INET if version == 4 else AF_INET6, table=None):
         if route.table == RT_TABLE_MAIN and route.destination == "default" and route.type == "unicast":
-            hops = [route.index, *(int(hop.dev or 0) for hop in route.nexthops)]
+            hops = [route.index, *(hop.dev for hop in route.nexthops if isinstance(hop.dev, int))]
             indices.update(dict.fromkeys(index for index in hops if index))
     found = [host.links.find(index) for index in indices if index != _LO]
     return [link for link in found if link is not None]

@@ -9,7 +9,7 @@ from ..uapi.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from ..uapi.rtnetlink import RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR
 from ..wire.columns import Field, Plan, Table, number
 from ..wire.rtnetlink.address import ADDRESS
-from . import bulk
+from . import bulk, zone
 from .kernel_record import KernelRecord
 from .values import (
     FAMILY_OF_LENGTH,
@@ -19,6 +19,7 @@ from .values import (
     check_lifetimes,
     check_number,
     format_ip,
+    name_of,
     packed_width,
     parse_ip,
     parse_prefix,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import AddressValues
     from .bulk import RowError
     from .netlink import RTNetlink
-    from .values import IP, IPPrefix
+    from .values import IP, Dev, IPPrefix
 
 
 class Address(KernelRecord):
@@ -100,7 +101,7 @@ class Addresses:
         self._rt = rt
         self._socket = rt.socket
 
-    def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Address]:
+    def list(self, *, dev: Dev | None = None, family: int = 0) -> builtins.list[Address]:
         """Return all addresses, or those of one link, or of one family (socket.AF_INET, AF_INET6): the kernel
         filters."""
         values: AddressValues = {"ifa_family": check_family(family)}
@@ -109,9 +110,10 @@ class Addresses:
         replies = self._socket.dump_bodies(ADDRESS, RTM_GETADDR, values, verb="list addresses")
         return [Address.from_body(reply.body) for reply in replies]
 
-    def find(self, address: IPPrefix, *, dev: str | int | None = None) -> Address | None:
+    def find(self, address: IPPrefix, *, dev: Dev | None = None) -> Address | None:
         """Return an address ("10.0.0.1", or "10.0.0.1/16" if the length matters) of a link, or of any; None
         if there is none."""
+        address, dev = zone.resolve(self._rt, address, dev)
         packed, length = parse_prefix(address)
         stated = "/" in str(address)
         for found in self.list(dev=dev, family=FAMILY_OF_LENGTH[len(packed)]):
@@ -123,7 +125,7 @@ class Addresses:
         self,
         address: IPPrefix,
         *,
-        dev: str | int,
+        dev: Dev | None = None,
         peer: IPPrefix | None = None,
         label: str | None = None,
         broadcast: IP | None = None,
@@ -135,12 +137,13 @@ class Addresses:
         metric: int | None = None,
         replace: bool = False,
     ) -> None:
-        """Add an address to a link ("172.17.42.1/16").
+        """Add an address to a link ("172.17.42.1/16"); dev may be left to a zone ("fe80::1%eth0/64").
 
         broadcast: an address, or "+" for the highest of the net (one of one or two addresses has none);
         nodad: IPv6 without duplicate address detection, usable at once (RFC 4862); prefix_route: let the
         kernel add the route of the net; valid and preferred: lifetimes in seconds, None for ever; metric: of
         the net's route; replace: change the lifetimes and flags of an existing one, instead of EEXIST."""
+        address, dev = zone.require(self._rt, address, dev)
         values = self._values(address, dev, peer)
         packed, family = values["local"], values["ifa_family"]
         values["ifa_scope"] = check_number(scope, 0, 255, "scope")
@@ -164,11 +167,11 @@ class Addresses:
         if valid is not None or preferred is not None:
             values["cacheinfo"] = _lifetimes(valid, preferred)
         how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
-        verb = f"add address {address} to {dev}"
+        verb = f"add address {address} to {name_of(dev)}"
         self._socket.request(ADDRESS, RTM_NEWADDR, how, values, verb=verb)
 
     def delete(
-        self, address: IPPrefix | Address, *, dev: str | int | None = None, peer: IPPrefix | None = None
+        self, address: IPPrefix | Address, *, dev: Dev | None = None, peer: IPPrefix | None = None
     ) -> None:
         """Delete an address of a link, or one of list() by its record alone. Raise NetlinkError
         (EADDRNOTAVAIL) if the link does not have it."""
@@ -177,17 +180,16 @@ class Addresses:
             kept = ("ifa_family", "ifa_prefixlen", "ifa_index", "local", "address", "label")
             values: Values = {name: told[name] for name in kept if name in told}
             dev, address = address.index, address.cidr
-        elif dev is None:
-            raise TypeError("delete() needs dev, unless it is given a record")
         else:
-            values = {**self._values(address, dev, peer)}
-        verb = f"delete address {address} of {dev}"
+            plain, dev = zone.require(self._rt, address, dev)
+            values = {**self._values(plain, dev, peer)}
+        verb = f"delete address {address} of {name_of(dev)}"
         self._socket.request(ADDRESS, RTM_DELADDR, 0, values, verb=verb)
 
     def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
         """Add many addresses to links, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses,
-        prefix_length (default: whole addresses), dev (an index for each row, or one name or index for all).
-        One value for all: scope, nodad, prefix_route, family (AF_INET), on_error (as in
+        prefix_length (default: whole addresses), dev (an index for each row, or one name, index or Link for
+        all). One value for all: scope, nodad, prefix_route, family (AF_INET), on_error (as in
         routes.add_many())."""
         return self._many(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, "add", addresses, **columns)
 
@@ -217,7 +219,7 @@ class Addresses:
         width = packed_width(family)
         columns = [
             bulk.addresses("addresses", addresses, width),
-            bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
+            bulk.interfaces(self._rt, dev),
             bulk.numbers("prefix_length", width * 8 if prefix_length is None else prefix_length, 1),
         ]
         values: Values = {
@@ -235,7 +237,7 @@ class Addresses:
             self._socket, ADDRESS, message_type, flags, values, columns, f"{verb} addresses", on_error
         )
 
-    def columns(self, *, dev: str | int | None = None, family: int = AF_INET) -> dict[str, memoryview]:
+    def columns(self, *, dev: Dev | None = None, family: int = AF_INET) -> dict[str, memoryview]:
         """Return the addresses of one family as columns of plain buffers, which numpy wraps without a copy:
         address and local (the same but on point-to-point links; IPv6 has no local without a peer; 4 or 16
         bytes a row), prefix_length, index, scope, flags; and present: for each row a number whose bit i says
@@ -256,10 +258,11 @@ class Addresses:
         self._socket.gather(ADDRESS, RTM_GETADDR, values, table, verb="list addresses")
         return table.columns()
 
-    def _values(self, address: IPPrefix, dev: str | int, peer: IPPrefix | None) -> AddressValues:
+    def _values(self, address: IPPrefix, dev: Dev, peer: IPPrefix | None) -> AddressValues:
         packed, length = parse_prefix(address)
         other = packed
         if peer is not None:
+            peer, dev = zone.require(self._rt, peer, dev)
             other, length = parse_prefix(peer)
             if len(other) != len(packed):
                 raise ValueError(f"{address} and its peer {peer} are of two families")

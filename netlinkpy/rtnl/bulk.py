@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..transport.socket import Socket
     from ..wire.attributes import Values
     from ..wire.message import Message
+    from .netlink import RTNetlink
 
 _ROWS_AT_A_TIME = 8192  # stamped into one buffer
 _ROWS_A_DATAGRAM = 512
@@ -85,6 +86,12 @@ def numbers(name: str, values: Any, width: int) -> Column:
     except (OverflowError, TypeError, NotImplementedError) as error:  # the last: a format of another order
         raise ValueError(f"{name}: {error}") from None
     return Column(name, width, packed.tobytes(), width, len(packed))
+
+
+def interfaces(rt: RTNetlink, values: Any) -> Column:
+    """Return the column dev: an index for each row; or one for all, by name, index or record."""
+    one = isinstance(values, (str, Record))  # and a record is a tuple
+    return numbers("dev", rt.index(values) if one else values, 4)
 
 
 def addresses(name: str, values: Any, width: int) -> Column:

@@ -14,7 +14,7 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
 from . import bulk
 from .kernel_record import KernelRecord
-from .values import format_mac, parse_mac
+from .values import format_mac, name_of, parse_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import NeighbourValues
     from .bulk import RowError
     from .netlink import RTNetlink
+    from .values import Dev
 
 STATES = {
     "permanent": NUD_PERMANENT,
@@ -64,13 +65,13 @@ class ForwardingEntries:
         self._rt = rt
         self._socket = rt.socket
 
-    def list(self, *, bridge: str | int | None = None) -> builtins.list[ForwardingEntry]:
+    def list(self, *, bridge: Dev | None = None) -> builtins.list[ForwardingEntry]:
         """Return all entries, or those of one bridge: the kernel filters."""
         values = self._filter(bridge)
         replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list forwarding entries")
         return [ForwardingEntry.from_body(reply.body) for reply in replies]
 
-    def find(self, mac: str, *, bridge: str | int) -> ForwardingEntry | None:
+    def find(self, mac: str, *, bridge: Dev) -> ForwardingEntry | None:
         """Return the port of a bridge that a hardware address is behind, None if it is not known (Linux 5.0
         and later)."""
         values = {**self._filter(bridge), "lladdr": parse_mac(mac)}
@@ -82,15 +83,15 @@ class ForwardingEntries:
             return None
         return ForwardingEntry.from_body(body)
 
-    def add(self, mac: str, *, dev: str | int, state: str = "static", replace: bool = False) -> None:
+    def add(self, mac: str, *, dev: Dev, state: str = "static", replace: bool = False) -> None:
         """Add an entry: a hardware address is behind a port of a bridge. Raise NetlinkError (EEXIST) if the
         address is known, unless replace."""
         how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
         values = {**self._values(state), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
-        verb = f"add forwarding entry {mac} to {dev}"
+        verb = f"add forwarding entry {mac} to {name_of(dev)}"
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
-    def delete(self, mac: str | ForwardingEntry, *, dev: str | int | None = None) -> None:
+    def delete(self, mac: str | ForwardingEntry, *, dev: Dev | None = None) -> None:
         """Delete an address behind a port, or one of list() by its record alone. Raise NetlinkError (ENOENT)
         if it is not known."""
         if isinstance(mac, ForwardingEntry):
@@ -103,15 +104,15 @@ class ForwardingEntries:
             raise TypeError("delete() needs dev, unless it is given a record")
         else:
             values = {**self._values("static"), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
-        verb = f"delete forwarding entry {mac} of {dev}"
+        verb = f"delete forwarding entry {mac} of {name_of(dev)}"
         self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, values, verb=verb)
 
     def add_many(
         self, macs: Any, *, dev: Any, state: str = "static", on_error: str = "raise"
     ) -> builtins.list[RowError]:
         """Add many entries, from columns (what a column may be: netlinkpy.rtnl.bulk): macs, dev (an index for
-        each row, or one name or index for all); state and on_error (as in routes.add_many()) are one value
-        for all."""
+        each row, or one name, index or Link for all); state and on_error (as in routes.add_many()) are one
+        value for all."""
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, "add", macs, dev, state, on_error)
 
     def replace_many(
@@ -124,7 +125,7 @@ class ForwardingEntries:
         """Delete many entries: macs and dev as in add_many()."""
         return self._many(RTM_DELNEIGH, 0, "delete", macs, dev, "static", on_error)
 
-    def columns(self, *, bridge: str | int | None = None) -> dict[str, memoryview]:
+    def columns(self, *, bridge: Dev | None = None) -> dict[str, memoryview]:
         """Return forwarding entries as columns of plain buffers, which numpy wraps without a copy: mac (6
         bytes a row), index, bridge, state, flags; and present: for each row a number whose bit i says that
         column i was there."""
@@ -141,7 +142,7 @@ class ForwardingEntries:
         )
         return table.columns()
 
-    def _filter(self, bridge: str | int | None) -> NeighbourValues:
+    def _filter(self, bridge: Dev | None) -> NeighbourValues:
         values: NeighbourValues = {"ndm_family": AF_BRIDGE}
         if bridge is not None:
             values["master"] = self._rt.index(bridge)
@@ -152,7 +153,7 @@ class ForwardingEntries:
     ) -> builtins.list[RowError]:
         columns = [
             bulk.macs("macs", macs),
-            bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
+            bulk.interfaces(self._rt, dev),
         ]
         values = {
             **self._values(state),

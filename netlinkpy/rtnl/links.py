@@ -20,7 +20,7 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.link import LINK
 from .kind import check_parts, has_parent, read_options
 from .link import Link, Peer, columns, plan, read
-from .values import check_altname, check_ifname, check_number, parse_mac
+from .values import check_altname, check_ifname, check_number, name_of, parse_mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..netns.handle import Netns, Target
     from ..wire.rtnetlink.typed_values import LinkValues
     from .netlink import RTNetlink
+    from .values import Dev
 
 
 class Links:
@@ -40,13 +41,14 @@ class Links:
         self._rt = rt
         self._socket = rt.socket
 
-    def get(self, dev: str | int) -> Link:
-        """Return a link by index, name or alternative name. Raise NetlinkError (ENODEV) if there is none."""
-        verb = f"find link {dev}"
+    def get(self, dev: Dev) -> Link:
+        """Return a link by index, name or alternative name, or as it is now by its record (so do all verbs).
+        Raise NetlinkError (ENODEV) if there is none."""
+        verb = f"find link {name_of(dev)}"
         values = {**_named(dev), "ext_mask": RTEXT_FILTER_SKIP_STATS}
         return Link.from_body(self._socket.get_body(LINK, RTM_GETLINK, values, verb=verb))
 
-    def find(self, dev: str | int) -> Link | None:
+    def find(self, dev: Dev) -> Link | None:
         """Return a link by index, name or alternative name, None if there is none."""
         try:
             return self.get(dev)
@@ -55,18 +57,18 @@ class Links:
                 raise
             return None
 
-    def list(self, *, master: str | int | None = None, kind: str | None = None) -> builtins.list[Link]:
+    def list(self, *, master: Dev | None = None, kind: str | None = None) -> builtins.list[Link]:
         """Return all links, or the ports of one bridge, or those of one kind: the kernel filters."""
         return read(self._gather(Table(plan(), keep=True), master, kind))
 
-    def columns(self, *, master: str | int | None = None, kind: str | None = None) -> dict[str, memoryview]:
+    def columns(self, *, master: Dev | None = None, kind: str | None = None) -> dict[str, memoryview]:
         """Return links as columns of plain buffers, which numpy wraps without a copy: index, flags, mtu,
         master, link, link_nsid, operstate, group, txqueuelen; name (16 bytes a row, padded with NUL), kind,
         address, broadcast (32 bytes a row); and present: for each row a number whose bit i says that column i
         was there (the others are zero). Filters as in list()."""
         return self._gather(Table(columns()), master, kind).columns()
 
-    def _gather(self, table: Table, master: str | int | None, kind: str | None) -> Table:
+    def _gather(self, table: Table, master: Dev | None, kind: str | None) -> Table:
         values: LinkValues = {"ext_mask": RTEXT_FILTER_SKIP_STATS}
         if master is not None:
             values["master"] = self._rt.index(master)
@@ -85,8 +87,8 @@ class Links:
         up: bool = False,
         address: str | None = None,
         mtu: int | None = None,
-        master: str | int | None = None,
-        link: str | int | None = None,
+        master: Dev | None = None,
+        link: Dev | None = None,
         peer: Peer | str | None = None,
         index: int | None = None,
         group: int | None = None,
@@ -102,9 +104,9 @@ class Links:
         kind: one of wire/rtnetlink/kinds/ ("bridge", "veth", "vlan" ...), or any that needs no options;
         options: those of the kind, by the kernel's names without prefix or by ip's words, in the kernel's
         units (bridge: ageing_time=30000 hundredths of a second, mcast_snooping=False ...); link: the parent
-        of a kind that stands on another link, by name or index; peer: a veth's. address: hardware address;
-        mtu: bytes; master: a bridge by name or index. Alias and alternative names, which the kernel ignores
-        in a create, are set in messages of their own; if they are refused the link is removed again.
+        of a kind that stands on another link; peer: a veth's. address: hardware address; mtu: bytes; master:
+        a bridge. Alias and alternative names, which the kernel ignores in a create, are set in messages of
+        their own; if they are refused the link is removed again.
 
         Raise TypeError if the kind does not take what is given or lacks what it needs, NetlinkError if the
         name, the peer's name or the index is taken (EEXIST), for a multicast or zero address (EADDRNOTAVAIL),
@@ -186,13 +188,13 @@ class Links:
 
     def set(
         self,
-        dev: str | int,
+        dev: Dev,
         *,
         up: bool | None = None,
         name: str | None = None,
         address: str | None = None,
         mtu: int | None = None,
-        master: str | int | None = None,
+        master: Dev | None = None,
         netns: Target | None = None,
         group: int | None = None,
         txqueuelen: int | None = None,
@@ -204,7 +206,7 @@ class Links:
         """Change a link; what is None stays. master: 0 takes it out of its bridge; netns moves it (about 20
         ms: better create it where it belongs); addrgenmode: IN6_ADDR_GEN_MODE_ of linux/if_link.h; options:
         those of its kind, as in add(); kind: None: ask the kernel for it."""
-        verb = f"set link {dev}"
+        verb = f"set link {name_of(dev)}"
         told = ""  # the kind whose options are set
         named: LinkValues = _named(dev) if name is None else {"ifi_index": self._rt.index(dev)}
         values: LinkValues = {**named}
@@ -222,7 +224,9 @@ class Links:
         if options:
             kind = kind or self.get(dev).kind
             if not kind:
-                raise TypeError(f"link {dev} has no kind, and so none of the options {', '.join(options)}")
+                raise TypeError(
+                    f"link {name_of(dev)} has no kind, and so none of the options {', '.join(options)}"
+                )
             told = kind
             values["linkinfo"] = {"kind": kind, "data": read_options(self._rt, kind, options)}
         try:
@@ -251,30 +255,30 @@ class Links:
             self._socket.request(LINK, RTM_NEWLINK, 0, mode, verb=verb)
         self._socket.request(LINK, RTM_NEWLINK, 0, values, verb=verb)
 
-    def delete(self, dev: str | int | Link) -> None:
+    def delete(self, dev: Dev) -> None:
         """Remove a link, also by its record (about 20 ms for a veth pair, whose other end goes with it).
         Raise NetlinkError (ENODEV) if there is none."""
-        if isinstance(dev, Link):
-            dev = dev.index
-        self._socket.request(LINK, RTM_DELLINK, 0, _named(dev), verb=f"delete link {dev}")
+        self._socket.request(LINK, RTM_DELLINK, 0, _named(dev), verb=f"delete link {name_of(dev)}")
 
-    def add_altnames(self, dev: str | int, names: Iterable[str]) -> None:
+    def add_altnames(self, dev: Dev, names: Iterable[str]) -> None:
         """Add alternative names to a link. Raise NetlinkError (EEXIST) if one is any link's name already."""
         self._properties(dev, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, names, "add alternative names to")
 
-    def delete_altnames(self, dev: str | int, names: Iterable[str]) -> None:
+    def delete_altnames(self, dev: Dev, names: Iterable[str]) -> None:
         """Delete alternative names."""
         self._properties(dev, RTM_DELLINKPROP, 0, names, "delete alternative names of")
 
-    def _properties(self, dev: str | int, type: int, flags: int, names: Iterable[str], verb: str) -> None:
+    def _properties(self, dev: Dev, type: int, flags: int, names: Iterable[str], verb: str) -> None:
         properties = {"alt_ifname": [check_altname(name) for name in names]}
         values = {**_named(dev), "prop_list": properties}
-        self._socket.request(LINK, type, flags | NLM_F_ACK, values, verb=f"{verb} link {dev}")
+        self._socket.request(LINK, type, flags | NLM_F_ACK, values, verb=f"{verb} link {name_of(dev)}")
 
 
-def _named(dev: str | int) -> LinkValues:
-    """Return what selects a link in a message: its index, its name, or, if it is longer than a name may be,
-    its alternative name."""
+def _named(dev: Dev) -> LinkValues:
+    """Return what selects a link in a message: its index (a record's too), its name, or, if it is longer than
+    a name may be, its alternative name."""
+    if isinstance(dev, Link):
+        return {"ifi_index": dev.index}
     if isinstance(dev, int):
         return {"ifi_index": check_number(dev, 1, 0x7FFFFFFF, "an interface index")}
     check_altname(dev)

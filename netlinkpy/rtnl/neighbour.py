@@ -11,7 +11,7 @@ from ..uapi.rtnetlink import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
 from ..wire.columns import Field, Plan, Table, number
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.neighbour import NEIGHBOUR
-from . import bulk
+from . import bulk, zone
 from .kernel_record import KernelRecord
 from .values import (
     FAMILY_OF_LENGTH,
@@ -19,6 +19,7 @@ from .values import (
     check_number,
     format_ip,
     format_mac,
+    name_of,
     packed_width,
     parse_ip,
     parse_mac,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import NeighbourValues
     from .bulk import RowError
     from .netlink import RTNetlink
-    from .values import IP
+    from .values import IP, Dev
 
 
 class Neighbour(KernelRecord):
@@ -77,7 +78,7 @@ class Neighbours:
         self._rt = rt
         self._socket = rt.socket
 
-    def list(self, *, dev: str | int | None = None, family: int = 0) -> builtins.list[Neighbour]:
+    def list(self, *, dev: Dev | None = None, family: int = 0) -> builtins.list[Neighbour]:
         """Return all neighbours, or those of one link, or of one family: the kernel filters."""
         values: NeighbourValues = {"ndm_family": check_family(family)}
         if dev is not None:
@@ -85,8 +86,10 @@ class Neighbours:
         replies = self._socket.dump_bodies(NEIGHBOUR, RTM_GETNEIGH, values, verb="list neighbours")
         return [Neighbour.from_body(reply.body) for reply in replies]
 
-    def find(self, address: IP, *, dev: str | int) -> Neighbour | None:
-        """Return the neighbour of an IP address on a link, None if it is not known (Linux 5.0 and later)."""
+    def find(self, address: IP, *, dev: Dev | None = None) -> Neighbour | None:
+        """Return the neighbour of an IP address on a link, None if it is not known (Linux 5.0 and later).
+        dev: the link, unless a zone says it ("fe80::1%eth0"): so in add() and delete()."""
+        address, dev = zone.require(self._rt, address, dev)
         values = self._values(address, dev)
         try:
             body = self._socket.get_body(NEIGHBOUR, RTM_GETNEIGH, values, verb=f"find neighbour {address}")
@@ -97,33 +100,39 @@ class Neighbours:
         return Neighbour.from_body(body)
 
     def add(
-        self, address: IP, *, mac: str, dev: str | int, state: int = NUD_PERMANENT, replace: bool = False
+        self,
+        address: IP,
+        *,
+        mac: str,
+        dev: Dev | None = None,
+        state: int = NUD_PERMANENT,
+        replace: bool = False,
     ) -> None:
         """Add the hardware address that an IP address has on a link. Raise NetlinkError (EEXIST) if one is
         known, unless replace."""
+        address, dev = zone.require(self._rt, address, dev)
         values = {
             **self._values(address, dev),
             "ndm_state": check_number(state, 0, 0xFFFF, "state"),
             "lladdr": parse_mac(mac),
         }
         how = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
-        verb = f"add neighbour {address} to {dev}"
+        verb = f"add neighbour {address} to {name_of(dev)}"
         self._socket.request(NEIGHBOUR, RTM_NEWNEIGH, how, values, verb=verb)
 
-    def delete(self, address: IP | Neighbour, *, dev: str | int | None = None) -> None:
+    def delete(self, address: IP | Neighbour, *, dev: Dev | None = None) -> None:
         """Delete a neighbour of a link, or one of list() by its record alone. Raise NetlinkError (ENOENT) if
         it is not known."""
         if isinstance(address, Neighbour):
             dev = address.index
             address = address.address
-        if dev is None:
-            raise TypeError("delete() needs dev, unless it is given a record")
-        verb = f"delete neighbour {address} of {dev}"
-        self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(address, dev), verb=verb)
+        plain, on = zone.require(self._rt, address, dev)
+        verb = f"delete neighbour {plain} of {name_of(on)}"
+        self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(plain, on), verb=verb)
 
     def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
         """Add many neighbours, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses, mac, dev
-        (an index for each row, or one name or index for all). One value for all: state (NUD_PERMANENT),
+        (an index for each row, or one name, index or Link for all). One value for all: state (NUD_PERMANENT),
         family (AF_INET), on_error (as in routes.add_many())."""
         return self._many(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, "add", addresses, **columns)
 
@@ -150,7 +159,7 @@ class Neighbours:
     ) -> builtins.list[RowError]:
         columns = [
             bulk.addresses("addresses", addresses, packed_width(family)),
-            bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4),
+            bulk.interfaces(self._rt, dev),
         ]
         values: Values = {
             "ndm_family": family,
@@ -165,7 +174,7 @@ class Neighbours:
             self._socket, NEIGHBOUR, message_type, flags, values, columns, f"{verb} neighbours", on_error
         )
 
-    def columns(self, *, dev: str | int | None = None, family: int = AF_INET) -> dict[str, memoryview]:
+    def columns(self, *, dev: Dev | None = None, family: int = AF_INET) -> dict[str, memoryview]:
         """Return the neighbours of one family as columns of plain buffers, which numpy wraps without a copy:
         address (4 or 16 bytes a row), mac (6 bytes a row), index, state, flags; and present: for each row a
         number whose bit i says that column i was there."""
@@ -183,7 +192,7 @@ class Neighbours:
         self._socket.gather(NEIGHBOUR, RTM_GETNEIGH, values, table, verb="list neighbours")
         return table.columns()
 
-    def _values(self, address: IP, dev: str | int) -> NeighbourValues:
+    def _values(self, address: IP, dev: Dev) -> NeighbourValues:
         packed = parse_ip(address)
         return {
             "ndm_family": FAMILY_OF_LENGTH[len(packed)],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .nsid import NamespaceIds
     from .routes import Routes
     from .rule import Rules
+    from .values import Dev
 
 _PLACES = {
     "links": ("links", "Links"),
@@ -61,14 +62,16 @@ class RTNetlink(Closing):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_PLACES})
 
-    def index(self, dev: str | int) -> int:
-        """Return the index of an interface given by name, alternative name or index (which is not looked up).
-        Raise NetlinkError (ENODEV) if there is none of that name."""
+    def index(self, dev: Dev) -> int:
+        """Return the index of an interface given by name, alternative name, index or record (which are not
+        looked up). Raise NetlinkError (ENODEV) if there is none of that name."""
         if isinstance(dev, int):
             from .values import check_number
 
             return check_number(dev, 1, 0x7FFFFFFF, "an interface index")
-        return self.links.get(dev).index
+        from .link import Link
+
+        return dev.index if isinstance(dev, Link) else self.links.get(dev).index
 
     def close(self) -> None:
         """Close the socket; a second time does nothing."""

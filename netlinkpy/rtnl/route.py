@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..wire.attributes import Values
     from ..wire.columns import Table
-    from .values import IP
+    from .values import IP, Dev
 
 TABLES = {"main": RT_TABLE_MAIN, "local": RT_TABLE_LOCAL, "default": RT_TABLE_DEFAULT}
 TYPES = (
@@ -39,7 +39,7 @@ class Nexthop(Record):
     as on the link although no address there covers it."""
 
     gateway: IP | None = None
-    dev: str | int | None = None
+    dev: Dev | None = None
     weight: int = 1
     onlink: bool = False
 

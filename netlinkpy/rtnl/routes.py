@@ -26,7 +26,7 @@ from ..uapi.rtnetlink import (
 from ..wire.columns import Table
 from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.route import ROUTE
-from . import bulk
+from . import bulk, zone
 from .route import TABLES, TYPES, Nexthop, Route, columns_of, plan, read
 from .values import (
     FAMILY_OF_LENGTH,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ..wire.rtnetlink.typed_values import RouteValues
     from .bulk import RowError
     from .netlink import RTNetlink
-    from .values import IP, IPPrefix
+    from .values import IP, Dev, IPPrefix
 
 
 # What selects a route that is deleted by its record.
@@ -80,7 +80,7 @@ class Routes:
         self._socket = rt.socket
 
     def list(
-        self, *, table: str | int | None = "main", family: int = 0, dev: str | int | None = None
+        self, *, table: str | int | None = "main", family: int = 0, dev: Dev | None = None
     ) -> builtins.list[Route]:
         """Return the routes of a table (a number, "main", "local", "default"; None: of all), of one family,
         of one interface: the kernel filters."""
@@ -107,7 +107,7 @@ class Routes:
         destination: IPPrefix,
         *,
         gateway: IP | None = None,
-        dev: str | int | None = None,
+        dev: Dev | None = None,
         metric: int | None = None,
         table: str | int = "main",
         type: str = "unicast",
@@ -123,14 +123,17 @@ class Routes:
         """Add a route: destination "10.0.0.0/8" or "default" (of `family`; by default the gateway's, a
         nexthop's or the source's, else IPv4).
 
-        gateway: an address, also of the other family if the kernel knows RTA_VIA; dev: interface; metric: the
-        smallest wins; scope: RT_SCOPE_ number, by default as `ip route` chooses; protocol: RTPROT_ number;
-        source: preferred source address; onlink: see Nexthop; mtu: bytes; nexthops: several ways instead of
-        gateway and dev; replace: replace an existing route, instead of EEXIST.
+        gateway: an address, also of the other family if the kernel knows RTA_VIA; dev: interface,
+        unless a zone says it ("fe80::1%eth0"); metric: the smallest wins; scope: RT_SCOPE_ number, by
+        default as `ip route` chooses; protocol: RTPROT_ number; source: preferred source address; onlink: see
+        Nexthop; mtu: bytes; nexthops: several ways instead of gateway and dev; replace: replace an existing
+        route, instead of EEXIST.
 
         Raise NetlinkError if it exists (EEXIST), no address covers the gateway (ENETUNREACH), or the kernel
         refuses for another reason."""
-        ways = list(nexthops)
+        ways = [self._on_its_link(hop) for hop in nexthops]
+        gateway, dev = self._on_link(gateway, dev)
+        source, dev = self._on_link(source, dev)
         told = gateway or next((hop.gateway for hop in ways if hop.gateway is not None), None)
         if not family and destination == "default" and told is not None:
             family = FAMILY_OF_LENGTH[len(parse_ip(told))]
@@ -157,7 +160,7 @@ class Routes:
         *,
         family: int = 0,
         gateway: IP | None = None,
-        dev: str | int | None = None,
+        dev: Dev | None = None,
         metric: int | None = None,
         table: str | int = "main",
         type: str = "unicast",
@@ -171,6 +174,7 @@ class Routes:
             values["rtm_scope"] = RT_SCOPE_NOWHERE
             destination = destination.destination
         else:
+            gateway, dev = self._on_link(gateway, dev)
             nowhere = RT_SCOPE_NOWHERE
             values = {**self._values(destination, gateway, dev, metric, table, type, nowhere, None, family)}
         self._socket.request(ROUTE, RTM_DELROUTE, 0, values, verb=f"delete route {destination}")
@@ -179,8 +183,8 @@ class Routes:
         """Add many routes of one form, from columns (what a column may be: netlinkpy.rtnl.bulk).
 
         destinations; prefix_length (default: whole addresses); gateway; dev (an index for each row, or one
-        name or index for all); metric. One value for all: table, type, scope, protocol, family (AF_INET),
-        on_error. See add() for their meaning.
+        name, index or Link for all); metric. One value for all: table, type, scope, protocol, family
+        (AF_INET), on_error. See add() for their meaning.
 
         on_error="raise": after all rows were sent, raise BulkError, whose `failures` are the refused rows;
         "continue": return the refused rows. A batch is no transaction: the other rows are added in either
@@ -236,7 +240,7 @@ class Routes:
             columns.append(bulk.addresses("gateway", gateway, width))
             values["gateway"] = bulk.slot(columns[-1])
         if dev is not None:
-            columns.append(bulk.numbers("dev", self._rt.index(dev) if isinstance(dev, str) else dev, 4))
+            columns.append(bulk.interfaces(self._rt, dev))
             values["oif"] = bulk.slot(columns[-1])
         if metric is not None:
             columns.append(bulk.numbers("metric", metric, 4))
@@ -246,7 +250,7 @@ class Routes:
         )
 
     def columns(
-        self, *, table: str | int | None = "main", family: int = AF_INET, dev: str | int | None = None
+        self, *, table: str | int | None = "main", family: int = AF_INET, dev: Dev | None = None
     ) -> dict[str, memoryview]:
         """Return the routes of one family as columns of plain buffers, which numpy wraps without a copy:
         destination, gateway, source (packed addresses, 4 or 16 bytes a row), prefix_length, index, metric,
@@ -254,7 +258,7 @@ class Routes:
         there (the others are zero). Filters as in list()."""
         return self._gather(table, family, dev, Table(columns_of(family))).columns()
 
-    def _gather(self, table: str | int | None, family: int, dev: str | int | None, gathered: Table) -> Table:
+    def _gather(self, table: str | int | None, family: int, dev: Dev | None, gathered: Table) -> Table:
         values: RouteValues = {"rtm_family": family}
         if table is not None:
             values["table"] = _table(table)
@@ -271,7 +275,7 @@ class Routes:
         self,
         destination: IPPrefix,
         gateway: IP | None,
-        dev: str | int | None,
+        dev: Dev | None,
         metric: int | None,
         table: str | int,
         type: str,
@@ -317,6 +321,14 @@ class Routes:
         if dev is not None:
             values["oif"] = self._rt.index(dev)
         return values
+
+    def _on_link(self, address: IP | None, dev: Dev | None) -> tuple[Any, Dev | None]:
+        """Return an address without its zone, and the link that this or dev says."""
+        return (None, dev) if address is None else zone.resolve(self._rt, address, dev)
+
+    def _on_its_link(self, hop: Nexthop) -> Nexthop:
+        gateway, dev = self._on_link(hop.gateway, hop.dev)
+        return hop if gateway == hop.gateway else hop.replace(gateway=gateway, dev=dev)
 
     def _hop(self, hop: Nexthop, family: int) -> Values:
         values: Values = {

@@ -13,7 +13,7 @@ from ..wire.errors import NetlinkError
 from ..wire.rtnetlink.rule import RULE
 from .kernel_record import KernelRecord
 from .route import TABLES
-from .values import check_family, check_ifname, check_number, format_ip, network, parse_prefix
+from .values import check_family, check_ifname, check_number, format_ip, name_of, network, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypedDict, Unpack
 
     from ..wire.attributes import Values
+    from .link import Link
     from .netlink import RTNetlink
     from .values import IPPrefix
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
         table: str | int
         source: IPPrefix
         destination: IPPrefix
-        iif: str
-        oif: str
+        iif: str | Link
+        oif: str | Link
         protocol: int
 
 
@@ -154,7 +155,7 @@ def _message(given: RuleOptions) -> Values:
         values["table_id"] = check_number(number, 1, 0xFFFFFFFF, "table")
     for name, ifname in (("iifname", given.get("iif")), ("oifname", given.get("oif"))):
         if ifname:
-            values[name] = check_ifname(ifname)
+            values[name] = check_ifname(name_of(ifname))
     if given.get("protocol"):
         values["protocol"] = check_number(given["protocol"], 0, 255, "protocol")
     return values

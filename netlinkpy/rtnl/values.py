@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
     from typing import Any, TypeAlias
 
+    from .link import Link
+
     #: An IP address as callers give it; and one with a prefix length (ipaddress's interfaces are addresses).
     IP: TypeAlias = "str | IPv4Address | IPv6Address"
     IPPrefix: TypeAlias = "IP | IPv4Network | IPv6Network"
+
+    #: An interface: by name, alternative name or index, or the record of it, whose index counts.
+    Dev: TypeAlias = "str | int | Link"
 
 FAMILY_OF_LENGTH = {4: AF_INET, 16: AF_INET6}
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
@@ -149,6 +154,11 @@ def fits_name(packed: bytes, size: int) -> bool:
     """Return whether bytes can be a name: at most `size` with the NUL that ends it, and none that a name may
     not have."""
     return 0 < len(packed) < size and _NOT_IN_NAMES.isdisjoint(packed)
+
+
+def name_of(dev: Dev) -> Any:
+    """Return what to call an interface: its name if it is given by its record, else as it is given."""
+    return getattr(dev, "name", dev)
 
 
 def _check_name(name: str, size: int, *, colon: bool = False) -> str:
