@@ -75,6 +75,9 @@ class Record(_Base, metaclass=RecordType):
     """Base of all records: `class Link(Record): index: int; name: str`. Fields are read by name; two records
     are equal if they have the same class and the same values."""
 
+    # Whether a list that a caller gives is kept as a tuple: it cannot change, and has a hash.
+    _freezes = False
+
     if not TYPE_CHECKING:
 
         def __new__(cls, *values, **named):
@@ -91,6 +94,11 @@ class Record(_Base, metaclass=RecordType):
                     values += tuple(map(whole.__getitem__, rest))
                 except KeyError as missing:
                     raise TypeError(f"{cls.__name__} needs {missing.args[0]}") from None
+            if cls._freezes:
+                try:
+                    hash(values)
+                except TypeError:
+                    values = tuple(map(_frozen, values))
             return tuple.__new__(cls, values)
 
     @classmethod
@@ -120,13 +128,13 @@ class Record(_Base, metaclass=RecordType):
         return f"{type(self).__name__}({fields})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and _compared(self) == _compared(other)
+        return type(self) is type(other) and _values(self) == _values(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(_compared(self))
+        return hash(_values(self))
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return _values(self)
@@ -171,6 +179,9 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _compared(record: Any) -> tuple[Any, ...]:
-    values = _values(record)
-    return values[:-1] if type(record)._fields[-1:] == ("body",) else values
+def _frozen(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return frozenset(value)
+    if isinstance(value, (list, tuple, dict)) and not isinstance(value, Record):
+        return tuple(map(_frozen, value))  # a dict's keys, as whoever iterates it gets
+    return value

@@ -8,15 +8,19 @@ import json
 import pydoc
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import netlinkpy as nl
 from netlinkpy import testing
 from netlinkpy.nat import Port
+from netlinkpy.networks.connection import Connection
+from netlinkpy.networks.spec import NetworkSpec
 from netlinkpy.record import Record
 from netlinkpy.rtnl import netlink
 from netlinkpy.rtnl.kernel_record import KernelRecord
+from netlinkpy.run import Options
 from tests.support.links import add_quiet
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +85,35 @@ def test_records_of_the_kernel_are_json_and_hashable(fresh_namespace: None) -> N
             for one in first:
                 said = one.to_dict()
                 assert json.loads(json.dumps(said)) == said and "body" not in said
+
+
+GIVEN = [
+    (nl.Endpoint, {"netns": "blue", "bridge": "br0"}, ("addresses", "gateways", "routes")),
+    (Connection, {"netns": "blue"}, ("ip", "gateways", "routes")),
+    (NetworkSpec, {"name": "blue"}, ("subnets", "gateways", "ip_ranges", "aux_addresses")),
+    (Options, {}, ("command", "gateways", "ports", "dns")),
+]
+
+
+@pytest.mark.parametrize(("record", "needed", "fields"), GIVEN, ids=[one[0].__name__ for one in GIVEN])
+def test_what_a_caller_gives_as_a_list_cannot_change(
+    record: type[Record], needed: dict[str, Any], fields: tuple[str, ...]
+) -> None:
+    """So that the record has a hash, and one that holds."""
+    lists = {field: [["a", None], "b"] for field in fields}
+    made, tuples = record(**needed, **lists), record(**needed, **dict.fromkeys(fields, (("a", None), "b")))
+    assert made == tuples and hash(made) == hash(tuples)
+    for one in lists.values():
+        one.clear()
+    assert made == tuples
+    assert made.replace(**{fields[0]: {"a": 1, "b": 2}}).as_dict()[fields[0]] == ("a", "b")
+    assert hash(made.replace(**{fields[0]: {"b", "a"}})) == hash(made.replace(**{fields[0]: {"a", "b"}}))
+    assert hash(record(*made.as_dict().values())) == hash(made)
+
+
+def test_a_message_is_part_of_what_asks() -> None:
+    """A record that is none of the kernel's is equal by all that it holds."""
+    assert testing.Asked(1, 2, 3, 4, b"a") != testing.Asked(1, 2, 3, 4, b"b")
 
 
 def test_a_record_in_a_record_and_bytes() -> None:

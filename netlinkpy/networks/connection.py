@@ -34,6 +34,8 @@ class Connection(Record):
     the container has one. gateways: of the default routes; None: the network's (none if it is internal). mac,
     host_ifname, metric, routes, queues: as in Endpoint. The MTU is the network's."""
 
+    _freezes = True
+
     netns: Target
     ip: IP | Iterable[IP] = ()
     mac: str | None = None

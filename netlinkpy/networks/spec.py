@@ -33,6 +33,8 @@ _PUNCTUATION = "_.-"
 class NetworkSpec(Record):
     """The arguments of Network.create(), described there."""
 
+    _freezes = True
+
     name: str
     subnets: IPPrefix | Iterable[IPPrefix] = ()
     gateways: IP | Iterable[IP] = ()

@@ -57,6 +57,7 @@ class Address(KernelRecord):
     body: bytes
 
     _message = ADDRESS
+    _lasting = slice(-3)  # valid and preferred run on
 
     @property
     def cidr(self) -> str:

@@ -33,6 +33,8 @@ class Options(Record):
     with "container:"); privileged: keeps every capability, CAP_NET_ADMIN and CAP_SYS_ADMIN among them;
     interactive: standard input is passed on; tty: a terminal of its own."""
 
+    _freezes = True
+
     command: tuple[str, ...]
     net: str = "bridge"
     name: str | None = None

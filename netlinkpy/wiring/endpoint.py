@@ -64,6 +64,8 @@ class Endpoint(Record):
     queues: transmit and receive queues of each end (more cost memory and time).
     onlink: take the gateways to be neighbours, although no address or route covers them."""
 
+    _freezes = True
+
     netns: Target
     bridge: str
     addresses: IPPrefix | Iterable[IPPrefix] = ()
