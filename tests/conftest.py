@@ -6,8 +6,9 @@ behind.
 - `container` is one container, `containers(n)` makes n, `bare_namespaces(n)` makes n without a process.
 - `snapshot(namespace)` is the state of a namespace, to compare before and after.
 - A test that handles signals itself asks for `untraced`, or coverage may wait for itself.
-- `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real one) is
-  missing; NETLINKPY_REQUIRE=all in the environment makes that a failure, =programs for all but "root".
+- `@pytest.mark.needs("ip", "strace")` skips the test, saying so, where a program (or "root": the real one, or
+  "br_netfilter") is missing; NETLINKPY_REQUIRE=all in the environment makes that a failure, =programs for
+  all but "root".
 - `from tests.support.namespaces import inside, entered, ping, ping_all` for the rest.
 - A test that leaves a descriptor, a thread or a child process behind fails.
 """
@@ -64,6 +65,8 @@ def _there(what: str) -> bool:
     if what == "root":
         with open("/proc/self/uid_map") as file:
             return file.read().split() == ["0", "0", "4294967295"]
+    if what == "br_netfilter":
+        return os.path.isdir("/proc/sys/net/bridge")
     if what == "gcc -m32":
         script = "echo '#include <errno.h>' | gcc -m32 -E -"
         return subprocess.run(["sh", "-c", script], capture_output=True, timeout=60).returncode == 0

@@ -19,7 +19,6 @@ from netlinkpy.networks.connection import Connection
 from netlinkpy.networks.spec import NetworkSpec
 from netlinkpy.record import Record
 from netlinkpy.rtnl import netlink
-from netlinkpy.rtnl.kernel_record import KernelRecord
 from netlinkpy.run import Options
 from tests.support.links import add_quiet
 
@@ -182,16 +181,3 @@ def test_what_the_docs_name_is_there() -> None:
                     break
                 assert hasattr(value, part), f"{file.name}: nl{whole}"
                 value = getattr(value, part)
-
-
-def test_what_the_verbs_of_rtnetlink_return_and_raise_is_there() -> None:
-    """Each public record and error of the objects' modules can be named without knowing its module."""
-    found = set()
-    for path in sorted(Path(nl.__file__).parent.glob("rtnl/*.py")):
-        module = importlib.import_module(f"netlinkpy.rtnl.{path.stem}")
-        for name, value in vars(module).items():
-            own = inspect.isclass(value) and value.__module__ == module.__name__
-            if own and issubclass(value, (KernelRecord, OSError)) and name[0] != "_":
-                found.add(name)
-    assert {"Link", "Neighbour", "BulkError"} <= found
-    assert found - {"KernelRecord"} <= set(nl.__all__)

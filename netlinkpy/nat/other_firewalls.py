@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..wire.attributes import Values
 
     _End = tuple[str, int]  # the name of a link and its index
+
 _FAMILIES = {NFPROTO_INET: "inet", NFPROTO_IPV4: "ip", NFPROTO_IPV6: "ip6"}
 _VERSIONS = {4: NFPROTO_IPV4, 6: NFPROTO_IPV6}
 _NEW = 1 << IP_CT_NEW + 1  # NF_CT_STATE_BIT()
@@ -186,7 +187,8 @@ def _drops(tables: Nftables, ways: Mapping[str, Iterable[_Way]]) -> dict[str, li
         if family not in _FAMILIES or not _filters_forwarded(chain) or (family, table) == (FAMILY, TABLE):
             continue
         reader = Reader(tables, family, table)
-        users = {one.get("name", "") for one in chains if one.get("table") == table}
+        own = [one for one in chains if (one["nfgen_family"], one.get("table")) == (family, table)]
+        users = {one.get("name", "") for one in own}
         for bridge, some in ways.items():
             commands = []
             for way in some:

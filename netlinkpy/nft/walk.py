@@ -218,9 +218,8 @@ class _Rule:
     def _compares(self, name: str, data: Values) -> bool:
         """Return whether a comparison holds for all connections."""
         low = _bytes(data, "data" if name == "cmp" else "from_data")
-        held = self._value(
-            data.get("sreg", 0), len(low)
-        )  # a name without its NUL stands for all that begin so
+        # A name without its NUL stands for all that begin so.
+        held = self._value(data.get("sreg", 0), len(low))
         if held is None:
             return False
         if name == "cmp":

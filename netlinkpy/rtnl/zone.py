@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .values import ip_text
+from .values import ip_text, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def resolve(rt: RTNetlink, address: IPPrefix, dev: Dev | None) -> tuple[Any, Dev
     known = rt.links.find(zone)
     told = int(zone) if known is None and zone.isdecimal() else zone
     if dev is not None and rt.index(dev) != rt.index(told):
-        raise ValueError(f"{address} is not on {getattr(dev, 'name', dev)}")
+        raise ValueError(f"{address} is not on {name_of(dev)}")
     return plain, told if dev is None else dev
 
 

@@ -56,7 +56,7 @@ def zoned(testbed: Testbed, folder: Path) -> Iterator[None]:
 FIREWALLS: dict[str, tuple[Firewall, tuple[str, ...]]] = {  # by the row's name: how it is made, what it needs
     "`nft flush ruleset`": (rules("nft flush ruleset"), ("nft",)),
     "iptables, `-P FORWARD DROP`": (rules("iptables -P FORWARD DROP"), ("iptables",)),
-    "the same with br_netfilter": (rules("iptables -P FORWARD DROP"), ("iptables",)),
+    "the same with br_netfilter": (rules("iptables -P FORWARD DROP"), ("iptables", "br_netfilter")),
     "iptables, a last `REJECT` (RHEL)": (rules("iptables -A FORWARD -j REJECT"), ("iptables",)),
     "iptables-legacy, `-P FORWARD DROP`": (
         rules("iptables-legacy -P FORWARD DROP"),
@@ -69,7 +69,10 @@ FIREWALLS: dict[str, tuple[Firewall, tuple[str, ...]]] = {  # by the row's name:
     ),
     "firewalld, the uplink in a zone": (zoned, ("root", "firewalld", "dbus-daemon", "nft")),
     "ufw": (lambda testbed, folder: firewalls.ufw(folder), ("root", "ufw", "iptables")),
-    "dockerd": (lambda testbed, folder: firewalls.dockerd(folder), ("root", "dockerd", "docker", "iptables")),
+    "dockerd": (
+        lambda testbed, folder: firewalls.dockerd(folder),
+        ("root", "dockerd", "docker", "iptables", "br_netfilter"),
+    ),
     "wg-quick": (
         lambda testbed, folder: firewalls.wireguard(folder, testbed.internet, INTERNET[0]),
         ("root", "wg-quick", "ip", "nft", "iptables"),
@@ -170,8 +173,6 @@ def test_a_row_of_the_table(
             assert street.passing() == [True, True, True]
             stack.enter_context(firewall(testbed, tmp_path))
         if name in WITH_BR_NETFILTER:
-            if not BRIDGED.exists():
-                pytest.skip("needs br_netfilter")
             BRIDGED.write_text("1")  # as the module begins
         what, cures = street.told()
         if later or name not in MENDED_BY_CREATE:

@@ -110,6 +110,14 @@ def test_only_the_bridges_asked_for(plain: Testbed) -> None:
     assert plain.nat.foreign_drops([]) == []
 
 
+@pytest.mark.needs("iptables")
+def test_a_cure_names_a_chain_of_that_table(plain: Testbed) -> None:
+    """dockerd without IPv6 has DOCKER-USER in one of the two tables `filter`."""
+    shell("iptables -N DOCKER-USER", "ip6tables -P FORWARD DROP")
+    (found,) = plain.nat.foreign_drops(["br9"])
+    assert found.commands == tuple(f"ip6tables -I FORWARD {way} br9 -j ACCEPT" for way in ("-i", "-o"))
+
+
 @pytest.mark.needs("iptables", "nft")
 def test_beside_docker_both_publish_ports(plain: Testbed) -> None:
     shell(*DOCKER)
@@ -270,14 +278,12 @@ def test_no_false_alarm(plain: Testbed, rules: list[str]) -> None:
         assert passes(one, (INTERNET[0], 7000), there)
 
 
-@pytest.mark.needs("iptables")
+@pytest.mark.needs("iptables", "br_netfilter")
 @pytest.mark.parametrize("handed", ["1", "0"])
 @pytest.mark.parametrize("internal", [True, False])
 def test_what_drops_from_container_to_container(testbed: Testbed, handed: str, internal: bool) -> None:
     """Where br_netfilter hands such packets over; nothing else of an internal network passes anyway."""
     switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-    if not switch.exists():
-        pytest.skip("needs br_netfilter")
     switch.write_text(handed)
     testbed.bridge("br0", "172.17.0.1/16")
     testbed.nat.add_network("br0", ["172.17.0.0/16"], internal=internal)
