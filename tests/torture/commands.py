@@ -100,6 +100,8 @@ class RunDetached(Command):
 class Stop(Command):
     """netlinkpy stop"""
 
+    takes_away = True
+
     words: tuple[str, ...] = ("stop", "-t", "1", "one")
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:

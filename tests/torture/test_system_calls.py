@@ -91,9 +91,10 @@ def test_at_any_system_call(
         assert not watched.error, watched.words
         assert not watched.left
         case.check_complete()
+        done = state(case.places)
         case.undo()
     tried = list(trouble(watched.names))
-    unclean = [said for one in tried if (said := _try(case, one))]
+    unclean = [said for one in tried if (said := _try(case, one, done))]
     with open(os.environ.get("NETLINKPY_TORTURE_LOG", os.devnull), "a") as file:
         head = f"{backends.backend()} {kind.__name__} {trouble.__name__}"
         print(f"{head} {len(tried)} tried, {len(tried) - len(unclean)} clean", file=file)
@@ -102,8 +103,8 @@ def test_at_any_system_call(
     assert not unclean, f"{len(unclean)} of {len(tried)}:\n" + "\n".join(unclean[:30])
 
 
-def _try(case: Case, trouble: Any) -> str:
-    """Return what is wrong, "" if nothing is."""
+def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
+    """Return what is wrong, "" if nothing is. done: the state when the verb's work is complete."""
     before = state(case.places)
     wrong = []
     try:
@@ -136,6 +137,7 @@ def _try(case: Case, trouble: Any) -> str:
                 case.undo()
             case.do()
             case.check_complete()
+            now = eventually_same(done, lambda: state(case.places)) if case.takes_away else done
             case.undo()
         except Exception as error:  # whatever it is, it is reported
             wrong.append(f"then {type(error).__name__} {error!s:.300}")
@@ -144,8 +146,10 @@ def _try(case: Case, trouble: Any) -> str:
             except Exception as error:
                 wrong.append(f"and {error!r:.200}")
         else:
-            now = eventually_same(before, lambda: state(case.places))
-            if now != before:
-                wrong.append(f"left in the end: {difference(before, now)[:400]}")
+            wanted = done
+            if not case.takes_away:
+                wanted, now = before, eventually_same(before, lambda: state(case.places))
+            if now != wanted:
+                wrong.append(f"left in the end: {difference(wanted, now)[:400]}")
     said = f" ({watched.error}: {watched.words.strip()[:250]})" if watched.error else ""
     return f"{trouble}{said}: {'; '.join(wrong)}" if wrong else ""

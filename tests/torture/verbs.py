@@ -16,8 +16,10 @@ GATEWAY6 = "fd00:17::1"
 
 
 class Case:
-    """A verb. do() is tried; undo() takes its complete work back; both may be repeated. Where it takes away
-    what is there, undo() makes it anew, and `before` differs from one time to the next."""
+    """A verb. do() is tried; undo() takes its complete work back; both may be repeated. takes_away: undo()
+    makes anew what do() takes away, so that only the state after do() is the same each time."""
+
+    takes_away = False
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         self.host = host
@@ -86,6 +88,8 @@ class AttachMany(Attach):
 class Detach(Attach):
     """detach()"""
 
+    takes_away = True
+
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
         self.made: list[nl.Attachment] = []
@@ -133,6 +137,8 @@ class Create(Case):
 
 class Remove(Create):
     """Network.remove()"""
+
+    takes_away = True
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
@@ -266,6 +272,8 @@ class ConnectMany(Connect):
 
 class Disconnect(Connect):
     """Network.disconnect()"""
+
+    takes_away = True
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
