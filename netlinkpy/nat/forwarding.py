@@ -1,5 +1,5 @@
 """Forwarding, and the other settings under /proc/sys/net that networks need: changed only where necessary,
-and put back with the last network.
+and put back with the last network of the IP version.
 
 Only links that need it forward: the bridges of networks, the links that lead outside (the uplinks), and those
 at whose addresses ports are published; the host becomes no router between its other links. An alternative
@@ -80,35 +80,32 @@ class Setting(Record):
 
 
 def turn_on(
-    host: RTNetlink, links: Iterable[Link], bridges: Collection[int], *, ipv4: bool, ipv6: bool
+    host: RTNetlink, links: Iterable[Link], bridges: Collection[int], versions: Collection[int]
 ) -> list[Setting]:
-    """Let packets be forwarded that arrive by links, and by the uplinks. bridges: the indices of all bridges
-    of ours, which listen to no router advertisement. Return what was changed.
+    """Let packets of some IP versions (4, 6) be forwarded that arrive by links, and by the uplinks. bridges:
+    the indices of all bridges of ours, which listen to no router advertisement. Return what was changed.
 
     Raise OSError if a setting cannot be written; then none is changed."""
     with Rollback() as rollback, rollback:
         changer = _Changer(host, rollback)
-        for index, mark, name in _needed(host, links, ipv4=ipv4, ipv6=ipv6):
+        for index, mark, name in _needed(host, links, versions):
             if name == _ALL6:
                 _keep_advertised(changer, bridges)
             changer.set(index, mark, name, "1")
     return changer.changes
 
 
-def turned_off(host: RTNetlink, links: Iterable[Link], *, ipv4: bool, ipv6: bool) -> list[str]:
+def turned_off(host: RTNetlink, links: Iterable[Link], versions: Collection[int]) -> list[str]:
     """Return the names of the settings that turn_on() would change to 1, by sysctl(8)'s spelling."""
-    needed = _needed(host, links, ipv4=ipv4, ipv6=ipv6)
-    return [_swapped(name) for _, _, name in needed if _read(name) != "1"]
+    return [_swapped(name) for _, _, name in _needed(host, links, versions) if _read(name) != "1"]
 
 
 def _needed(
-    host: RTNetlink, links: Iterable[Link], *, ipv4: bool, ipv6: bool
+    host: RTNetlink, links: Iterable[Link], versions: Collection[int]
 ) -> Iterator[tuple[int, str, str]]:
     """Yield (index, alternative name that remembers a change, setting) of what must be 1 for packets to be
     forwarded that arrive by links, and by the uplinks."""
-    for version, wanted in ((4, ipv4), (6, ipv6)):
-        if not wanted:
-            continue
+    for version in sorted(versions):
         ways = {link.index: link for link in (*links, *uplinks(host, version))}
         mark = f"forwarding{version}"
         if version == 6 and not any(map(_forces, ways.values())):
@@ -127,31 +124,37 @@ def forward_all(changes: list[Setting]) -> list[Setting]:
     return _set(wanted, changes)
 
 
-def put_back(host: RTNetlink) -> list[Setting]:
-    """Put back whatever links remember that we changed, and return it."""
+def put_back(host: RTNetlink, gone: int, versions: Collection[int], rollback: Rollback) -> list[Setting]:
+    """Put back what links remember that we changed, and return it. gone: the index of a bridge that is no
+    network's any more; versions: the IP versions for which all others still need it; rollback: learns how to
+    change it again."""
     changes: list[Setting] = []
     for link in host.links.list():
         for altname in link.altnames:
             what, _, where = altname.partition(":")
             if what in _BEFORE and where in (str(link.index), "all"):
-                path, value = _BEFORE[what]
+                version, path, value = _BEFORE[what]
                 if where == "all":
                     path = _ALL6
                 elif what == "forwarding6" and not _forces(link):
                     continue
+                if version in versions and link.index != gone:
+                    continue
                 name = path.format(link.name)
                 before = _read(name)
+                rollback.before(_give_name, host, link.index, altname)
                 if before != value:
+                    rollback.before(_write_of_link, host, link.index, name, before)
                     _write_of_link(host, link.index, name, value)
                     changes.append(Setting(_swapped(name), before, value))
                 _take_name(host, link.index, altname)
     return changes
 
 
-_BEFORE = {
-    "forwarding4": ("net/ipv4/conf/{}/forwarding", "0"),
-    "forwarding6": ("net/ipv6/conf/{}/force_forwarding", "0"),
-    "accept_ra": ("net/ipv6/conf/{}/accept_ra", "1"),
+_BEFORE = {  # by what an alternative name remembers: the IP version, the setting, its value before
+    "forwarding4": (4, "net/ipv4/conf/{}/forwarding", "0"),
+    "forwarding6": (6, "net/ipv6/conf/{}/force_forwarding", "0"),
+    "accept_ra": (6, "net/ipv6/conf/{}/accept_ra", "1"),
 }
 
 
@@ -259,11 +262,7 @@ class _Changer:
             return
         self._rollback.before(_take_name, self.host, index, altname)
         self._rollback.before(_write_of_link, self.host, index, name, before)
-        try:
-            self.host.links.add_altnames(index, [altname])
-        except NetlinkError as error:
-            if error.errno != errno.EEXIST:  # it was set by us, and taken back by another program since
-                raise
+        _give_name(self.host, index, altname)
         _write_of_link(self.host, index, name, value)
         self.changes.append(Setting(_swapped(name), before, value))
 
@@ -301,6 +300,14 @@ def _write_of_link(host: RTNetlink, index: int, name: str, value: str) -> None:
 def _forces(link: Link) -> bool:
     """Return whether IPv6 forwarding can be turned on for one link: since Linux 6.17."""
     return os.path.exists(f"{_ROOT}net/ipv6/conf/{link.name}/force_forwarding")
+
+
+def _give_name(host: RTNetlink, index: int, altname: str) -> None:
+    try:
+        host.links.add_altnames(index, [altname])
+    except NetlinkError as error:
+        if error.errno != errno.EEXIST:  # it was set by us, and taken back by another program since
+            raise
 
 
 def _take_name(host: RTNetlink, index: int, altname: str) -> None:

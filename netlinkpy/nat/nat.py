@@ -81,7 +81,7 @@ class Nat(Closing):
 
     A network is known by its bridge's index, so a bridge may be renamed. Settings under /proc/sys/net are
     changed only if necessary, and the changes returned; an alternative name of the link remembers each, and
-    with the last network they are put back (forwarding.py)."""
+    with the last network that needs them they are put back (forwarding.py)."""
 
     def __init__(self, netns: Target | None = None, *, timeout: float = 10.0) -> None:
         self._netns = netns
@@ -140,10 +140,7 @@ class Nat(Closing):
         )
         with Rollback() as rollback, rollback:
             self._replace(link.index, wanted, rollback, verb=f"add network {link.name}")
-            if internal:
-                return []
-            families = {":" in subnet for subnet in wanted.subnets}
-            return self._forward(link, ipv4=False in families, ipv6=True in families)
+            return [] if internal else self._forward(link, wanted.versions)
 
     def forward(self) -> list[Setting]:
         """Turn on what forwarding the networks that are served need, where it is off by now; return the
@@ -152,8 +149,7 @@ class Nat(Closing):
         for one in self.networks():
             link = self._host.links.find(one.index)
             if link is not None and not one.internal:
-                families = {":" in subnet for subnet in one.subnets}
-                changes += self._forward(link, ipv4=False in families, ipv6=True in families)
+                changes += self._forward(link, one.versions)
         return changes
 
     def forward_all(self, changes: list[Setting] | None = None) -> list[Setting]:
@@ -163,45 +159,26 @@ class Nat(Closing):
 
     def remove_network(self, bridge: str | int) -> list[Setting]:
         """Stop serving a network, and withdraw the ports published for its addresses, with their tracked
-        flows. With the last network the whole table is removed, and the settings that we changed are put
-        back. Do nothing if the network is not served. bridge: its name or index. Return the settings
-        changed."""
+        flows. With the last network the whole table is removed, and with the last of an IP version the
+        settings that we changed for it are put back. bridge: its name or index; if it is not served, only
+        what a dead call did not put back is. Return the settings changed."""
         index = self._index_of(bridge)
-        if index not in self._tables.consistent(self._networks, verb="list the networks"):
-            return []
-        # Before the rules that make it safe go; and after, for one who published meanwhile.
-        changes = self._route_localnet([index], on=False)
-        doomed: dict[str, list[Element]] = {}
-        last: list[bool] = []
-        gone: list[NatNetwork] = []
-
-        def plan() -> list[Change]:
-            found = self._network_elements()
-            networks = networks_of(found)
-            mine = networks.pop(index, None)
-            doomed.clear()
-            gone[:] = [] if mine is None else [mine]
-            last[:] = [not networks]
-            if mine is None:
-                return []
-            for map in PORT_MAPS:
-                doomed[map] = [one for one in self._elements(map) if mine.holds(target_of(one))]
-            if not networks:
-                return [delete_table(FAMILY, TABLE)]
-            return [*_deletions(doomed), *_changes(found, mine, None)]
-
-        self._tables.update(plan, verb=f"remove network {bridge}")
-        changes += self._route_localnet([index], on=False)
-        self._unname(ports_of(doomed), gone)
-        end_of_ports(self._conntrack, ports_of(doomed))
-        if last == [True]:
-            changes += self._inside(lambda: forwarding.put_back(self._host))
-        return changes
+        changes: list[Setting] = []
+        with Rollback() as rollback, rollback:
+            mine = self._served().get(index)
+            if mine is not None:
+                rollback.before(self._inside, lambda: forwarding.undo(changes))
+                # Before the rules that make it safe go; and after, for one who published meanwhile.
+                self._route_localnet([index], on=False, changes=changes)
+                ports = self._replace(index, None, rollback, verb=f"remove network {bridge}")
+                self._route_localnet([index], on=False, changes=changes)
+                self._unname(ports, [mine], rollback)
+                end_of_ports(self._conntrack, ports)
+            return changes + self._put_back(index, rollback)
 
     def networks(self) -> list[NatNetwork]:
         """Return the networks that are served, by the bridge's name (empty if the bridge is gone)."""
-        found = self._tables.consistent(self._networks, verb="list the networks")
-        return sorted(map(self._named, found.values()), key=lambda one: (one.bridge, one.index))
+        return sorted(map(self._named, self._served().values()), key=lambda one: (one.bridge, one.index))
 
     def look(self) -> TableState:
         """Return what is in the table: all of one generation."""
@@ -270,8 +247,7 @@ class Nat(Closing):
                 if network is None:
                     wanted.append(Bridge(name, index))
                 else:
-                    versions = {6 if ":" in subnet else 4 for subnet in network.subnets}
-                    wanted.append(Bridge(name, index, tuple(versions), not network.internal))
+                    wanted.append(Bridge(name, index, tuple(network.versions), not network.internal))
             return self._inside(lambda: foreign_drops(self._tables, wanted, outside))
 
         return self._tables.consistent(read, verb="look for chains that drop")
@@ -310,7 +286,7 @@ class Nat(Closing):
         with Rollback() as rollback, rollback:
             rollback.before(names.undo)
             names.add(wanted, {address: network.index for address, network in homes.items()})
-            rollback.before(lambda: self._withdraw_places(names.added))
+            rollback.before(lambda: self._withdraw(_elements_at(placed(names.added)), Rollback(), verb=verb))
             self._add_ports(places, verb)
             bridges = {homes[port.address].index for port in wanted if port.localhost}
             changes: list[Setting] = []
@@ -324,15 +300,12 @@ class Nat(Closing):
     def unpublish(self, ports: Iterable[Port]) -> list[Port]:
         """Withdraw published ports, with their tracked flows, and return those that were there: one that
         leads elsewhere by now stays."""
-        doomed = list(ports)
-        wanted = placed(doomed)
-        wanted["localhost4"] = wanted.get("ports4", {})
-        self._unname(doomed)
-        return self._withdraw(
-            lambda map, element: wanted.get(map, {}).get(element.key) == element.data,
-            maps=wanted,
-            verb="unpublish ports",
-        )
+        wanted = list(ports)
+        places = placed(wanted)
+        places["localhost4"] = places.get("ports4", {})
+        with Rollback() as rollback, rollback:
+            self._unname(wanted, self._served().values(), rollback)
+            return self._withdraw(_elements_at(places), rollback, verb="unpublish ports")
 
     def ports(self) -> list[Port]:
         """Return the published ports, by protocol, host address and number."""
@@ -351,16 +324,23 @@ class Nat(Closing):
         if not packed:
             return []
         whose = format_ip(next(iter(packed))) if len(packed) == 1 else f"{len(packed)} addresses"
-        withdrawn = self._withdraw(
-            lambda _, element: target_of(element) in packed,
-            maps=PORT_MAPS,
-            holding=packed,
-            verb=f"withdraw the ports of {whose}",
-        )
-        self._unname(withdrawn)
-        if flows:
-            end_of_addresses(self._conntrack, packed)
-        return withdrawn
+        verb = f"withdraw the ports of {whose}"
+
+        def read() -> dict[str, list[Element]]:
+            return {
+                map: [one for one in self._elements(map, packed) if target_of(one) in packed]
+                for map in PORT_MAPS
+            }
+
+        with Rollback() as rollback, rollback:
+            doomed = self._tables.consistent(read, verb=verb)
+            withdrawn: list[Port] = []
+            if any(doomed.values()):
+                self._unname(ports_of(doomed), self._served().values(), rollback)
+                withdrawn = self._withdraw(doomed, rollback, verb=verb)
+            if flows:
+                end_of_addresses(self._conntrack, packed)
+            return withdrawn
 
     def sweep(self) -> list[Port]:
         """Withdraw every port that no link names: its container is gone, or who published it died half-way.
@@ -383,7 +363,7 @@ class Nat(Closing):
         lost, _ = self.compare_ports()
         if not lost:
             return back, out
-        networks = list(self._tables.consistent(self._networks, verb="list the networks").values())
+        networks = list(self._served().values())
         for port in lost:
             packed = parse_ip(port.address)
             try:
@@ -448,6 +428,10 @@ class Nat(Closing):
     def _networks(self) -> dict[int, NatNetwork]:
         return networks_of(self._network_elements())
 
+    def _served(self) -> dict[int, NatNetwork]:
+        """Return the networks by the indices of their bridges, all of one generation."""
+        return self._tables.consistent(self._networks, verb="list the networks")
+
     def _named(self, network: NatNetwork) -> NatNetwork:
         link = self._host.links.find(network.index)
         return network if link is None else network.replace(bridge=link.name)
@@ -464,7 +448,7 @@ class Nat(Closing):
 
     def _homes(self, ports: Iterable[Port]) -> dict[str, NatNetwork]:
         """Return the network of each address that ports lead to. Raise ValueError if one is in none."""
-        networks = list(self._tables.consistent(self._networks, verb="list the networks").values())
+        networks = list(self._served().values())
         homes: dict[str, NatNetwork] = {}
         for port in ports:
             if port.address not in homes:
@@ -479,29 +463,45 @@ class Nat(Closing):
 
     def _replace(
         self, index: int, wanted: NatNetwork | None, rollback: Rollback | None = None, *, verb: str
-    ) -> None:
-        """Put one network in the place of what there is for a bridge. rollback: learns how to put back what
-        there was."""
-        undone = False
+    ) -> list[Port]:
+        """Put one network in the place of what there is for a bridge; if none is wanted, its ports go too:
+        return them. rollback: learns how to put back what there was."""
+        was: NatNetwork | None = None
+        doomed: dict[str, list[Element]] = {}
+        noted = False
+
+        def put_back() -> None:
+            self._replace(index, was, verb=f"undo {verb}")
+            if any(doomed.values()):
+                self._add_ports(_places_of(doomed), f"undo {verb}")
 
         def plan() -> list[Change]:
-            nonlocal undone
+            nonlocal was, noted
             found = self._network_elements()
             networks = networks_of(found)
-            mine = networks.pop(index, None)
+            was = networks.pop(index, None)
             for other in networks.values():
                 clash = wanted and wanted.overlap(other)
                 if clash:
                     name = self._named(other).bridge or f"with bridge {other.index}, which is gone"
                     raise ValueError(f"subnet {clash[0]} overlaps {clash[1]} of network {name}")
-            if rollback is not None and not undone:
-                undone = True
-                rollback.before(lambda: self._replace(index, mine, verb=f"undo {verb}"))
-            if wanted is None and not networks:
-                return [delete_table(FAMILY, TABLE)] if mine is not None else []
-            return [*ensure(), *_changes(found, mine, wanted)]
+            doomed.clear()
+            if wanted is None and was is not None:
+                for map in PORT_MAPS:
+                    doomed[map] = [one for one in self._elements(map) if was.holds(target_of(one))]
+            if rollback is not None and not noted:
+                noted = True
+                rollback.before(put_back)
+            if wanted is not None:
+                return [*ensure(), *_changes(found, was, wanted)]
+            if was is None:
+                return []
+            if not networks:
+                return [delete_table(FAMILY, TABLE)]
+            return [*_deletions(doomed), *_changes(found, was, None)]
 
         self._tables.update(plan, verb=verb)
+        return ports_of(doomed)
 
     def _add_ports(self, places: Mapping[str, Mapping[bytes, bytes]], verb: str) -> None:
         """Add elements to the maps of ports. Raise PortTakenError if another port is in the way."""
@@ -531,56 +531,48 @@ class Nat(Closing):
 
         self._tables.update(plan, verb=verb)
 
-    def _withdraw_places(self, ports: Iterable[Port]) -> None:
-        """Undo _add_ports() for those of the ports that were not there before."""
-        wanted = placed(ports)
-        self._withdraw(
-            lambda map, element: wanted.get(map, {}).get(element.key) == element.data,
-            maps=wanted,
-            verb="unpublish ports",
-        )
-
-    def _unname(self, ports: Iterable[Port], networks: Iterable[NatNetwork] | None = None) -> None:
-        """Take the names of ports from the links that bear them. networks: those that they are in (None: they
-        are served)."""
+    def _unname(self, ports: Iterable[Port], networks: Iterable[NatNetwork], rollback: Rollback) -> None:
+        """Take the names of ports from the links that bear them. networks: those that they are in."""
         doomed = list(ports)
-        if not doomed:
-            return
-        if networks is None:
-            networks = self._tables.consistent(self._networks, verb="list the networks").values()
         homes = {
             port.address: network.index
             for port in doomed
             for network in networks
             if network.holds(parse_ip(port.address))
         }
-        PortNames(self._host, "unpublish ports").remove(doomed, homes)
+        names = PortNames(self._host, "unpublish ports")
+        rollback.before(names.undo)
+        names.remove(doomed, homes)
 
-    def _withdraw(
-        self,
-        match: Callable[[str, Element], bool],
-        *,
-        maps: Iterable[str],
-        holding: Collection[bytes] = (),
-        verb: str,
-    ) -> list[Port]:
-        """Delete and return the ports that match() takes, with their flows."""
+    def _withdraw(self, wanted: Mapping[str, list[Element]], rollback: Rollback, *, verb: str) -> list[Port]:
+        """Delete those elements that are there, and the flows of their ports. Return these."""
         doomed: dict[str, list[Element]] = {}
 
         def plan() -> list[Change]:
-            for map in maps:
-                doomed[map] = [one for one in self._elements(map, holding) if match(map, one)]
+            for map, elements in wanted.items():
+                sought = {(one.key, one.data) for one in elements}
+                held = {target_of(one) for one in elements}
+                there = self._elements(map, held) if elements else []
+                doomed[map] = [one for one in there if (one.key, one.data) in sought]
             return _deletions(doomed)
 
+        rollback.before(lambda: self._add_ports(_places_of(doomed), f"undo: {verb}"))
         self._tables.update(plan, verb=verb)
         withdrawn = ports_of(doomed)
         end_of_ports(self._conntrack, withdrawn)
         return withdrawn
 
-    def _forward(self, link: Link, *, ipv4: bool, ipv6: bool) -> list[Setting]:
+    def _put_back(self, gone: int, rollback: Rollback) -> list[Setting]:
+        """Put back what we changed for a bridge that is no network's any more, and for an IP version that no
+        network needs; return the changes."""
+        needed = {version for one in self._served().values() if not one.internal for version in one.versions}
+        changes = self._inside(lambda: forwarding.put_back(self._host, gone, needed, rollback))
+        return changes + self.forward() if changes else changes  # for one who added a network meanwhile
+
+    def _forward(self, link: Link, versions: Collection[int]) -> list[Setting]:
         """Turn on forwarding from a bridge, and from the links of default routes."""
-        served = set(self._tables.consistent(self._networks, verb="list the networks"))
-        return self._inside(lambda: forwarding.turn_on(self._host, [link], served, ipv4=ipv4, ipv6=ipv6))
+        served = set(self._served())
+        return self._inside(lambda: forwarding.turn_on(self._host, [link], served, versions))
 
     def _forward_at(self, ports: Iterable[Port], homes: Mapping[str, NatNetwork]) -> list[Setting]:
         """Turn on forwarding from the links that have the host addresses of ports."""
@@ -592,12 +584,8 @@ class Nat(Closing):
         if not found:
             return []
         served = {network.index for network in homes.values()}
-        versions = {":" in host for host in at}
-        return self._inside(
-            lambda: forwarding.turn_on(
-                self._host, found, served, ipv4=False in versions, ipv6=True in versions
-            )
-        )
+        versions = {6 if ":" in host else 4 for host in at}
+        return self._inside(lambda: forwarding.turn_on(self._host, found, served, versions))
 
     def _route_localnet(
         self, indices: Iterable[int], *, on: bool, changes: list[Setting] | None = None
@@ -646,6 +634,16 @@ def _deletions(doomed: dict[str, list[Element]]) -> list[Change]:
     return [
         change for map, elements in doomed.items() for change in delete_elements(FAMILY, TABLE, map, elements)
     ]
+
+
+def _elements_at(places: Mapping[str, Mapping[bytes, bytes]]) -> dict[str, list[Element]]:
+    """Return the elements of ports, by map, as placed() has them."""
+    return {map: _elements_of(data.items()) for map, data in places.items()}
+
+
+def _places_of(found: Mapping[str, Iterable[Element]]) -> dict[str, dict[bytes, bytes]]:
+    """Return where the ports of elements stand, as placed() has them."""
+    return {map: {one.key: one.data for one in elements} for map, elements in found.items()}
 
 
 def _elements_of(data: Iterable[tuple[bytes, bytes]]) -> list[Element]:

@@ -134,7 +134,7 @@ def named_ports(links: Iterable[Link]) -> list[Port]:
 class PortNames:
     """The names of the ports of one call, given to and taken from the links that claim their addresses.
 
-    added: the ports that had no name before."""
+    added: the ports that had no name before; removed: those that had one."""
 
     def __init__(self, host: RTNetlink, verb: str) -> None:
         """verb: what the call does, for errors."""
@@ -142,13 +142,14 @@ class PortNames:
         self._verb = verb
         self._homes: dict[str, int] = {}
         self.added: list[Port] = []
+        self.removed: list[Port] = []
 
     def add(self, ports: Iterable[Port], homes: dict[str, int]) -> None:
         """Name ports. homes: the index of the bridge of each address. Raise NetlinkError (ENOENT) if no link
         claims an address, or (ENOSPC) if one has no room for the names."""
         self._homes = homes
         for address, theirs in _by_address(ports):
-            link = self._host.links.find(claim_name(homes[address], parse_ip(address)))
+            link = self._home(address)
             if link is None:
                 text = f"no container of ours has {address}"
                 raise NetlinkError(errno.ENOENT, self._verb, text=text)
@@ -157,15 +158,28 @@ class PortNames:
 
     def remove(self, ports: Iterable[Port], homes: dict[str, int]) -> None:
         """Take the names of ports away; those that are gone, with their link or without, are passed over."""
+        self._homes = homes
         for address, theirs in _by_address(ports):
-            if address in homes:
-                link = self._host.links.find(claim_name(homes[address], parse_ip(address)))
-                if link is not None:
-                    self._rewrite(link, gone=theirs)
+            link = self._home(address)
+            if link is not None:
+                self.removed += theirs.intersection(decode(link.altnames))
+                self._rewrite(link, gone=theirs)
 
     def undo(self) -> None:
-        """Take the names away that add() gave."""
-        self.remove(self.added, self._homes)
+        """Take the names away that add() gave, and give those that remove() took, as far as the links are
+        there."""
+        for address, theirs in _by_address(self.added):
+            if (link := self._home(address)) is not None:
+                self._rewrite(link, gone=theirs)
+        for address, theirs in _by_address(self.removed):
+            if (link := self._home(address)) is not None:
+                self._rewrite(link, new=theirs)
+
+    def _home(self, address: str) -> Link | None:
+        """Return the link that claims an address; None if there is none."""
+        if address not in self._homes:
+            return None
+        return self._host.links.find(claim_name(self._homes[address], parse_ip(address)))
 
     def _rewrite(self, link: Link, new: Ports = frozenset(), gone: Ports = frozenset()) -> None:
         """Have a link name new ports too, and others no longer. A name is added before others are

@@ -75,6 +75,11 @@ class NatNetwork(Record):
                     return mine, theirs
         return None
 
+    @property
+    def versions(self) -> set[int]:
+        """The IP versions of its subnets: 4, 6."""
+        return {6 if ":" in subnet else 4 for subnet in self.subnets}
+
     def holds(self, packed: bytes) -> bool:
         """Return whether an address (4 or 16 bytes) is in one of its subnets."""
         nets = map(parse_prefix, self.subnets)

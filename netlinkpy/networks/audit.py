@@ -51,7 +51,7 @@ class Audit:
         self._off: dict[int, list[str]] = {}  # by the size of the addresses of an IP version
         for size in (4, 16):
             links = [link for link, network in self._networks.values() if size in _forwarded(network)]
-            self._off[size] = turned_off(host, links, ipv4=size == 4, ipv6=size == 16) if links else []
+            self._off[size] = turned_off(host, links, [4 if size == 4 else 6]) if links else []
 
     def found(self) -> list[tuple[NetworkRecord, list[Difference]]]:
         """Return the networks by name, each with all that is not as it was made."""

@@ -21,15 +21,6 @@ LONG = bool(os.environ.get("NETLINKPY_LONG"))
 SAMPLE = 25  # lines of each case, where not every one is tried
 
 
-@pytest.fixture(autouse=True)
-def forwarding(fresh_namespace: None) -> None:
-    """The host forwards already. Where a network turns that on, a removal broken off where it is turned off
-    again is not yet clean."""
-    for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-        with open(f"/proc/sys/net/{setting}", "w") as file:
-            file.write("1")
-
-
 @pytest.mark.parametrize("kind", VERBS, ids=lambda kind: kind.__name__)
 def test_an_exception_at_any_line(
     kind: type[Case], host: nl.RTNetlink, bare_namespaces: Callable[[int], list[BareNamespace]]

@@ -20,7 +20,7 @@ from tests.support.namespaces import BareNamespace
 from tests.support.system_calls import ERRORS, Call, Watched
 from tests.torture.commands import COMMANDS
 from tests.torture.host_state import difference, eventually_same, state
-from tests.torture.verbs import UNCLEAN, VERBS, Case
+from tests.torture.verbs import VERBS, Case
 
 LONG = bool(os.environ.get("NETLINKPY_LONG"))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -76,7 +76,7 @@ def signals(names: list[str]) -> Iterator[Signal]:
 
 
 @pytest.mark.skipif(not LONG, reason="a campaign of many minutes: NETLINKPY_LONG=1")
-@pytest.mark.parametrize("kind", [*VERBS, *UNCLEAN, *COMMANDS], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*VERBS, *COMMANDS], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("trouble", [failures, signals], ids=lambda trouble: trouble.__name__)
 def test_at_any_system_call(
     kind: type[Case],

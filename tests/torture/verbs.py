@@ -371,12 +371,10 @@ VERBS: list[type[Case]] = [
     ConnectMany,
     Disconnect,
     Publish,
+    Unpublish,
     Reload,
     CreateNamespaces,
     Bind,
     Ask,
     AskInside,
 ]
-
-#: Broken off halfway, its work is neither undone nor complete until the next verb of a network.
-UNCLEAN: list[type[Case]] = [Unpublish]
