@@ -189,13 +189,13 @@ def _create(values: dict[str, Any], names: list[str]) -> int:
 
 
 def _remove(_: dict[str, Any], names: list[str]) -> int:
-    from ..networks.network import Network
+    from ..networks.removing import remove
 
-    def remove(name: str) -> None:
-        Network.get(name).remove()
+    def remove_one(name: str) -> None:
+        remove(name)
         print(name)
 
-    return for_each(names, remove)
+    return for_each(names, remove_one)
 
 
 def _prune(values: dict[str, Any], _: list[str]) -> int:

@@ -34,7 +34,8 @@ def connect(
     timeout: float = 10.0,
     **options: Unpack[ConnectionOptions],
 ) -> Attachment:
-    """Connect a container to a network, and return when its first packet passes. options: the fields of
+    """Connect a container to a network, and return when its first packet passes. One that is connected just
+    so stays as it is, with the addresses that it has (Attachment.changed is False). options: the fields of
     Connection; timeout: seconds for each conversation with the kernel.
 
     Raise NetlinkError if there is no such network (ENOENT), it is full (ENOSPC), an address is not in its
@@ -91,7 +92,7 @@ def connect_many(
             whole=on_error == "raise",
             progress=progress,
             timeout=timeout,
-            hooks=hooks_with(host, nat).replace(another=plan.another),
+            hooks=hooks_with(host, nat).replace(another=plan.another, adopt=plan.adopt),
         )
         return plan.in_order(each)
 

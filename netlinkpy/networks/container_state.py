@@ -20,18 +20,18 @@ class ContainerState(Record):
 
     free_ifname: the first ethN that no interface has (one that a dead call left unfinished counts as free:
     attach() removes it); default_families: the lengths in bytes of the addresses of the families that have a
-    default route; bridges: the names of the host's bridges that it is wired to."""
+    default route; wired: by the names of the host's bridges that it is wired to, the interface."""
 
     free_ifname: str
     default_families: tuple[int, ...]
-    bridges: tuple[str, ...]
+    wired: dict[str, str]
 
 
 def look_inside(netns: Target) -> ContainerState:
     """Look at the interfaces and routes of a container. Raise OSError if it cannot be entered."""
     taken: set[str] = set()
     unfinished: set[int] = set()
-    masters: set[int] = set()
+    masters: dict[int, str] = {}
     with Netns.open(netns) as handle, RTNetlink(handle) as inside, RTNetlink() as host:
         for link in inside.links.list():
             outer = host_end(link, inside, host) if link.kind == "veth" else None
@@ -40,8 +40,8 @@ def look_inside(netns: Target) -> ContainerState:
                 continue
             taken.add(link.name)
             if outer is not None and outer.master:
-                masters.add(outer.master)
-        bridges = tuple(host.links.get(master).name for master in sorted(masters))
+                masters.setdefault(outer.master, link.name)
+        wired = {host.links.get(master).name: ifname for master, ifname in masters.items()}
         routes = [route for route in inside.routes.list(table=None) if route.table == RT_TABLE_MAIN]
     families = {
         BITS[route.family] // 8
@@ -51,4 +51,4 @@ def look_inside(netns: Target) -> ContainerState:
     number = 0
     while f"eth{number}" in taken:
         number += 1
-    return ContainerState(f"eth{number}", tuple(sorted(families)), bridges)
+    return ContainerState(f"eth{number}", tuple(sorted(families)), wired)

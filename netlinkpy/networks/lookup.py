@@ -32,7 +32,7 @@ def find_network_link(host: RTNetlink, name: str) -> tuple[Link, NetworkRecord]:
     if link is None:
         raise NetlinkError(errno.ENOENT, verb, text="there is no network of that name")
     if is_staging(link.group):
-        text = "it is being made or removed; if the process that did so died, create or prune repairs it"
+        text = "it is being made or removed; if the process that did so died, create, rm or prune repairs it"
         raise NetlinkError(errno.ENOENT, verb, text=text)
     found = read_network(link)
     if found is None:

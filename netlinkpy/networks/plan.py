@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..netns.handle import label_of
-from ..rtnl.values import format_ip, parse_ip, several
+from ..rtnl.values import format_ip, parse_ip, parse_prefix, several
 from ..wire.errors import NetlinkError
 from ..wiring.endpoint import Endpoint
 from ..wiring.errors import AttachError, attach_error
@@ -89,6 +89,21 @@ class ConnectPlan:
         self.endpoints[place] = self._with_addresses(self.endpoints[place], addresses)
         return self.endpoints[place]
 
+    def adopt(self, place: int, there: Attachment) -> Endpoint:
+        """Return the endpoint to compare with an interface of the name that is there already: automatic
+        addresses, and automatic default routes, are those that it has."""
+        endpoint, position = self.endpoints[place], self._places[place]
+        fixed = self._fixed[position]
+        has = [parse_prefix(text)[0] for text in there.addresses]
+        if there.bridge != self._network.bridge or not set(fixed).issubset(has):
+            return endpoint
+        if sorted(map(len, has)) != sorted(self._lengths) or not all(map(self._network.subnet_of, has)):
+            return endpoint
+        connection = self._connections[position]
+        if connection.ifname is connection.gateways is None:
+            endpoint = endpoint.replace(gateways=there.gateways)
+        return self._with_addresses(endpoint, has)
+
     def _read_fixed(self, position: int) -> None:
         """Check the addresses that a connection asks for."""
         given = self._connections[position].ip
@@ -109,14 +124,15 @@ class ConnectPlan:
     def _add(self, position: int) -> None:
         connection = self._connections[position]
         state = None if connection.ifname is not None else look_inside(connection.netns)
-        if state is not None and self._network.bridge in state.bridges:
-            raise FileExistsError(errno.EEXIST, "it is connected already")
+        ifname = connection.ifname or ""
+        if state is not None:
+            ifname = state.wired.get(self._network.bridge, state.free_ifname)
         endpoint = Endpoint(
             netns=connection.netns,
             bridge=self._network.bridge,
             gateways=self._gateways(connection, state),
             mac=connection.mac,
-            ifname=state.free_ifname if state is not None else connection.ifname or "",
+            ifname=ifname,
             host_ifname=connection.host_ifname,
             mtu=None if self._network.mtu == KERNEL_MTU else self._network.mtu,
             metric=connection.metric,

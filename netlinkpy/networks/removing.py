@@ -8,27 +8,28 @@ from ..nat import Nat
 from ..rollback import Rollback
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
-from ..wiring.link_group import StagingGroup
+from ..wiring.link_group import StagingGroup, is_staging
 from . import boundary
 from .altnames import name_of
 from .firewall import withdraw_networks
-from .leftovers import clear_dead, serve_again
-from .lookup import find_network, list_networks
+from .leftovers import clear_dead, clear_group, serve_again
+from .lookup import find_bridge, find_network, list_networks
 from .members import members
+from .network_record import NetworkRecord
 from .reconcile import put_all_back
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .network_record import NetworkRecord
 
-
-def remove(network: NetworkRecord) -> None:
-    """Remove a network that no container is connected to. Raise NetlinkError if one is (EBUSY), or the
-    network is gone or being removed (ENOENT)."""
-    verb = f"remove network {network.name}"
+def remove(network: NetworkRecord | str) -> None:
+    """Remove a network that no container is connected to; one that a dead call left half made or half removed
+    goes too. Raise NetlinkError if a container is (EBUSY), or the network is gone or being removed
+    (ENOENT)."""
+    name = network if isinstance(network, str) else network.name
+    verb = f"remove network {name}"
     with RTNetlink() as host:
-        found = find_network(host, network.name)
-        if found.index != network.index:
+        if _cleared(host, name):
+            return
+        found = find_network(host, name)
+        if isinstance(network, NetworkRecord) and found.index != network.index:
             raise NetlinkError(errno.ENOENT, verb, text="it is gone, another has its name now")
         network = found  # the record may be old, and its bridge's name another network's by now
         with StagingGroup() as group, Rollback() as rollback, rollback:
@@ -43,6 +44,14 @@ def remove(network: NetworkRecord) -> None:
             withdraw_networks([network.index])
             boundary.drop(host, network)
             group.delete_members()
+
+
+def _cleared(host: RTNetlink, name: str) -> bool:
+    """Return whether it was a dead call that held the network, and what that left is gone now."""
+    link = find_bridge(host, name)
+    if link is None or not is_staging(link.group) or not clear_group(host, link.group):
+        return False
+    return host.links.find(link.index) is None
 
 
 def _put_back(host: RTNetlink, group: StagingGroup, withdrawn: list[NetworkRecord]) -> None:

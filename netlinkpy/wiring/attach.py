@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .endpoint import CheckedEndpoint
     from .executor import Refusal
     from .existing import Conflicts
 
@@ -45,16 +46,18 @@ class Hooks(Record):
     """What the caller of wire_endpoints() adds to a call.
 
     another(position, address) is called if an address turns out to be taken: it returns an endpoint to try
-    instead (on the same bridge, in the same container), or None. concerns(bridge), called for one with
-    alternative names, returns a Concern if the others must be called for it, or raises the NetlinkError that
-    refuses it. reserved(index of a bridge, addresses, differs, timeout) is called once the containers own
-    their addresses, before any packet passes through their ports: it withdraws whatever still leads to the
-    previous owners. It returns whether every new address there must be announced (announce.py), not only one
-    whose MAC does not follow from it (differs: whether there is such a one), and notes for the first
-    Attachment. parting(index of a bridge, timeout) is called when the bridge has its ports, and nothing is
-    committed yet: it returns "" if the bridge stays, else what happens to it ("was removed")."""
+    instead (on the same bridge, in the same container), or None. adopt(position, attachment) is called if one
+    of that name is there: it returns the endpoint with which that is compared. concerns(bridge), called for
+    one with alternative names, returns a Concern if the others must be called for it, or raises the
+    NetlinkError that refuses it. reserved(index of a bridge, addresses, differs, timeout) is called once the
+    containers own their addresses, before any packet passes through their ports: it withdraws whatever still
+    leads to the previous owners. It returns whether every new address there must be announced (announce.py),
+    not only one whose MAC does not follow from it (differs: whether there is such a one), and notes for the
+    first Attachment. parting(index of a bridge, timeout) is called when the bridge has its ports, and nothing
+    is committed yet: it returns "" if the bridge stays, else what happens to it ("was removed")."""
 
     another: Callable[[int, str], Endpoint | None] | None = None
+    adopt: Callable[[int, Attachment], Endpoint] | None = None
     concerns: Callable[[Bridge], Concern | None] = lambda bridge: None
     reserved: Callable[[int, list[str], bool, float], tuple[bool, list[str]]] = lambda *_: (False, [])
     parting: Callable[[int, float], str] = lambda index, timeout: ""
@@ -279,7 +282,7 @@ class _Call:
             with Netns.open(row.endpoint.netns) as handle:
                 if not self._containers.may_enter(row, handle):
                     return False
-                verdict = conflicts.resolve(row, handle)
+                verdict = conflicts.resolve(row, handle, self._adopted)
         except OSError as gone:  # the container died meanwhile
             self._failures.refuse(row, gone.errno or errno.EIO, gone.strerror or str(gone))
             return False
@@ -288,6 +291,12 @@ class _Call:
         elif verdict is not None:
             self._done[row.position] = verdict
         return verdict is None
+
+    def _adopted(self, row: Row, there: Attachment) -> CheckedEndpoint:
+        """Return what an interface that is there is compared with."""
+        if self._hooks.adopt is None:
+            return row.wanted
+        return check(self._hooks.adopt(row.position, there), self._bridge)
 
     def _resolve_claim(self, conflicts: Conflicts, row: Row, refusal: Refusal) -> bool:
         """Return whether to try again, perhaps with another address, a row of which an address was

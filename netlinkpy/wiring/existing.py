@@ -20,6 +20,8 @@ from .link_group import StagingGroup, is_staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..netns.handle import Target
     from ..rtnl.link import Link
     from ..rtnl.route import Route
@@ -96,9 +98,12 @@ class Conflicts:
         self._host = host
         self._groups: dict[int, StagingGroup] = {}
 
-    def resolve(self, row: Row, handle: Netns) -> Attachment | str | None:
+    def resolve(
+        self, row: Row, handle: Netns, wish: Callable[[Row, Attachment], CheckedEndpoint]
+    ) -> Attachment | str | None:
         """Return the Attachment if all of it is there already; None if a leftover is in the way, which
-        remove_leftovers() removes; otherwise a sentence that says why it is an error."""
+        remove_leftovers() removes; otherwise a sentence that says why it is an error. wish(row, attachment)
+        returns the endpoint with which an attachment is compared."""
         wanted = row.wanted
         with RTNetlink(handle) as inside:
             link = inside.links.find(wanted.ifname)
@@ -110,11 +115,11 @@ class Conflicts:
                 verdict = self._leftover(host_link)
                 if verdict is None or verdict:
                     return verdict
+                found = _attachment(wanted.label, link, host_link, inside, self._host)
+                wanted = wish(row, found)
                 if why := _difference(wanted, link, host_link, inside, row.bridge):
                     return f"{wanted.ifname} is there already, but {why}"
-                return _attachment(wanted.label, link, host_link, inside, self._host).replace(
-                    addresses=wanted.address_texts, gateways=wanted.gateway_texts
-                )
+                return found.replace(addresses=wanted.address_texts, gateways=wanted.gateway_texts)
         host_link = self._host.links.find(row.host_ifname)
         if host_link is not None:
             verdict = self._leftover(host_link)
@@ -174,10 +179,6 @@ def _difference(
         return f"its host end {host_link.name} is no port of bridge {bridge.name}"
     if wanted.host_ifname is not None and host_link.name != wanted.host_ifname:
         return f"its host end is called {host_link.name}, not {wanted.host_ifname}"
-    if wanted.fixed_mac and link.address != format_mac(wanted.mac):
-        return f"its MAC is {link.address}, not {format_mac(wanted.mac)}"
-    if wanted.mtu is not None and link.mtu != wanted.mtu:
-        return f"its MTU is {link.mtu}, not {wanted.mtu}"
     addresses = set(wanted.address_texts)
     found = [
         address.cidr
@@ -186,6 +187,10 @@ def _difference(
     ]
     if addresses != set(found):
         return f"its addresses are {', '.join(found) or 'none'}"
+    if wanted.fixed_mac and link.address != format_mac(wanted.mac):  # which follows from the addresses
+        return f"its MAC is {link.address}, not {format_mac(wanted.mac)}"
+    if wanted.mtu is not None and link.mtu != wanted.mtu:
+        return f"its MTU is {link.mtu}, not {wanted.mtu}"
     return _route_difference(wanted, inside.routes.list(dev=link.index))
 
 

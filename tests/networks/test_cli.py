@@ -175,7 +175,7 @@ def test_prune_asks(network: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ("ls red", 2, "usage: netlinkpy network ls"),
         ("connect blue", 2, "usage: netlinkpy network connect"),
         ("connect red {new}", 1, "no network of that name"),
-        ("connect blue {old}", 1, "connected already"),
+        ("connect blue {old} --ip 172.30.0.6", 1, "eth0 is there already, but its addresses are 172.30.0.5/"),
         ("connect blue nowhere", 1, "there is no namespace nowhere"),
         ("connect blue pid:2147483647", 1, "there is no process 2147483647"),
         ("connect blue {own}", 1, "the host's own"),

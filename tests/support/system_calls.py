@@ -28,6 +28,7 @@ from tests.support.possessions import possessions
 
 # linux/seccomp.h, linux/filter.h, linux/bpf_common.h
 SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER = 1, 1 << 3
+SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5  # else a signal breaks off a close() that has not begun
 SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF = 0x7FFF0000, 0x7FC00000
 SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND = 0xC0502100, 0xC0182101
 SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1
@@ -252,8 +253,8 @@ def _be_watched(work: Callable[[], Any], number: int, report: int, parent: int) 
         _libc.prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0)
         os.write(number, str(listener).encode())
         os.close(number)
-        flag = SECCOMP_FILTER_FLAG_NEW_LISTENER
-        if _libc.syscall(_numbers()["seccomp"], SECCOMP_SET_MODE_FILTER, flag, ctypes.byref(program)) < 0:
+        flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+        if _libc.syscall(_numbers()["seccomp"], SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(program)) < 0:
             os._exit(1)
         os.close(listener)
         before = possessions()

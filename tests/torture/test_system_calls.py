@@ -103,6 +103,12 @@ def test_at_any_system_call(
     assert not unclean, f"{len(unclean)} of {len(tried)}:\n" + "\n".join(unclean[:30])
 
 
+def _is_bare(words: str) -> bool:
+    """Return whether an error tells an errno, and not what it was that failed."""
+    plain = re.sub(r"^netlinkpy: |^\[Errno \d+\] |(^| )\[(?!130|143)\d+\]$", "", words.strip())
+    return bool(re.fullmatch(r"[\w ]*", plain)) and words != ""
+
+
 def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
     """Return what is wrong, "" if nothing is. done: the state when the verb's work is complete."""
     before = state(case.places)
@@ -116,7 +122,7 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
             wrong.append(f"left {watched.left}")
         failed, complete = bool(watched.error), False
         now = eventually_same(before, lambda: state(case.places)) if failed else state(case.places)
-        if failed and re.fullmatch(r"(netlinkpy: )?(\[Errno \d+\] )?[\w ]+", watched.words.strip()):
+        if failed and not watched.killed and _is_bare(watched.words):
             wrong.append(f"a bare errno: {watched.words}")
         if now != before or not failed:
             try:
