@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from _io import FileIO
+from itertools import tee
 
 from ..closing import Closing
+from ..os_error import explained
 from ..uapi.nsfs import NS_GET_NSTYPE, THREAD_NETNS
 from ..uapi.sched import CLONE_NEWNET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     #: A namespace as callers name it: a name in /run/netns or a path, a process id, or an open one.
@@ -39,7 +42,7 @@ class Netns(Closing):
         Raise FileNotFoundError or ProcessLookupError if there is none, ValueError for an impossible name,
         OSError (EINVAL) for a file that is no network namespace."""
         if isinstance(target, Netns):
-            return cls(FileIO(os.dup(target.fileno())), target.label)
+            return cls(_duplicate(target.fileno(), target.label), target.label)
         if isinstance(target, int) and not isinstance(target, bool):
             return cls._open_process(target)
         if isinstance(target, str):
@@ -55,7 +58,8 @@ class Netns(Closing):
     def from_fd(cls, fd: int) -> Netns:
         """Open the namespace of a descriptor, which stays the caller's: it is duplicated. Raise OSError if it
         is no network namespace."""
-        return cls._checked(FileIO(os.dup(fd)), f"namespace of descriptor {fd}")
+        label = f"namespace of descriptor {fd}"
+        return cls._checked(_duplicate(fd, label), label)
 
     @classmethod
     def current(cls) -> Netns:
@@ -67,9 +71,7 @@ class Netns(Closing):
             text = f"cannot open {label}: is /proc mounted?"
             raise FileNotFoundError(errno.ENOENT, text, THREAD_NETNS) from None
         except OSError as error:
-            raise OSError(
-                error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", THREAD_NETNS
-            ) from None
+            raise explained(error, f"open {label}") from None
 
     @classmethod
     def _open_process(cls, pid: int) -> Netns:
@@ -80,7 +82,8 @@ class Netns(Closing):
         except FileNotFoundError:
             raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
         except PermissionError:
-            raise PermissionError(errno.EACCES, f"not permitted to look at process {pid}") from None
+            text = f"not permitted to look at process {pid}: it is another's, or more privileged (ptrace(2))"
+            raise PermissionError(errno.EACCES, text) from None
 
     @classmethod
     def _checked(cls, file: FileIO, label: str) -> Netns:
@@ -98,7 +101,10 @@ class Netns(Closing):
     @property
     def identity(self) -> tuple[int, int]:
         """(device, inode) of the namespace: equal for two handles exactly if they are of the same one."""
-        status = os.fstat(self.fileno())
+        try:
+            status = os.fstat(self.fileno())
+        except OSError as error:
+            raise explained(error, f"look at {self.label}") from None
         return status.st_dev, status.st_ino
 
     def close(self) -> None:
@@ -124,22 +130,43 @@ def _no_namespace(label: str) -> OSError:
     return OSError(errno.EINVAL, f"{label} is not a network namespace")
 
 
-def open_at_once(path: str, flags: int) -> int:
-    """Open a file that a stranger may have put there, as a FileIO's opener: no FIFO and no terminal makes us
-    wait, or is taken over."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+def open_at_once(path: str, flags: int = 0) -> FileIO:
+    """Open a file that a stranger may have put there, for reading: no FIFO and no terminal makes us wait, or
+    is taken over."""
+    flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    return _owned(map(os.open, (path,), (flags,)))
+
+
+def _owned(opened: Iterator[int]) -> FileIO:
+    """Return a file that owns the one descriptor which an iterator opens. No line of Python runs in between:
+    an exception out of a signal handler finds nothing open, or a file that closes it."""
+    numbers, again = tee(opened)
+    try:
+        (file,) = map(FileIO, numbers)
+    except IsADirectoryError:
+        for number in again:
+            os.close(number)
+        raise
+    return file
 
 
 def _open(path: str, label: str) -> FileIO:
     try:
-        return FileIO(path, opener=open_at_once)
+        return open_at_once(path)
     except FileNotFoundError:
         dangling = ": its link dangles, the process is gone" if os.path.islink(path) else ""
         raise FileNotFoundError(errno.ENOENT, f"there is no {label}{dangling}", path) from None
     except IsADirectoryError:
         raise _no_namespace(label) from None
     except OSError as error:
-        raise OSError(error.errno, f"cannot open {label}: {os.strerror(error.errno or 0)}", path) from None
+        raise explained(error, f"open {label}") from None
+
+
+def _duplicate(fd: int, label: str) -> FileIO:
+    try:
+        return _owned(map(os.dup, (fd,)))
+    except OSError as error:
+        raise explained(error, f"open {label}") from None
 
 
 def is_network_namespace(fd: int) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
-from _io import FileIO
 from struct import Struct
 from time import time
 
 from ..closing import Closing, close_descriptor
+from ..os_error import explained
 from ..rollback import Rollback
 from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
 from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path, open_at_once
@@ -135,7 +135,10 @@ class _Directory(Closing):
             self._fd = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise _refusal("create", RUN_DIRECTORY, error.errno or errno.EIO) from None
-        flock(self._fd, LOCK_EX)
+        try:
+            flock(self._fd, LOCK_EX)
+        except OSError as error:
+            raise explained(error, f"lock {RUN_DIRECTORY}") from None
         _share()
 
     def close(self) -> None:
@@ -183,7 +186,7 @@ def _dangles(path: str) -> bool:
 def _abandoned(path: str) -> bool:
     """Return whether a regular file is no namespace, and so old that nobody is about to mount one on it."""
     try:
-        file = FileIO(path, opener=lambda path, flags: open_at_once(path, flags | os.O_NOFOLLOW))
+        file = open_at_once(path, os.O_NOFOLLOW)
     except OSError:
         return False
     with file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from _socket import AF_INET, AF_INET6
 
 from ..uapi.if_addr import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, IFA_F_TENTATIVE, INFINITY_LIFE_TIME
@@ -185,7 +186,7 @@ class Addresses:
             plain, dev = zone.require(self._rt, address, dev)
             values = {**self._values(plain, dev, peer)}
         verb = f"delete address {address} of {name_of(dev)}"
-        self._socket.request(ADDRESS, RTM_DELADDR, 0, values, verb=verb)
+        self._socket.delete(ADDRESS, RTM_DELADDR, values, verb=verb, gone=errno.EADDRNOTAVAIL)
 
     def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
         """Add many addresses to links, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses,

@@ -105,7 +105,7 @@ class ForwardingEntries:
         else:
             values = {**self._values("static"), "ndm_ifindex": self._rt.index(dev), "lladdr": parse_mac(mac)}
         verb = f"delete forwarding entry {mac} of {name_of(dev)}"
-        self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, values, verb=verb)
+        self._socket.delete(NEIGHBOUR, RTM_DELNEIGH, values, verb=verb, gone=errno.ENOENT)
 
     def add_many(
         self, macs: Any, *, dev: Any, state: str = "static", on_error: str = "raise"

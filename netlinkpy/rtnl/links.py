@@ -6,7 +6,7 @@ import errno
 import os
 
 from ..uapi.if_ import IFF_UP, IFNAMSIZ
-from ..uapi.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
+from ..uapi.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL
 from ..uapi.rtnetlink import (
     RTEXT_FILTER_SKIP_STATS,
     RTM_DELLINK,
@@ -258,20 +258,23 @@ class Links:
     def delete(self, dev: Dev) -> None:
         """Remove a link, also by its record (about 20 ms for a veth pair, whose other end goes with it).
         Raise NetlinkError (ENODEV) if there is none."""
-        self._socket.request(LINK, RTM_DELLINK, 0, _named(dev), verb=f"delete link {name_of(dev)}")
+        verb = f"delete link {name_of(dev)}"
+        self._socket.delete(LINK, RTM_DELLINK, _named(dev), verb=verb, gone=errno.ENODEV)
 
     def add_altnames(self, dev: Dev, names: Iterable[str]) -> None:
         """Add alternative names to a link. Raise NetlinkError (EEXIST) if one is any link's name already."""
-        self._properties(dev, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, names, "add alternative names to")
+        verb, flags = f"add alternative names to link {name_of(dev)}", NLM_F_CREATE | NLM_F_EXCL
+        self._socket.request(LINK, RTM_NEWLINKPROP, flags, _renamed(dev, names), verb=verb)
 
     def delete_altnames(self, dev: Dev, names: Iterable[str]) -> None:
         """Delete alternative names."""
-        self._properties(dev, RTM_DELLINKPROP, 0, names, "delete alternative names of")
+        verb = f"delete alternative names of link {name_of(dev)}"
+        self._socket.delete(LINK, RTM_DELLINKPROP, _renamed(dev, names), verb=verb, gone=errno.EINVAL)
 
-    def _properties(self, dev: Dev, type: int, flags: int, names: Iterable[str], verb: str) -> None:
-        properties = {"alt_ifname": [check_altname(name) for name in names]}
-        values = {**_named(dev), "prop_list": properties}
-        self._socket.request(LINK, type, flags | NLM_F_ACK, values, verb=f"{verb} link {name_of(dev)}")
+
+def _renamed(dev: Dev, names: Iterable[str]) -> LinkValues:
+    """Return the message that gives alternative names to a link, or takes them."""
+    return {**_named(dev), "prop_list": {"alt_ifname": [check_altname(name) for name in names]}}
 
 
 def _named(dev: Dev) -> LinkValues:

@@ -128,7 +128,8 @@ class Neighbours:
             address = address.address
         plain, on = zone.require(self._rt, address, dev)
         verb = f"delete neighbour {plain} of {name_of(on)}"
-        self._socket.request(NEIGHBOUR, RTM_DELNEIGH, 0, self._values(plain, on), verb=verb)
+        values = self._values(plain, on)
+        self._socket.delete(NEIGHBOUR, RTM_DELNEIGH, values, verb=verb, gone=errno.ENOENT)
 
     def add_many(self, addresses: Any, **columns: Any) -> builtins.list[RowError]:
         """Add many neighbours, from columns (what a column may be: netlinkpy.rtnl.bulk): addresses, mac, dev

@@ -12,6 +12,7 @@ from time import monotonic
 
 from ..backends import load
 from ..closing import Closing
+from ..os_error import explained, reason
 from ..record import Record
 from ..uapi.netlink import (
     AF_NETLINK,
@@ -98,7 +99,7 @@ class Socket(Closing):
         timeout: float = 10.0,
         port: int = 0,
     ) -> None:
-        self._socket = open_socket(protocol, netns_fd)
+        self._socket = _opened(protocol, netns_fd, where)
         self._pid = os.getpid()
         # At 0 the token of the request that is under way. (A lock does not tell whose it is: an exception
         # just behind its acquire, or before its release, would leave it locked.)
@@ -115,6 +116,10 @@ class Socket(Closing):
             self._socket.bind((port, 0))
             #: The port id it is bound to, unique in its namespace while it lives.
             self.port: int = self._socket.getsockname()[0]
+        except OSError as error:
+            self._socket.close()
+            taken = f"port id {port} is taken" if error.errno == errno.EADDRINUSE else ""
+            raise explained(error, f"set up a netlink socket{_inside(where)}", taken) from None
         except BaseException:
             self._socket.close()
             raise
@@ -129,8 +134,7 @@ class Socket(Closing):
         """The number of acks and errors that the receive buffer surely holds. It is read back, since the
         kernel may give less than was asked; the kernel charges less than 1 KiB for each (the default of 208
         KiB held 256 when measured)."""
-        size: int = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
-        return max(size // 1024, 1)
+        return max(self._buffer(_socket.SO_RCVBUF) // 1024, 1)
 
     def enlarge(self) -> None:
         """Ask for a receive buffer of 1 MiB, so that a datagram may hold more messages. The kernel refuses it
@@ -144,8 +148,15 @@ class Socket(Closing):
     @property
     def datagram_room(self) -> int:
         """The bytes that a datagram may have: the send buffer, less the kernel's overhead."""
-        size: int = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
-        return size - 64
+        return self._buffer(_socket.SO_SNDBUF) - 64
+
+    def _buffer(self, option: int) -> int:
+        """Return the size of a buffer, in bytes."""
+        try:
+            size: int = self._socket.getsockopt(_socket.SOL_SOCKET, option)
+        except OSError as error:
+            raise explained(error, f"ask for the buffer of a netlink socket{_inside(self.where)}") from None
+        return size
 
     @property
     def netns_cookie(self) -> int:
@@ -177,6 +188,18 @@ class Socket(Closing):
         ValueError if the values do not fit the message; then nothing was sent."""
         (answer,) = self.ask([Request(verb, message, type, flags | NLM_F_ACK, values)], hint=hint)
         return answer.parsed()
+
+    def delete(self, message: Message[V], type: int, values: V | Values, *, verb: str, gone: int) -> None:
+        """Send a message that deletes one thing, as request() does. If its answer is lost, send it again: the
+        errno `gone` says then that the first has done it."""
+        try:
+            self.request(message, type, 0, values, verb=verb)
+        except OverrunError:
+            try:
+                self.request(message, type, 0, values, verb=verb)
+            except NetlinkError as error:
+                if error.errno != gone:
+                    raise
 
     def get(
         self, message: Message[V], type: int, values: V | Values, *, verb: str = "", hint: str = ""
@@ -403,7 +426,8 @@ class Socket(Closing):
             except BlockingIOError:
                 self._wait(_WRITABLE, verb, deadline)
             except OSError as error:
-                raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+                number, text = error.errno or errno.EIO, reason(error.errno)  # no answer was lost
+                raise NetlinkError(number, verb, where=self.where, text=text) from None
             else:
                 return
 
@@ -451,6 +475,23 @@ def open_socket(protocol: int, netns_fd: int | None) -> Any:
     if netns_fd is None:
         return _socket.socket(AF_NETLINK, _KIND, protocol)
     return load().open_socket(netns_fd, AF_NETLINK, _KIND, protocol)
+
+
+def _opened(protocol: int, netns_fd: int | None, where: str) -> Any:
+    """Return open_socket(), or raise an OSError that says what failed."""
+    try:
+        return open_socket(protocol, netns_fd)
+    except OSError as error:
+        why = ""
+        if netns_fd is not None and error.errno == errno.EPERM:
+            why = "entering it needs CAP_SYS_ADMIN in its user namespace, and in the caller's"
+        elif error.errno == errno.EPROTONOSUPPORT:
+            why = f"this kernel has no netlink protocol {protocol}"
+        raise explained(error, f"open a netlink socket{_inside(where)}", why) from None
+
+
+def _inside(where: str) -> str:
+    return f" in {where}" if where else ""
 
 
 def _in_use() -> OSError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno as _errno
 
+from ..os_error import reason
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -102,9 +104,4 @@ _MEANINGS = {
 
 def meaning(errno: int) -> str:
     """Return a phrase for an errno to which the kernel gave no text."""
-    known = _MEANINGS.get(errno)
-    if known is None:
-        from os import strerror
-
-        known = strerror(errno)
-    return known
+    return _MEANINGS.get(errno) or reason(errno)

@@ -146,7 +146,8 @@ class StagingGroup(Closing):
     def delete_members(self) -> None:
         """Remove all links of the group, at the price of one wait."""
         try:
-            self.socket.request(LINK, RTM_DELLINK, 0, {"group": self.number}, verb="delete a group of links")
+            verb, members = "delete a group of links", {"group": self.number}
+            self.socket.delete(LINK, RTM_DELLINK, members, verb=verb, gone=errno.ENODEV)
         except NetlinkError as error:
             if error.errno != errno.ENODEV:  # it has no members
                 raise

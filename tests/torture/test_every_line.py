@@ -61,7 +61,7 @@ def _try(case: Case, at: int, held: set[str]) -> tuple[bool, str]:
     if now != before:
         try:
             case.check_complete()
-        except (AssertionError, OSError, Interruption) as error:
+        except (AssertionError, OSError, ValueError, Interruption) as error:
             now = eventually_same(before, lambda: state(case.places))
             if now != before:
                 wrong.append(f"neither before nor complete: {difference(before, now)[:600]} {error!r:.300}")

@@ -127,7 +127,7 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
         if now != before or not failed:
             try:
                 case.check_complete()
-            except (AssertionError, OSError) as error:
+            except (AssertionError, OSError, ValueError) as error:
                 if not watched.killed:
                     now = eventually_same(before, lambda: state(case.places))
                     if now != before or not failed:

@@ -14,7 +14,7 @@ import netlinkpy as nl
 from netlinkpy.testing import Asked, Datagram, FakeKernel
 from netlinkpy.transport.socket import DUMP_TRIES, Socket
 from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_OVERRUN
-from netlinkpy.uapi.rtnetlink import RTM_GETLINK, RTM_NEWLINK
+from netlinkpy.uapi.rtnetlink import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.columns import Plan, Table, number
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.transaction import Request
@@ -250,6 +250,29 @@ def test_the_deadline_is_for_the_whole_request() -> None:
 # -- lost --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("second", "raised"),
+    [(errno.ENODEV, 0), (0, 0), (errno.EBUSY, errno.EBUSY)],
+    ids=["gone", "not", "refused"],
+)
+def test_a_delete_whose_answer_was_lost_is_sent_again(second: int, raised: int) -> None:
+    """It said it failed, and the link was gone."""
+    asked_for = []
+
+    def answer(asked: Asked) -> list[Come]:
+        asked_for.append(asked.type)
+        return [OSError(errno.ENOBUFS, "no room")] if len(asked_for) == 1 else [asked.ack(second)]
+
+    with FakeKernel(answer), nl.RTNetlink() as rt:
+        if raised:
+            with pytest.raises(nl.NetlinkError) as caught:
+                rt.links.delete(7)
+            assert caught.value.errno == raised
+        else:
+            rt.links.delete(7)
+    assert asked_for == [RTM_DELLINK, RTM_DELLINK]
+
+
 @every
 def test_answers_that_were_lost(ask: Callable[[Socket], list[str]]) -> None:
     error = failing(before(lambda asked: [OSError(errno.ENOBUFS, "no room")]), ask, nl.OverrunError)
@@ -357,7 +380,7 @@ def test_nothing_is_left_on_any_failing_path() -> None:
         failing(
             before(answer, timeout=0.01), request, nl.DeadlineError if answer is never else nl.MalformedError
         )
-    with Socket() as first, pytest.raises(OSError, match="in use"):
+    with Socket() as first, pytest.raises(OSError, match="is taken"):
         Socket(port=first.port)
     with pytest.raises(OSError, match=r".{5}"):
         Socket(protocol=99)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import gc
 import os
+import resource
 import signal
 import socket as plain
 import sys
@@ -103,12 +104,42 @@ def test_the_buffer_is_read_back_and_never_assumed(container: Container) -> None
 
 def test_a_port_is_one_sockets() -> None:
     with Socket() as first:
-        with pytest.raises(OSError, match="in use") as caught:
+        with pytest.raises(OSError, match="is taken") as caught:
             Socket(port=first.port)
         assert caught.value.errno == errno.EADDRINUSE
         port = first.port
     with Socket(port=port) as second:
         assert second.port == port
+
+
+def test_the_limit_that_was_reached_is_told(container: Container) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    with nl.netns.Netns.open(container.pid) as there:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
+        try:
+            for work, tried in (
+                (Socket, "cannot open a netlink socket: "),
+                (lambda: Socket(netns_fd=there.fileno(), where="process 7"), "netlink socket in process 7: "),
+                (lambda: nl.netns.Netns.open(container.pid), f"cannot open process {container.pid}: "),
+                (lambda: nl.netns.Netns.open(there), f"cannot open process {container.pid}: "),
+                (nl.netns.Netns.current, "cannot open the caller's namespace: "),
+            ):
+                with pytest.raises(OSError, match=r"RLIMIT_NOFILE, `ulimit -n`") as caught:
+                    work()
+                assert caught.value.errno == errno.EMFILE and tried in str(caught.value)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_to_enter_a_namespace_takes_a_right_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr("netlinkpy.transport.socket.open_socket", refuse)
+    with pytest.raises(PermissionError, match=r"socket in process 7: entering it needs CAP_SYS_ADMIN in its"):
+        Socket(netns_fd=5, where="process 7")
 
 
 def test_closing_twice_is_harmless_and_using_it_then_is_not() -> None:
