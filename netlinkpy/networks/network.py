@@ -154,7 +154,10 @@ class Network(NetworkRecord):
 
         with RTNetlink() as host, Nat() as nat:
             notes = reload(host, nat, self.name)
-            return notes + blocks(nat, find_network(host, self.name))
+            try:
+                return notes + blocks(nat, find_network(host, self.name))
+            except OSError as error:  # all is put back
+                return [*notes, f"what other firewalls block was not looked at: {error}"]
 
     def blocks(self) -> builtins.list[str]:
         """Return, in sentences, which chains of other firewalls drop packets of this network now, with what

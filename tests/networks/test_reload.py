@@ -3,6 +3,7 @@ filter's and forwarding, by a reload all of it."""
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -240,3 +241,16 @@ def test_what_connect_puts_back_is_a_note_of_its_attachment(
     _, out, err = network("connect", "blue", str(another.pid))
     assert "the packet filter does not know the network" in err and json.loads(out)["notes"]
     assert connect("blue", containers(1)[0].pid).notes == ()
+
+
+def test_what_cannot_be_looked_at_afterwards_is_a_note(
+    street: Testbed, one: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "no more")
+
+    flush()
+    monkeypatch.setattr(Nat, "foreign_drops_by_bridge", fail)
+    notes = Network.get("blue").reload()
+    assert notes[-1] == "what other firewalls block was not looked at: [Errno 5] no more"
+    assert not Network.get("blue").differences()
