@@ -67,11 +67,9 @@ class Netns(Closing):
         label = "the caller's namespace"
         try:
             return cls(FileIO(THREAD_NETNS), label)
-        except FileNotFoundError:
-            text = f"cannot open {label}: is /proc mounted?"
-            raise FileNotFoundError(errno.ENOENT, text, THREAD_NETNS) from None
         except OSError as error:
-            raise explained(error, f"open {label}") from None
+            why = "is /proc mounted?" if error.errno == errno.ENOENT else ""
+            raise explained(error, f"open {label}", why) from None
 
     @classmethod
     def _open_process(cls, pid: int) -> Netns:
@@ -79,7 +77,9 @@ class Netns(Closing):
             raise ValueError(f"{pid} is no process id")
         try:
             return cls(_open(f"/proc/{pid}/ns/net", f"process {pid}"), f"process {pid}")
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not os.path.exists("/proc/self"):
+                raise explained(error, f"open process {pid}", "is /proc mounted?") from None
             raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
         except PermissionError:
             text = f"not permitted to look at process {pid}: it is another's, or more privileged (ptrace(2))"

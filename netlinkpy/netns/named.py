@@ -9,7 +9,7 @@ from struct import Struct
 from time import time
 
 from ..closing import Closing, close_descriptor
-from ..os_error import explained
+from ..os_error import explained, reason
 from ..rollback import Rollback
 from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
 from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path, open_at_once
@@ -210,5 +210,6 @@ def _refusal(verb: str, path: str, number: int) -> OSError:
         errno.ENOENT: "there is none of that name",
         errno.EPERM: "not permitted: this needs CAP_SYS_ADMIN",
         errno.EACCES: "not permitted",
-    }.get(number, os.strerror(number))
+        errno.ENOSPC: "no more are allowed (sysctl user.max_net_namespaces), or its directory is full",
+    }.get(number) or reason(number)
     return OSError(number, f"cannot {verb} namespace {name}: {why}", path)

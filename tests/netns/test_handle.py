@@ -208,6 +208,8 @@ def test_without_proc_it_says_so() -> None:
         mount("tmpfs", "/proc", "tmpfs")
         with pytest.raises(FileNotFoundError) as caught:
             nl.Netns.current()
+        with pytest.raises(FileNotFoundError, match="cannot open process 1: is /proc mounted"):
+            nl.Netns.open(1)
         return str(caught.value.strerror)
 
     assert inside(None, work) == "cannot open the caller's namespace: is /proc mounted?"

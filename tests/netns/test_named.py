@@ -15,7 +15,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy.netns import named
 from netlinkpy.uapi.sched import CLONE_NEWNS, CLONE_NEWUSER
-from tests.support.namespaces import Container, inside, mount, unshare
+from tests.support.namespaces import Container, inside, map_root, mount, unshare
 
 RUN = "/run/netns"
 Containers = Callable[..., list[Container]]
@@ -382,3 +382,21 @@ def test_a_read_only_run() -> None:
         assert caught.value.errno == errno.EROFS and "\n" not in str(caught.value)
     finally:
         subprocess.run(["umount", "/run"], check=True)
+
+
+def test_the_limit_of_namespaces_is_told() -> None:
+    def work() -> str:
+        user, group = os.geteuid(), os.getegid()
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        map_root(user, group)
+        with open("/proc/sys/user/max_net_namespaces", "w") as file:
+            file.write("0")
+        with pytest.raises(OSError) as caught:
+            nl.netns.create("one")
+        assert nl.netns.list() == []
+        return f"{caught.value.errno} {caught.value.strerror}"
+
+    assert inside(None, work) == (
+        f"{errno.ENOSPC} cannot create namespace one: no more are allowed "
+        "(sysctl user.max_net_namespaces), or its directory is full"
+    )
