@@ -6,6 +6,7 @@ import errno
 import os
 
 _REASONS = {
+    errno.EAGAIN: "no more threads are allowed (RLIMIT_NPROC, or pids.max of the cgroup)",
     errno.EMFILE: "this process has as many files open as it may (RLIMIT_NOFILE, `ulimit -n`)",
     errno.ENFILE: "this host has as many files open as it may (sysctl fs.file-max)",
     errno.ENOMEM: "the kernel has no memory left for it",

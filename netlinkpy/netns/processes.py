@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+from ..os_error import explained
 from ..uapi.sched import CLONE_NEWNET
 from .discovery import inode_of, named_inodes, processes
 from .handle import Netns
@@ -43,7 +46,10 @@ def call(netns: Target, function: Callable[[], T]) -> T:
             finished.release()
 
     with Netns.open(netns) as handle:
-        _thread.start_new_thread(thread, ())
+        try:
+            _thread.start_new_thread(thread, ())
+        except RuntimeError:
+            raise explained(OSError(errno.EAGAIN, ""), f"start a thread in {handle.label}") from None
         finished.acquire()
     done, value = outcome[0]
     if not done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..backends import load
+from ..os_error import explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def visit(
     try:
         load().visit(program.data, datagrams, netns_fds, sockets, fd, int(timeout * 1e9), results, hush)
         answered = beside is not None and not program.has_failed(results)
+    except OSError as error:
+        raise explained(error, "start the threads that enter the containers") from None
     finally:
         if beside is not None:
             beside.take_back(answered)

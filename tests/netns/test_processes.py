@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import errno
 import os
 import socket
 import subprocess
@@ -183,3 +185,15 @@ def test_pids_of_a_namespace_without_processes() -> None:
         pass
     assert nl.netns.pids(bare.path) == []
     bare.close()
+
+
+def test_that_no_thread_can_be_had_is_told(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    with pytest.raises(
+        OSError, match=f"start a thread in process {container.pid}: no more threads"
+    ) as caught:
+        nl.netns.call(container.pid, os.getpid)
+    assert caught.value.errno == errno.EAGAIN
