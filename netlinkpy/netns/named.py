@@ -50,7 +50,10 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
                 _clear_abandoned(path)
             outcomes = bytearray(_INT.pack(_NOT_TRIED) * len(chunk))
             rollback.before(_remove_made, chunk, outcomes)
-            backend.make_netns_at(chunk, outcomes)
+            try:
+                backend.make_netns_at(chunk, outcomes)
+            except OSError as failed:
+                raise explained(failed, f"start the thread that makes namespace {names[start]}") from None
             for path, (error,) in zip(chunk, _INT.iter_unpack(outcomes), strict=True):
                 if error:
                     raise _refusal("create", path, error)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.backends.interface import Backend
 from netlinkpy.netns import named
 from netlinkpy.uapi.sched import CLONE_NEWNS, CLONE_NEWUSER
 from tests.support.namespaces import Container, inside, map_root, mount, unshare
@@ -382,6 +383,16 @@ def test_a_read_only_run() -> None:
         assert caught.value.errno == errno.EROFS and "\n" not in str(caught.value)
     finally:
         subprocess.run(["umount", "/run"], check=True)
+
+
+def test_that_no_thread_can_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(Backend, "make_netns_at", refuse)
+    with pytest.raises(OSError, match="makes namespace one: no more threads are allowed"):
+        nl.netns.create("one")
+    assert nl.netns.list() == []
 
 
 def test_the_limit_of_namespaces_is_told() -> None:

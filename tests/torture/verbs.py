@@ -223,6 +223,9 @@ class Ask(Case):
     def undo(self) -> None:
         pass
 
+    def check_complete(self) -> None:
+        """Nothing is made."""
+
 
 class AskInside(Ask):
     """RTNetlink, of another namespace."""
