@@ -9,7 +9,7 @@ REQUIREMENTS := import sys, tomllib; \
 	print(*extras[sys.argv[1]], sep="\n")
 export PYTHON
 
-.PHONY: demo help test coverage lint types check bench sanitize wheel clean
+.PHONY: demo help test torture coverage lint types check bench sanitize wheel clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed ## wire containers, prove it with packets, tear down
@@ -20,6 +20,9 @@ help: ## this list
 
 test: .venv/with-test ## the tests, on the real kernel, in namespaces of their own (TESTS="options of pytest")
 	$(BIN)/python -m pytest $(TESTS)
+
+torture: .venv/with-test ## faults, kills, rounds without end: hours, and one table; minutes with SHORT=1
+	$(if $(SHORT),,NETLINKPY_LONG=1) $(BIN)/python -m tests.torture $(TESTS)
 
 coverage: .venv/with-test ## the tests, and which lines they reach (not those that run in a process of their own)
 	$(BIN)/coverage run -m pytest $(TESTS); code=$$?; $(BIN)/coverage report; exit $$code

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from struct import Struct
-from time import time
+from time import monotonic, sleep, time
 
 from ..closing import Closing, close_descriptor
 from ..os_error import explained, reason
@@ -24,6 +24,7 @@ _INT = Struct("=i")
 _NEW = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NOT_TRIED = -1  # in place of an errno
 _ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is a killed process's leftover
+_LOOK_AGAIN = 0.02
 
 
 def create(name: str) -> None:
@@ -188,22 +189,35 @@ def _dangles(path: str) -> bool:
 
 def _abandoned(path: str) -> bool:
     """Return whether a regular file is no namespace, and so old that nobody is about to mount one on it."""
+    age = _unused_for(path)
+    return age is not None and age > _ABANDONED_AFTER
+
+
+def _unused_for(path: str) -> float | None:
+    """Return for how many seconds a regular file, an empty one, has been there and no namespace; None if it
+    is something else."""
     try:
         file = open_at_once(path, os.O_NOFOLLOW)
     except OSError:
-        return False
+        return None
     with file:
         status = os.fstat(file.fileno())
-        return (
-            status.st_size == 0
-            and time() - status.st_mtime > _ABANDONED_AFTER
-            and not is_network_namespace(file.fileno())
-        )
+        if status.st_size or is_network_namespace(file.fileno()):
+            return None
+        return time() - status.st_mtime
 
 
 def _clear_abandoned(path: str) -> None:
-    if _abandoned(path):
-        os.unlink(path)
+    """Remove a file that a killed process left. As long as it may be one on which another process is about to
+    mount a namespace, wait."""
+    deadline = monotonic() + _ABANDONED_AFTER + _LOOK_AGAIN
+    while (age := _unused_for(path)) is not None:
+        if age > _ABANDONED_AFTER:
+            os.unlink(path)
+            return
+        if monotonic() > deadline:  # it is from the future
+            return
+        sleep(_LOOK_AGAIN)
 
 
 def _refusal(verb: str, path: str, number: int) -> OSError:

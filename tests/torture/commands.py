@@ -11,6 +11,8 @@ from typing import Any
 import netlinkpy as nl
 from netlinkpy.nat import Nat
 from tests.support.namespaces import BareNamespace
+from tests.support.possessions import children
+from tests.support.waiting import eventually
 from tests.support.wiring_testbed import BRIDGE
 from tests.torture.verbs import SUBNET, Attach, Case, Connect, Create, Remove
 
@@ -88,6 +90,8 @@ class CommandConnect(Command, Connect):
 class RunDetached(Command):
     """netlinkpy run -d, in a network, with a port of the host."""
 
+    goes_on = True
+
     words = ("run", "-d", "--name", "one", "--net", "web", "-p", "8080:80", "sleep", "1000")
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
@@ -97,6 +101,7 @@ class RunDetached(Command):
     def undo(self) -> None:
         with nl.run.Call("one") as call:
             call.stop(0)
+        reap()
 
     def check_complete(self) -> None:
         (one,) = nl.run.listing()
@@ -134,6 +139,26 @@ class Run(Stop):
 
     def undo(self) -> None:
         pass
+
+
+def reap() -> None:
+    """Wait for the children that have ended: a command that goes on is this process's own child here."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _is_childless() -> bool:
+    reap()
+    return not children()
+
+
+def stop_all() -> None:
+    """Stop what still runs."""
+    for one in nl.run.listing():
+        with nl.run.Call(one.name) as call:
+            call.stop(0)
+    eventually(_is_childless)
 
 
 #: What a user types.

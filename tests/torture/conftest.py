@@ -1,4 +1,4 @@
-"""The campaigns run on every backend."""
+"""The campaigns run on native and python (the long ones on cffi too), and end with one table."""
 
 from __future__ import annotations
 
@@ -11,9 +11,26 @@ import pytest
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.netns import named
+from tests.torture.commands import stop_all
+from tests.torture.table import LONG, Table, lines
+
+_TABLE = Table()
 
 
-@pytest.fixture(params=["cffi", "native", "python"])
+@pytest.fixture
+def table() -> Table:
+    """What was tried goes in here."""
+    return _TABLE
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _TABLE.rows:
+        terminalreporter.section("the campaigns")
+        for line in lines(_TABLE.rows):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(params=["cffi", "native", "python"] if LONG else ["native", "python"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     try:
         monkeypatch.setattr(backends, "_chosen", backends.get(request.param))
@@ -30,4 +47,5 @@ def host(backend: str, loopback: None, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setattr(named, "_AT_A_TIME", 2)  # so that create_many() calls the shim twice
     with nl.RTNetlink() as rt:
         yield rt
+    stop_all()
     gc.unfreeze()  # see settled()

@@ -5,7 +5,6 @@ By default a sample of the lines, others each time; with NETLINKPY_LONG=1 every 
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 
@@ -15,15 +14,19 @@ import netlinkpy as nl
 from tests.support.every_line import Interruption, possessed, raise_at, settled
 from tests.support.namespaces import BareNamespace
 from tests.torture.host_state import difference, eventually_same, state
+from tests.torture.table import LONG, Table
 from tests.torture.verbs import VERBS, Case
 
-LONG = bool(os.environ.get("NETLINKPY_LONG"))
-SAMPLE = 25  # lines of each case, where not every one is tried
+SAMPLE = 10  # lines of each case, where not every one is tried
 
 
 @pytest.mark.parametrize("kind", VERBS, ids=lambda kind: kind.__name__)
 def test_an_exception_at_any_line(
-    kind: type[Case], host: nl.RTNetlink, bare_namespaces: Callable[[int], list[BareNamespace]]
+    kind: type[Case],
+    backend: str,
+    host: nl.RTNetlink,
+    bare_namespaces: Callable[[int], list[BareNamespace]],
+    table: Table,
 ) -> None:
     case = kind(host, bare_namespaces(3))
     case.do()  # modules are loaded, `lo` is up, the bridge's MAC is pinned, a namespace has its id
@@ -42,7 +45,7 @@ def test_an_exception_at_any_line(
         raised += reached
         if said:
             failures.append(said)
-    assert not failures, f"{len(failures)} of {tried}:\n" + "\n".join(failures[:9])
+    table.add("every_line", kind.__name__, tried, failures, backend=backend)
     assert raised > tried // 2  # a line in the middle of a wait is not always reached
 
 

@@ -17,9 +17,10 @@ GATEWAY6 = "fd00:17::1"
 
 class Case:
     """A verb. do() is tried; undo() takes its complete work back; both may be repeated. takes_away: undo()
-    makes anew what do() takes away, so that only the state after do() is the same each time."""
+    makes anew what do() takes away, so that only the state after do() is the same each time. goes_on: a child
+    process of the caller goes on after do()."""
 
-    takes_away = False
+    takes_away = goes_on = False
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         self.host = host
