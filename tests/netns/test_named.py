@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ import netlinkpy as nl
 from netlinkpy.backends.interface import Backend
 from netlinkpy.netns import named
 from netlinkpy.uapi.sched import CLONE_NEWNS, CLONE_NEWUSER
-from tests.support.namespaces import Container, inside, map_root, mount, unshare
+from tests.support.namespaces import MS_BIND, Container, inside, map_root, mount, unshare
 
 RUN = "/run/netns"
 Containers = Callable[..., list[Container]]
@@ -310,17 +311,31 @@ def test_prune_takes_what_dangles_and_nothing_else(containers: Containers) -> No
     assert nl.netns.prune() == []
 
 
-def test_a_name_that_a_killed_maker_left_is_free_again() -> None:
+def test_a_name_that_a_killed_maker_left_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(named, "_ABANDONED_AFTER", 0.2)
     os.mkdir(RUN)
-    for name in ("old", "bound", "fresh"):
+    for name, age in (("old", 60), ("bound", 60), ("fresh", 0), ("of tomorrow", -60)):
         open(f"{RUN}/{name}", "w").close()
-    for name in ("old", "bound"):
-        os.utime(f"{RUN}/{name}", (time.time() - 60,) * 2)
+        os.utime(f"{RUN}/{name}", (time.time() - age,) * 2)
+    begin = time.monotonic()
+    nl.netns.create("fresh")
+    assert 0.2 <= time.monotonic() - begin < 2
     nl.netns.create("old")
     nl.netns.bind("bound", os.getpid())
     with pytest.raises(FileExistsError):
-        nl.netns.create("fresh")
-    assert len(mounts()) == 2
+        nl.netns.create("of tomorrow")
+    assert len(mounts()) == 3
+
+
+def test_a_name_on_which_another_is_about_to_mount_is_taken() -> None:
+    nl.netns.create("blue")  # /run/netns is a mount point from now on
+    open(f"{RUN}/red", "w").close()
+    late = threading.Timer(0.3, mount, (f"{RUN}/blue", f"{RUN}/red", None, MS_BIND))
+    late.start()
+    with pytest.raises(FileExistsError):
+        nl.netns.create("red")
+    late.join()
+    assert identity(f"{RUN}/red") == identity(f"{RUN}/blue")
 
 
 def test_what_is_unmounted_by_hand_is_said_to_be_no_namespace() -> None:
