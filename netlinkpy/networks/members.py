@@ -39,7 +39,7 @@ def members(network: NetworkRecord) -> list[Member]:
     """Return the containers on a network, by their addresses."""
     with RTNetlink() as host:
         ports = host.links.list(master=network.index)
-        labels = _labels(host, {port.peer_nsid for port in ports if port.peer_nsid is not None})
+        labels = _labels(host, {nsid for port in ports if (nsid := _nsid_of(port)) >= 0})
         found = [_member(host, network, port, labels) for port in ports]
     return sorted(found, key=lambda one: [parse_ip(text.partition("/")[0]) for text in one.addresses])
 
@@ -48,7 +48,7 @@ def _member(host: RTNetlink, network: NetworkRecord, port: Link, labels: dict[in
     claimed = [text for text in (claimed_address(one, network.index) for one in port.altnames) if text]
     ifname, mac = _inner_end(host, port)
     return Member(
-        container=labels.get(-1 if port.peer_nsid is None else port.peer_nsid, ""),
+        container=labels.get(_nsid_of(port), ""),
         ifname=ifname,
         mac=mac,
         addresses=tuple(_with_length(network, text) for text in sorted(claimed, key=len)),
@@ -63,13 +63,19 @@ def _with_length(network: NetworkRecord, text: str) -> str:
     return f"{format_ip(packed)}/{subnet.packed[1]}" if subnet else text
 
 
+def _nsid_of(port: Link) -> int:
+    """Return the id of the namespace that the container's end is in; -1 if it is here, or in one that is
+    ending: the kernel gives that no id."""
+    return -1 if port.peer_nsid is None else port.peer_nsid
+
+
 def _inner_end(host: RTNetlink, port: Link) -> tuple[str, str]:
     """Return name and MAC of the container's end, read by the id of its namespace (IFLA_TARGET_NETNSID)."""
-    if port.kind != "veth" or port.peer is None or port.peer_nsid is None:
+    if port.kind != "veth" or port.peer is None or _nsid_of(port) < 0:
         return "", ""
     asked = {
         "ifi_index": port.peer,
-        "if_netnsid": port.peer_nsid.to_bytes(4, byteorder),
+        "if_netnsid": _nsid_of(port).to_bytes(4, byteorder),
         "ext_mask": RTEXT_FILTER_SKIP_STATS,
     }
     verb = f"look at the other end of {port.name}"

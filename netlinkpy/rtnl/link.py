@@ -69,7 +69,8 @@ class Link(KernelRecord):
 
     @property
     def peer_nsid(self) -> int | None:
-        """The id of the namespace that its peer is in, None if it is this one or there is none."""
+        """The id of the namespace that its peer is in, None if it is this one or there is none; -1 if that
+        namespace is ending."""
         return self.link_nsid if _is_paired(self.kind) else None
 
     @property

@@ -438,3 +438,15 @@ def test_each_alone(blue: Network, containers: Containers) -> None:
     assert ping(places[1], ip_of(results[4])) is not None  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="on_error"):
         connect_many("blue", [], on_error="other")  # type: ignore[call-overload]
+
+
+def test_a_member_whose_namespace_is_ending(
+    blue: Network, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel gives no id of it: -1 (NETNSA_NSID_NOT_ASSIGNED)."""
+    blue.connect(container.pid, ip="172.30.0.9")
+    monkeypatch.setattr(nl.Link, "peer_nsid", -1)
+    (member,) = blue.members()
+    assert (member.container, member.ifname, member.addresses) == ("", "", ("172.30.0.9/16",))
+    with pytest.raises(nl.NetlinkError, match="in use by 1 container: unknown"):
+        blue.remove()

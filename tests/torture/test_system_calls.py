@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import re
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +22,7 @@ from tests.torture.host_state import difference, eventually_same, state
 from tests.torture.repeated import repeated
 from tests.torture.table import LONG, SEED, Table
 from tests.torture.verbs import VERBS, Case
+from tests.torture.words import is_bare
 
 SAMPLE = 4  # cases of each verb and trouble, where not every one is tried
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -103,12 +103,6 @@ def test_at_any_system_call(
     table.add(trouble.__name__, kind.__name__, len(tried), unclean, backend=backend)
 
 
-def _is_bare(words: str) -> bool:
-    """Return whether an error tells an errno, and not what it was that failed."""
-    plain = re.sub(r"^netlinkpy: |^\[Errno \d+\] |(^| )\[(?!130|143)\d+\]$", "", words.strip())
-    return bool(re.fullmatch(r"[\w ]*", plain)) and words != ""
-
-
 def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
     """Return what is wrong, "" if nothing is. done: the state when the verb's work is complete."""
     before = state(case.places)
@@ -122,7 +116,7 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
             wrong.append(f"left {watched.left}")
         failed, complete = bool(watched.error), False
         now = eventually_same(before, lambda: state(case.places)) if failed else state(case.places)
-        if failed and not watched.killed and _is_bare(watched.words):
+        if failed and not watched.killed and is_bare(watched.words):
             wrong.append(f"a bare errno: {watched.words}")
         if now != before or not failed:
             try:
