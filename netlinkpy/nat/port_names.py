@@ -126,7 +126,7 @@ def named_ports(links: Iterable[Link]) -> list[Port]:
     found: list[Port] = []
     for link in links:
         if any(name.startswith(_SCHEME) for name in link.altnames):
-            claimed = {name.split(":", 2)[2] for name in link.altnames if name.startswith("ip:")}
+            claimed = {name.split(":", 2)[-1] for name in link.altnames if name.startswith("ip:")}
             found += [port for port in decode(link.altnames) if port.address in claimed]
     return found
 

@@ -230,13 +230,14 @@ def port_of(element: Element) -> Port:
 
 
 def ports_of(found: Mapping[str, Iterable[Element]]) -> list[Port]:
-    """Return the ports that elements (by map) stand for."""
+    """Return the ports that elements (by map) stand for. What is no port of ours is passed over."""
     also = {(one.key, one.data) for one in found.get("localhost4", ())}
     return [
         port_of(one).replace(localhost=True) if (one.key, one.data) in also else port_of(one)
         for map, elements in found.items()
         if map != "localhost4"
         for one in elements
+        if len(one.key) in (8, 12, 24) and len(one.data) in (8, 20)
     ]
 
 

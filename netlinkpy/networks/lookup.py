@@ -13,7 +13,7 @@ from .network_record import NetworkRecord, Subnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ..rtnl.link import Link
     from ..rtnl.netlink import RTNetlink
@@ -67,24 +67,38 @@ def find_bridge(host: RTNetlink, name: str) -> Link | None:
 
 
 def read_network(link: Link) -> NetworkRecord | None:
-    """Return the network that a link is, as it was made; None if it is none."""
+    """Return the network that a link is, as it was made; None if it is none. Words that cannot be ours are
+    passed over: anybody may give names."""
     made = MadeAs.read(link.altnames)
     if made is None or link.kind != "bridge":
         return None
-    claimed = [text for text in (claimed_address(one, link.index) for one in link.altnames) if text]
+    claims = [text for text in (claimed_address(one, link.index) for one in link.altnames) if text]
+    claimed, ranges = _read_by(parse_ip, claims), _read_by(parse_prefix, made.ranges)
     return NetworkRecord(
         name=made.name,
         bridge=link.name,
         index=link.index,
         mac=made.mac or link.address,
         mtu=link.mtu,
-        subnets=tuple(_subnet(gateway, claimed, made.ranges) for gateway in made.gateways),
+        subnets=tuple(_subnet(one, claimed, ranges) for one in _read_by(parse_prefix, made.gateways)),
         internal="internal" in made.words,
         isolate="isolate" in made.words,
         masquerade="no-masquerade" not in made.words,
         mcast_snooping="mcast-snooping" in made.words,
         announces=ANNOUNCES in made.words,
     )
+
+
+def _read_by(parse: Callable[[str], object], texts: Iterable[str]) -> list[str]:
+    """Return the texts that a parser takes."""
+    taken = []
+    for text in texts:
+        try:
+            parse(text)
+        except ValueError:
+            continue
+        taken.append(text)
+    return taken
 
 
 def _subnet(gateway: str, claimed: Iterable[str], ranges: Iterable[str]) -> Subnet:

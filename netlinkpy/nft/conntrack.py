@@ -43,19 +43,19 @@ class Flow(Record):
 
     @classmethod
     def from_values(cls, values: Values) -> Flow:
-        """Return the record of a parsed flow message."""
-        original, reply = values["tuple_orig"], values["tuple_reply"]
-        proto = original["proto"]
-        source, destination = _addresses(original["ip"])
+        """Return the record of a parsed flow message; what that should have and has not is 0 or empty."""
+        original, reply = values.get("tuple_orig", {}), values.get("tuple_reply", {})
+        proto = original.get("proto", {})
+        source, destination = _addresses(original.get("ip", {}))
         return cls.from_row(
             (
-                proto["num"],
+                proto.get("num", 0),
                 source,
                 proto.get("src_port", 0),
                 destination,
                 proto.get("dst_port", 0),
-                _addresses(reply["ip"])[0],
-                reply["proto"].get("src_port", 0),
+                _addresses(reply.get("ip", {}))[0],
+                reply.get("proto", {}).get("src_port", 0),
                 values.get("status", 0),
                 values,
             )

@@ -7,6 +7,7 @@ from ..record import Record
 from ..uapi.if_ import IFF_UP, IFNAMSIZ
 from ..uapi.rtnetlink import RTM_NEWLINK
 from ..wire.columns import Field, Plan, Table, number
+from ..wire.errors import MalformedError
 from ..wire.rtnetlink.kinds import find
 from ..wire.rtnetlink.link import LINK
 from .kernel_record import KernelRecord
@@ -97,10 +98,13 @@ class Link(KernelRecord):
 
     @classmethod
     def from_body(cls, body: bytes) -> Link:
-        """Return the record of one link message without its nlmsghdr."""
+        """Return the record of one link message without its nlmsghdr. Raise MalformedError if it is none."""
         table = Table(plan(), 2, keep=True)
         message = frame(RTM_NEWLINK, 0, 0, body)
-        table.feed(message, len(message))
+        try:
+            table.feed(message, len(message))
+        except ValueError as error:
+            raise MalformedError(f"link: {error}") from None
         return read(table)[0]
 
 

@@ -11,6 +11,7 @@ from sys import byteorder
 from ..backends import load
 from ..framing import NLMSG_HDRLEN, frame
 from ..record import Record
+from .errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -218,11 +219,14 @@ class Table:
 
 def pick(plan: Plan, body: bytes) -> list[Any]:
     """Return the values of a plan's columns in the body of one message, in their order; None for an absent
-    one."""
+    one. Raise MalformedError if the body is none."""
     message = frame(plan.type, 0, 0, body)
     buffers = [bytearray(field.width) for field in plan.fields]
     present = bytearray(8)
-    load().gather(message, len(message), plan.compiled, buffers, present, 0, 1)
+    try:
+        load().gather(message, len(message), plan.compiled, buffers, present, 0, 1)
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
     bits = int.from_bytes(present, byteorder)
     return [
         (int.from_bytes(buffer, byteorder, signed=field.form == "i") if field.form else bytes(buffer))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 LONG = bool(os.environ.get("NETLINKPY_LONG"))
 LOG = os.environ.get("NETLINKPY_TORTURE_LOG", os.devnull)
 ROWS = os.environ.get("NETLINKPY_TORTURE_ROWS", os.devnull)
-TOLD = 30  # unclean cases that a failing test prints
+TOLD, LONGEST = 30, 1000  # unclean cases that a failing test prints, and letters of one
 
 #: The sample is the same each time, unless told otherwise.
 SEED = int(os.environ.get("NETLINKPY_SEED", "1"))
@@ -82,7 +82,9 @@ class Table:
             print(json.dumps(row), file=rows)
         assert tried, f"{part}: nothing was tried"
         failing = [said for said in unclean if LONG or said not in reasons]
-        assert not failing, f"{len(failing)} of {tried}:\n" + "\n".join(failing[:TOLD])
+        assert not failing, f"{len(failing)} of {tried}:\n" + "\n".join(
+            one[:LONGEST] for one in failing[:TOLD]
+        )
 
 
 def _why(part: str, verb: str, said: str) -> str:
