@@ -1,7 +1,6 @@
-/* The shim from plain C, under the sanitizers and valgrind: hostile dumps, plans, answers and messages, then
- * the real kernel.
+/* The shim from plain C: hostile dumps, plans, answers and messages, then the real kernel; see hostile_main.c.
  *
- * Every buffer is allocated to the byte, so an overrun of one byte ends the program. Usage: hostile ROUNDS */
+ * Every buffer is allocated to the byte, so an overrun of one byte ends the program. */
 #define _GNU_SOURCE
 #include "hostile.h"
 
@@ -48,7 +47,7 @@ static size_t put_plan(uint8_t *to, size_t header, uint16_t *widths, size_t *fie
     return 8 + sizeof nodes + 7 * 8;
 }
 
-static void hostile_gather(void)
+void hostile_gather(void)
 {
     uint8_t dump_room[4096], plan_room[200];
     uint16_t widths[NLP_FIELDS];
@@ -90,7 +89,7 @@ static void hostile_gather(void)
     free(dump);
 }
 
-static void hostile_stamp(void)
+void hostile_stamp(void)
 {
     size_t template_length = any(10) ? 4 * any(20) : any(80), out_length = any(800), count = any(4);
     int64_t start = any(5), stop = any(20) ? start + any(12) : any(5), rows;
@@ -122,11 +121,18 @@ static void hostile_stamp(void)
     free(out.data);
 }
 
-static void *fake_kernel(void *socket)
+struct kernel {
+    int socket;
+    uint64_t state;
+};
+
+static void *fake_kernel(void *argument)
 {
     uint8_t data[4096];
-    int fd = *(int *)socket;
+    const struct kernel *kernel = argument;
+    int fd = kernel->socket;
 
+    source.state = kernel->state;
     while (recv(fd, data, sizeof data, 0) > 0)
         for (uint32_t i = any(3); i; i--) {
             size_t length = put_answers(data, sizeof data);
@@ -137,7 +143,7 @@ static void *fake_kernel(void *socket)
 }
 
 /* One call after the other, as Python makes them; whatever lies in the state is no way to an overrun. */
-static void hostile_exchange(void)
+void hostile_exchange(void)
 {
     size_t rows = any(6), length = rows * 20, chunk_rows = any(4);
     size_t capacity = rows < chunk_rows ? rows : chunk_rows;
@@ -155,6 +161,7 @@ static void hostile_exchange(void)
     int64_t result;
     struct nlp_progress progress = {0};
     pthread_t thread;
+    struct kernel kernel;
     int ends[2], forged = any(4) == 0;
 
     for (uint32_t i = 0; i < rows; i++)
@@ -169,7 +176,8 @@ static void hostile_exchange(void)
     }
     memcpy(state.data, &progress, sizeof progress);
     REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
-    REQUIRE(!pthread_create(&thread, NULL, fake_kernel, &ends[1]));
+    kernel = (struct kernel){ends[1], 1 + any(UINT32_MAX)};
+    REQUIRE(!pthread_create(&thread, NULL, fake_kernel, &kernel));
     numbers[0] = ends[0];
     do {
         result = nlp_exchange(numbers, BUFFERS(messages, failures, state), NULL, 0);
@@ -186,7 +194,7 @@ static void hostile_exchange(void)
 }
 
 /* lo up by a visit, routes stamped and exchanged, every third one refused; then dumped and gathered. */
-static void real_kernel(void)
+void real_kernel(void)
 {
     enum { ROWS = 300, ROW = 48 };
     const uint8_t route[ROW] = {ROW, 0, 0,        0, 24, 0, 1,        4, [16] = 2, 32, [20] = 254, 4,
@@ -253,20 +261,4 @@ static void real_kernel(void)
     free(addresses);
     close(fd);
     close(netns);
-}
-
-int main(int argc, char **argv)
-{
-    long rounds = argc > 1 ? atol(argv[1]) : 1000;
-
-    for (long i = 0; i < rounds; i++) {
-        hostile_gather();
-        hostile_stamp();
-        if (i % 50 == 0)
-            hostile_exchange();
-    }
-    real_kernel();
-    hostile_visits(rounds);
-    printf("%ld rounds and the real kernel: nothing amiss\n", rounds);
-    return 0;
 }

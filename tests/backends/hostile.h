@@ -1,5 +1,5 @@
-/* What the hostile drivers share: random numbers that are the same in every run, buffers allocated to the
- * byte, and bytes that look like netlink. */
+/* What the hostile drivers share: numbers that are the same in every run, or a fuzzer's; buffers allocated to
+ * the byte, and bytes that look like netlink. */
 #ifndef NETLINKPY_HOSTILE_H
 #define NETLINKPY_HOSTILE_H
 
@@ -27,15 +27,30 @@ NLP_CALLS(DECLARE)
 #define SPAN(array) ((struct nlp_span){(uint8_t *)(array), sizeof(array)})
 #define NONE ((struct nlp_span){NULL, 0})
 
-static uint64_t state = 88172645463325252u;
+/* Where a thread's numbers come from: what a fuzzer gives, if it does, and zeros behind that; or xorshift64. */
+struct source {
+    uint64_t state;
+    const uint8_t *given;
+    size_t left;
+};
+extern _Thread_local struct source source;
 
-/* xorshift64: the same numbers in every run. */
 static inline uint32_t any(uint32_t below)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return below ? (uint32_t)(state >> 33) % below : 0;
+    uint32_t number = 0;
+
+    if (source.given) {
+        for (uint32_t room = below - 1; source.left && room; room >>= 8) {
+            number = number << 8 | *source.given++;
+            source.left--;
+        }
+    } else {
+        source.state ^= source.state << 13;
+        source.state ^= source.state >> 7;
+        source.state ^= source.state << 17;
+        number = (uint32_t)(source.state >> 33);
+    }
+    return below ? number % below : 0;
 }
 
 static inline uint8_t *room(size_t length)
@@ -147,7 +162,15 @@ void put_ask_and_raise(uint8_t *to);
 /* Nothing that does not hold together is a program, whatever it would have done. */
 void refused_programs(void);
 
-/* hostile_visit.c: so many rounds, then the real kernel. */
+/* hostile.c: one round each, then the real kernel. */
+void hostile_gather(void);
+void hostile_stamp(void);
+void hostile_exchange(void);
+void real_kernel(void);
+
+/* hostile_visit.c: one round each; so many, then the real kernel. */
+void hostile_answers(void);
+void hostile_program(void);
 void hostile_visits(long rounds);
 
 #endif

@@ -55,7 +55,7 @@ static int only(const uint8_t *data, size_t length, uint8_t byte)
 }
 
 /* What was heard goes into the values of its own step and nowhere else, and there are either all or none. */
-static void hostile_answers(void)
+void hostile_answers(void)
 {
     uint8_t answers[4096], program_room[PROGRAM_ROOM];
     size_t length = put_answers(answers, sizeof answers), program_length = put_program(program_room);
@@ -171,7 +171,7 @@ static void run_program(struct nlp_span data, const struct program *program)
 }
 
 /* A program that was spoiled is refused, or runs like any other. */
-static void hostile_program(long round)
+void hostile_program(void)
 {
     uint8_t program_room[PROGRAM_ROOM], nothing[1];
     size_t length = put_program(program_room);
@@ -190,7 +190,7 @@ static void hostile_program(long round)
     if (bad)
         REQUIRE(nlp_visit(NUMBERS(-1, 0, 0), BUFFERS(data, {nothing, 0}, {nothing, 0}, NONE, {nothing, 0}),
                           NULL, 0) == NLP_BAD_PROGRAM);
-    else if (program.row_length < 1 << 16 && round % 4 == 0)
+    else if (program.row_length < 1 << 16 && any(4) == 0)
         run_program(data, &program);
     free(data.data);
 }
@@ -479,7 +479,7 @@ void hostile_visits(long rounds)
     hostile_paths();
     for (long i = 0; i < rounds; i++) {
         hostile_answers();
-        hostile_program(i);
+        hostile_program();
     }
     REQUIRE(rounds < 5000 || (kept && digested && tolerated && refused && all_done && not_opened));
     for (long i = 0; i < rounds / 50; i++)

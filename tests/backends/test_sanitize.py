@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DRIVERS = sorted((ROOT / "tests" / "backends").glob("hostile*.c"))
+BACKENDS = Path(__file__).parent
+DRIVERS = sorted(BACKENDS.glob("hostile*.c"))
+#: The plain C of the shim; hostile_visit.c includes two of its files itself.
+SHIM = [
+    source
+    for source in sorted((BACKENDS.parents[1] / "csrc").glob("*.c"))
+    if not source.name.startswith(("native", "visit", "netns"))
+]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 SANITIZERS = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 
 
 def build(to: Path, *flags: str) -> Path:
-    """The drivers with the plain C of the shim; hostile_visit.c includes two of its files itself."""
-    sources = sorted((ROOT / "csrc").glob("*.c"))
-    plain = [str(source) for source in sources if not source.name.startswith(("native", "visit", "netns"))]
+    """The drivers with the plain C of the shim."""
     program = to / "hostile"
     command = [
         "gcc",
@@ -27,7 +31,7 @@ def build(to: Path, *flags: str) -> Path:
         *WARNINGS,
         *flags,
         *map(str, DRIVERS),
-        *plain,
+        *map(str, SHIM),
         "-o",
         str(program),
     ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.netns import named
+from tests.support.namespaces import BareNamespace
 from tests.torture.commands import stop_all
+from tests.torture.seeds import collect
 from tests.torture.table import LONG, Table, lines
 
 _TABLE = Table()
@@ -28,6 +30,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("the campaigns")
         for line in lines(_TABLE.rows):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def seeds(loopback: None, bare_namespaces: Callable[[int], list[BareNamespace]]) -> Mapping[str, list[bytes]]:
+    """What is really written: see tests/torture/seeds.py."""
+    return collect(bare_namespaces(1))
 
 
 @pytest.fixture(params=["cffi", "native", "python"] if LONG else ["native", "python"])
