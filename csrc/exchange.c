@@ -121,7 +121,8 @@ static int run_chunk(struct exchange *exchange, int fd, int64_t timeout_ns, stru
                           progress->deadline);
         progress->waiting = !result;
     }
-    exchange->port = nlp_port(fd); /* an unbound socket is bound by its first message */
+    if (!result) /* an unbound socket is bound by its first message */
+        result = nlp_port(fd, &exchange->port);
     while (!result) {
         int64_t got = nlp_receive(fd, room, progress->deadline);
         result = got < 0 ? (int)got : read_answers(exchange, room, (size_t)got, failures);

@@ -49,6 +49,8 @@ int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline)
             return 0;
         if (errno == EINTR)
             continue;
+        if (errno == ENOBUFS) /* which says, where one receives, that answers were lost */
+            return -ENOMEM;
         if (errno != EAGAIN)
             return -errno;
         bad = wait_for(fd, POLLOUT, deadline);
@@ -77,14 +79,15 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline)
     }
 }
 
-uint32_t nlp_port(int fd)
+int nlp_port(int fd, uint32_t *port)
 {
     struct sockaddr_nl own = {0};
     socklen_t length = sizeof own;
 
-    if (getsockname(fd, (struct sockaddr *)&own, &length) || own.nl_family != AF_NETLINK)
-        return 0;
-    return own.nl_pid;
+    if (getsockname(fd, (struct sockaddr *)&own, &length))
+        return -errno;
+    *port = own.nl_family == AF_NETLINK ? own.nl_pid : 0;
+    return 0;
 }
 
 int nlp_read_refusal(const uint8_t *at, const struct message *message, size_t limit, struct refusal *refusal)

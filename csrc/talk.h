@@ -16,7 +16,7 @@ struct refusal {
 /* Return the moment timeout_ns from now. */
 int64_t nlp_deadline_after(int64_t timeout_ns);
 
-/* Send one datagram, on a blocking or non-blocking socket. Return 0 or -errno. */
+/* Send one datagram, on a blocking or non-blocking socket. Return 0 or -errno: ENOMEM for ENOBUFS. */
 int nlp_send(int fd, const uint8_t *data, size_t length, int64_t deadline);
 
 /* Read one datagram into room (NLP_RECEIVE_LENGTH). Return its length, 0 if the kernel did not send it, or
@@ -27,8 +27,8 @@ int64_t nlp_receive(int fd, uint8_t *room, int64_t deadline);
  * never stops must not block us. */
 int nlp_late(int64_t deadline);
 
-/* Return the port id in answers to this socket; 0 if it is no netlink socket. */
-uint32_t nlp_port(int fd);
+/* Learn the port id in answers to this socket; 0 if it is no netlink socket. Return 0 or -errno. */
+int nlp_port(int fd, uint32_t *port);
 
 /* Read an NLMSG_ERROR or NLMSG_DONE: its errno (0: none; a DONE may hold a length in its place) and as many
  * whole extended-ack attributes as fit limit. Return 0 or -EBADMSG. */

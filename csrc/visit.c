@@ -176,8 +176,8 @@ static int run_step(const struct visiting *visiting, const struct step *step, ui
         return ECANCELED;
     result = nlp_send(line->fd, datagram, step->length, deadline);
     sent = !result;
-    if (!line->port) /* an unbound socket is bound by its first message */
-        line->port = nlp_port(line->fd);
+    if (!result && !line->port) /* an unbound socket is bound by its first message */
+        result = nlp_port(line->fd, &line->port);
     hearing.port = line->port;
     while (!result) {
         int64_t got = nlp_receive(line->fd, visiting->room, deadline);

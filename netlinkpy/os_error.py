@@ -1,9 +1,15 @@
-"""explained(): an error of the operating system, with what was tried, and the way out if there is one."""
+"""Errors of the operating system say what was tried and the way out if there is one (explained()), and which
+verb it was for (during)."""
 
 from __future__ import annotations
 
 import errno
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
 
 _REASONS = {
     errno.EAGAIN: "no more threads are allowed (RLIMIT_NPROC, or pids.max of the cgroup)",
@@ -27,3 +33,26 @@ def explained(error: OSError, tried: str, why: str = "") -> OSError:
     if error.filename is None:
         return OSError(error.errno, text)
     return OSError(error.errno, text, error.filename)
+
+
+class during:  # noqa: N801 - read as a word: with during("remove network web"): ...
+    """Its `with` block does this: an OSError that leaves it says so first, unless it does so already."""
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError) and not str(error.strerror).startswith(self._doing):
+            told: Any = error
+            if hasattr(told, "during"):
+                told.during(self._doing)
+            else:
+                error.strerror = f"{self._doing}: {error.strerror or error}"
+                error.args = (error.errno, error.strerror, *error.args[2:])

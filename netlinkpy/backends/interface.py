@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 from struct import Struct, error
 
-from netlinkpy.closing import Closing, close_descriptor
+from netlinkpy.closing import Closing, close_owned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ _FD = Struct("=i")
 _NO_SOCKET = _FD.pack(-1)
 _HUSH = Struct("=ii")
 _NO_HUSH = _HUSH.pack(-1, -1)
+_NOTHING: list[int | None] = []
 
 #: The sentences of the NLP_BAD_ codes of csrc/shim.h.
 SENTENCES = {
@@ -107,17 +108,16 @@ class Descriptors(Closing):
 
     numbers: C ints, -1 for none. close(), or the end of this object, closes them."""
 
-    numbers = bytearray()
+    numbers, _doomed = bytearray(), _NOTHING  # of one not made
 
     def __init__(self, count: int) -> None:
+        self._doomed = []
         self.numbers = bytearray(_NO_SOCKET * count)
 
     def close(self) -> None:
         """Close them; a second time does nothing."""
-        numbers = memoryview(self.numbers).cast("i")
-        for place, fd in enumerate(numbers):
-            if fd >= 0:
-                numbers[place] = close_descriptor(fd) or -1
+        if self.numbers:
+            close_owned(self.numbers, self._doomed)
 
     __del__ = close
 
@@ -129,22 +129,28 @@ class Hush(Closing):
     numbers: two C ints: an open descriptor of the setting, -1 if it was not changed, and the character that
     it had. close(), or the end of this object, puts it back."""
 
-    numbers = bytearray(_NO_HUSH)
+    numbers, _doomed = bytearray(_NO_HUSH), _NOTHING  # of one not made
 
     def __init__(self) -> None:
+        self._doomed = []
         self.numbers = bytearray(_NO_HUSH)
 
     def close(self) -> None:
         """Put back what was changed, and close the descriptor; a second time does nothing."""
         fd, character = _HUSH.unpack(self.numbers)
         if fd >= 0:
-            try:
-                os.pwrite(fd, bytes((character,)), 0)
-            except OSError:
-                character = -1  # the namespace is gone
-            self.numbers[:] = _HUSH.pack(close_descriptor(fd) or -1, character)
+            _write_back(fd, character)
+        if fd >= 0 or self._doomed:
+            close_owned(memoryview(self.numbers)[: _FD.size], self._doomed)
 
     __del__ = close
+
+
+def _write_back(fd: int, character: int) -> None:
+    try:
+        os.pwrite(fd, bytes((character,)), 0)
+    except OSError:
+        return  # the namespace is gone
 
 
 class Ahead(Closing):
@@ -156,11 +162,13 @@ class Ahead(Closing):
     close()."""
 
     _known_by, sockets, hush = bytearray(_UNKNOWN), bytearray(_NO_SOCKET), Hush()  # of one not made
+    _doomed = _NOTHING
 
     def __init__(self, door: Any, netns_fd: int) -> None:
         """Raise OSError if the thread cannot be started."""
         self._door = door
         self._known_by = bytearray(_UNKNOWN)
+        self._doomed = []
         self.sockets = bytearray(_NO_SOCKET)
         self.hush = Hush()
         checked(door.open_ahead(netns_fd, self._known_by))
@@ -174,8 +182,8 @@ class Ahead(Closing):
         if self._known_by != _UNKNOWN:
             self._door.opened(self._known_by, self.sockets, self.hush.numbers)
         self.hush.close()
-        if self.sockets != _NO_SOCKET:
-            self.sockets[:] = _FD.pack(close_descriptor(*_FD.unpack(self.sockets)) or -1)
+        if self.sockets != _NO_SOCKET or self._doomed:
+            close_owned(self.sockets, self._doomed)
 
     __del__ = close
 

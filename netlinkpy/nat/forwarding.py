@@ -19,6 +19,7 @@ import errno
 import os
 from struct import Struct
 
+from ..os_error import explained
 from ..record import Record
 from ..rollback import Rollback
 from ..rtnl.link import Link
@@ -356,6 +357,8 @@ def _read(name: str) -> str:
     except FileNotFoundError as error:
         why = "this kernel has no IPv6, or it is off" if "/ipv6/" in name else "there is no such setting"
         raise FileNotFoundError(error.errno, f"{_swapped(name)}: {why}", error.filename) from None
+    except OSError as error:
+        raise explained(error, f"read {_swapped(name)}") from None
 
 
 def _write(name: str, value: str) -> None:
@@ -363,8 +366,7 @@ def _write(name: str, value: str) -> None:
         with open(_ROOT + name, "w") as file:
             file.write(value)
     except OSError as error:
-        why = f"cannot set {_swapped(name)} to {value}: {error.strerror}"
-        raise OSError(error.errno, why, error.filename) from None
+        raise explained(error, f"set {_swapped(name)} to {value}") from None
 
 
 def _advertised() -> list[str]:

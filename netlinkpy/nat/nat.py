@@ -8,6 +8,7 @@ import errno
 from ..closing import Closing
 from ..nft.conntrack import Conntrack
 from ..nft.tables import Nftables, add_elements, delete_elements, delete_table
+from ..os_error import during
 from ..record import Record
 from ..rollback import Rollback
 from ..rtnl.claims import claim_name, unclaimed
@@ -134,11 +135,11 @@ class Nat(Closing):
         default routes; return the settings changed. Raise ValueError if a subnet overlaps one of another
         network, NetlinkError if there is no such bridge (ENODEV), OSError if a setting cannot be written; the
         network is as before then."""
-        link = self._host.links.get(bridge)
-        wanted = NatNetwork.checked(
-            link.index, subnets, internal=internal, isolate=isolate, masquerade=masquerade
-        )
-        with Rollback() as rollback, rollback:
+        with during(f"add network {bridge}"), Rollback() as rollback, rollback:
+            link = self._host.links.get(bridge)
+            wanted = NatNetwork.checked(
+                link.index, subnets, internal=internal, isolate=isolate, masquerade=masquerade
+            )
             self._replace(link.index, wanted, rollback, verb=f"add network {link.name}")
             return [] if internal else self._forward(link, wanted.versions)
 
@@ -162,9 +163,9 @@ class Nat(Closing):
         flows. With the last network the whole table is removed, and with the last of an IP version the
         settings that we changed for it are put back. bridge: its name or index; if it is not served, only
         what a dead call did not put back is. Return the settings changed."""
-        index = self._index_of(bridge)
         changes: list[Setting] = []
-        with Rollback() as rollback, rollback:
+        with during(f"remove network {bridge}"), Rollback() as rollback, rollback:
+            index = self._index_of(bridge)
             mine = self._served().get(index)
             if mine is not None:
                 rollback.before(self._inside, lambda: forwarding.undo(changes))
@@ -276,14 +277,14 @@ class Nat(Closing):
         container has claimed the address, ENOSPC the container has no room for more names."""
         wanted = list(ports)
         places = placed(wanted)
-        homes = self._homes(wanted)
-        if check:
-            from .bound_ports import check_free
-
-            self._inside(lambda: check_free(wanted))
         verb = f"publish port {wanted[0]}" if len(wanted) == 1 else f"publish {len(wanted)} ports"
-        names = PortNames(self._host, verb)
-        with Rollback() as rollback, rollback:
+        with during(verb), Rollback() as rollback, rollback:
+            homes = self._homes(wanted)
+            if check:
+                from .bound_ports import check_free
+
+                self._inside(lambda: check_free(wanted))
+            names = PortNames(self._host, verb)
             rollback.before(names.undo)
             names.add(wanted, {address: network.index for address, network in homes.items()})
             rollback.before(lambda: self._withdraw(_elements_at(placed(names.added)), Rollback(), verb=verb))
@@ -303,7 +304,7 @@ class Nat(Closing):
         wanted = list(ports)
         places = placed(wanted)
         places["localhost4"] = places.get("ports4", {})
-        with Rollback() as rollback, rollback:
+        with during("unpublish ports"), Rollback() as rollback, rollback:
             self._unname(wanted, self._served().values(), rollback)
             return self._withdraw(_elements_at(places), rollback, verb="unpublish ports")
 
@@ -332,7 +333,7 @@ class Nat(Closing):
                 for map in PORT_MAPS
             }
 
-        with Rollback() as rollback, rollback:
+        with during(verb), Rollback() as rollback, rollback:
             doomed = self._tables.consistent(read, verb=verb)
             withdrawn: list[Port] = []
             if any(doomed.values()):

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import S_ISREG
 from struct import Struct
 from time import monotonic, sleep, time
 
-from ..closing import Closing, close_descriptor
+from ..closing import Closing, Descriptor
 from ..os_error import explained, reason
 from ..rollback import Rollback
 from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
@@ -23,20 +24,27 @@ _AT_A_TIME = 64  # namespaces made in one call of the shim: signals are served i
 _INT = Struct("=i")
 _NEW = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NOT_TRIED = -1  # in place of an errno
-_ABANDONED_AFTER = 5.0  # seconds after which a file that is no namespace is a killed process's leftover
-_LOOK_AGAIN = 0.02
+_ABANDONED_AFTER = 1.0  # seconds after which a file that is no namespace is a killed process's leftover
+_LOOK_AGAIN = 0.02  # seconds between two looks at a file that may become one
 
 
-def create(name: str) -> None:
-    """Make a network namespace and name it; `lo` in it is down, as the kernel makes it.
+def create(name: str, *, exist_ok: bool = False) -> None:
+    """Make a network namespace and name it; `lo` in it is down, as the kernel makes it. exist_ok: one that
+    has the name already stays.
 
     Raise FileExistsError if the name is taken, ValueError if it cannot be one, PermissionError without
     CAP_SYS_ADMIN."""
-    create_many([name])
+    create_many([name], exist_ok=exist_ok)
 
 
-def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> None:
-    """Make many namespaces, all or none: what was made is removed if one fails. progress(done, of) is called
+def create_many(
+    names: Sequence[str],
+    *,
+    exist_ok: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Make many namespaces, all or none: what was made is removed if one fails. exist_ok: those that exist
+    stay, so that the same call completes the work of one that was killed. progress(done, of) is called
     meanwhile.
 
     Raise what create() raises, for the one that failed."""
@@ -56,7 +64,7 @@ def create_many(names: Sequence[str], *, progress: Callable[[int, int], None] | 
             except OSError as failed:
                 raise explained(failed, f"start the thread that makes namespace {names[start]}") from None
             for path, (error,) in zip(chunk, _INT.iter_unpack(outcomes), strict=True):
-                if error:
+                if error and not (exist_ok and error == errno.EEXIST and _is_namespace(path)):
                     raise _refusal("create", path, error)
             if progress:
                 progress(start + len(chunk), len(paths))
@@ -68,22 +76,43 @@ def _remove_made(paths: builtins.list[str], outcomes: bytearray) -> None:
             _remove(path)
 
 
+def _is_namespace(path: str) -> bool:
+    try:
+        Netns.open(path).close()
+    except OSError:
+        return False
+    return True
+
+
 def bind(name: str, pid: int) -> None:
-    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). Raise what
-    create() raises."""
+    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). If that is its
+    name already, do nothing. Raise what create() raises."""
     from ..backends import load
 
     path = named_path(name)
-    outcome = bytearray(_INT.pack(_NOT_TRIED))
-    with Netns.open(pid), _Directory(), Rollback() as rollback, rollback:
+    with Netns.open(pid) as wanted, _Directory(), Descriptor() as made, Rollback() as rollback, rollback:
         _clear_abandoned(path)
-        rollback.before(_remove_made, [path], outcome)
+        rollback.before(_remove_bound, path, made)
         try:
-            # Made and noted in one line: no exception comes in between.
-            outcome[:] = _INT.pack(close_descriptor(os.open(path, _NEW, 0)) or 0)
+            made.open(path, _NEW)
             load().mount(f"/proc/{pid}/ns/net", path, None, MS_BIND)
         except OSError as error:
-            raise _refusal("create", path, error.errno or errno.EIO) from None
+            if error.errno != errno.EEXIST or not _names(path, wanted):
+                raise _refusal("create", path, error.errno or errno.EIO) from None
+
+
+def _names(path: str, wanted: Netns) -> bool:
+    """Return whether a path is a namespace's already."""
+    try:
+        with Netns.open(path) as there:
+            return there.identity == wanted.identity
+    except OSError:
+        return False
+
+
+def _remove_bound(path: str, made: Descriptor) -> None:
+    if made.fileno() >= 0:
+        _remove(path)
 
 
 def delete(name: str) -> None:
@@ -129,27 +158,23 @@ class _Directory(Closing):
     """Holds /run/netns, made and shared between mount namespaces as `ip netns` makes it, locked against other
     makers."""
 
-    _fd = -1
-
     def __init__(self) -> None:
         from fcntl import LOCK_EX, flock
 
+        self._opened = Descriptor()
         try:
             os.makedirs(RUN_DIRECTORY, 0o755, exist_ok=True)
-            self._fd = os.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._opened.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise _refusal("create", RUN_DIRECTORY, error.errno or errno.EIO) from None
         try:
-            flock(self._fd, LOCK_EX)
+            flock(self._opened.fileno(), LOCK_EX)
         except OSError as error:
             raise explained(error, f"lock {RUN_DIRECTORY}") from None
         _share()
 
     def close(self) -> None:
-        if self._fd >= 0:
-            self._fd = close_descriptor(self._fd) or -1
-
-    __del__ = close
+        self._opened.close()
 
 
 def _share() -> None:
@@ -202,7 +227,7 @@ def _unused_for(path: str) -> float | None:
         return None
     with file:
         status = os.fstat(file.fileno())
-        if status.st_size or is_network_namespace(file.fileno()):
+        if status.st_size or not S_ISREG(status.st_mode) or is_network_namespace(file.fileno()):
             return None
         return time() - status.st_mtime
 

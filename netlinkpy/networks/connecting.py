@@ -6,6 +6,7 @@ import errno
 
 from ..nat import Nat
 from ..netns.handle import label_of
+from ..os_error import during
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
 from ..wiring.attach import wire_endpoints
@@ -81,8 +82,10 @@ def connect_many(
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
     wanted = [one if isinstance(one, Connection) else Connection(one) for one in connections]
-    with RTNetlink(timeout=timeout) as host, Nat(timeout=timeout) as nat:
-        name = network.name if isinstance(network, NetworkRecord) else network
+    name = network.name if isinstance(network, NetworkRecord) else network
+    whose = label_of(wanted[0].netns) if len(wanted) == 1 else f"{len(wanted)} containers"
+    verb = f"connect {whose} to network {name}"
+    with during(verb), RTNetlink(timeout=timeout) as host, Nat(timeout=timeout) as nat:
         found = find_network(host, name)
         plan = ConnectPlan(host, found, wanted)
         if on_error == "raise":
@@ -103,13 +106,15 @@ def disconnect(network: NetworkRecord | str, netns: Target) -> list[Attachment]:
 
     Raise NetlinkError if there is no such network (ENOENT), or the container is not connected to it
     (ENOTCONN)."""
-    with RTNetlink() as host:
-        found = find_network(host, network.name if isinstance(network, NetworkRecord) else network)
-    attachments = [one for one in Attachment.find_all(netns) if one.bridge == found.bridge]
-    if not attachments:
-        verb = f"disconnect {label_of(netns)} from network {found.name}"
-        raise NetlinkError(errno.ENOTCONN, verb, text="it is not connected to it")
-    with Nat() as nat:
-        nat.forget(text.partition("/")[0] for one in attachments for text in one.addresses)
-    detach_many(attachments)
+    name = network.name if isinstance(network, NetworkRecord) else network
+    verb = f"disconnect {label_of(netns)} from network {name}"
+    with during(verb):
+        with RTNetlink() as host:
+            found = find_network(host, name)
+        attachments = [one for one in Attachment.find_all(netns) if one.bridge == found.bridge]
+        if not attachments:
+            raise NetlinkError(errno.ENOTCONN, verb, text="it is not connected to it")
+        with Nat() as nat:
+            nat.forget(text.partition("/")[0] for one in attachments for text in one.addresses)
+        detach_many(attachments)
     return attachments

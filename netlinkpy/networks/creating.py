@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 
 from ..nat import Nat, forwarding
+from ..os_error import during
 from ..rollback import Rollback
 from ..rtnl.claims import claim_name
 from ..rtnl.netlink import RTNetlink
@@ -35,7 +36,7 @@ _ROUNDS = 16  # how often another subnet is picked if somebody else took it firs
 def create(spec: NetworkSpec) -> NetworkRecord:
     """Make a network: see Network.create()."""
     wanted = CheckedSpec(spec)
-    with RTNetlink() as host:
+    with during(f"create network {wanted.name}"), RTNetlink() as host:
         for _ in range(_ROUNDS):
             _clear_way(host, wanted)
             subnets = _choose_subnets(SubnetsInUse(host), wanted)

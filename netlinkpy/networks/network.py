@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..os_error import during
 from ..rtnl.netlink import RTNetlink
 from .lookup import find_network, list_networks
 from .network_record import NetworkRecord
@@ -107,7 +108,7 @@ class Network(NetworkRecord):
         from ..nat import Nat
         from .reconcile import put_all_back
 
-        with RTNetlink() as host, Nat() as nat:
+        with during("restore networks"), RTNetlink() as host, Nat() as nat:
             return put_all_back(host, nat)
 
     @classmethod
@@ -142,7 +143,7 @@ class Network(NetworkRecord):
         from ..nat import Nat
         from .audit import Audit
 
-        with RTNetlink() as host, Nat() as nat:
+        with during(f"audit network {self.name}"), RTNetlink() as host, Nat() as nat:
             return [str(one) for one in Audit(host, nat).of(find_network(host, self.name))]
 
     def reload(self) -> builtins.list[str]:
@@ -152,7 +153,7 @@ class Network(NetworkRecord):
         from .blocks import blocks
         from .reconcile import reload
 
-        with RTNetlink() as host, Nat() as nat:
+        with during(f"reload network {self.name}"), RTNetlink() as host, Nat() as nat:
             notes = reload(host, nat, self.name)
             try:
                 return notes + blocks(nat, find_network(host, self.name))
@@ -165,7 +166,7 @@ class Network(NetworkRecord):
         from ..nat import Nat
         from .blocks import blocks
 
-        with RTNetlink() as host, Nat() as nat:
+        with during(f"look for what blocks network {self.name}"), RTNetlink() as host, Nat() as nat:
             return blocks(nat, find_network(host, self.name))
 
     def members(self) -> builtins.list[Member]:

@@ -6,7 +6,7 @@ import errno
 
 from ..netns.handle import label_of
 from ..rtnl.values import format_ip, parse_ip, parse_prefix, several
-from ..wire.errors import NetlinkError
+from ..wire.errors import NetlinkError, meaning
 from ..wiring.endpoint import Endpoint
 from ..wiring.errors import AttachError, attach_error
 from .container_state import look_inside
@@ -57,7 +57,9 @@ class ConnectPlan:
             number, text = errno.EINVAL, str(error)
             if isinstance(error, OSError):
                 number = error.errno or errno.EIO
-                text = (isinstance(error, NetlinkError) and error.text) or error.strerror or text
+                text = error.strerror or text
+                if isinstance(error, NetlinkError):
+                    text = error.text or f"{error.verb}: {meaning(number)}"
             self._failures[position] = attach_error(position, connection, number, verb, text=text)
 
     def check(self) -> None:

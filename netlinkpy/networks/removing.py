@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..nat import Nat
+from ..os_error import during
 from ..rollback import Rollback
 from ..rtnl.netlink import RTNetlink
 from ..wire.errors import NetlinkError
@@ -25,7 +26,7 @@ def remove(network: NetworkRecord | str) -> None:
     (ENOENT)."""
     name = network if isinstance(network, str) else network.name
     verb = f"remove network {name}"
-    with RTNetlink() as host:
+    with during(verb), RTNetlink() as host:
         if _cleared(host, name):
             return
         found = find_network(host, name)
@@ -74,7 +75,7 @@ def prune() -> list[str]:
     and attachments), and withdraw what the packet filter holds for networks and containers that are gone.
     Return the names of the networks."""
     removed: list[str] = []
-    with RTNetlink() as host:
+    with during("prune networks"), RTNetlink() as host:
         removed += [name for name in (name_of(link.altnames) for link in clear_dead(host)) if name]
         with Nat() as nat:
             put_all_back(host, nat)

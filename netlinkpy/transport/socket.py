@@ -25,7 +25,7 @@ from ..uapi.netlink import (
     SOL_NETLINK,
 )
 from ..uapi.socket import SO_NETNS_COOKIE
-from ..wire.errors import DeadlineError, DumpInterruptedError, NetlinkError, OverrunError
+from ..wire.errors import DeadlineError, DumpInterruptedError, NetlinkError, OverrunError, meaning
 from ..wire.transaction import Request, Transaction
 
 TYPE_CHECKING = False
@@ -290,7 +290,7 @@ class Socket(Closing):
                 number = error.errno or errno.EIO
                 kind = {errno.ENOBUFS: OverrunError, errno.ETIMEDOUT: DeadlineError}.get(number, NetlinkError)
                 done = getattr(error, "rows_done", 0)
-                text = f"{os.strerror(number)}; {done} of {count} messages were answered"
+                text = f"{meaning(number)}; {done} of {count} messages were answered"
                 raise kind(number, verb, where=self.where, text=text) from None
             self._broken = False
             self._user.clear()

@@ -44,6 +44,11 @@ class NetlinkError(OSError):
         self.hint = hint
         super().__init__(errno, self._sentence(errno))
 
+    def during(self, doing: str) -> None:
+        """Have the verb say what it was for."""
+        self.verb = f"{doing}: {self.verb}"
+        self.strerror = self._sentence(self.errno or 0)
+
     def _sentence(self, errno: int) -> str:
         name = _errno.errorcode.get(errno, f"errno {errno}")
         subject = f"{self.verb} in {self.where}" if self.where else self.verb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from ..os_error import during
 from ..rtnl.netlink import RTNetlink
 from ..uapi.if_ import IFNAMSIZ
 from ..wire.errors import NetlinkError
@@ -11,7 +12,7 @@ from .link_group import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .attachment import Attachment
 
@@ -32,6 +33,12 @@ def detach_many(attachments: Iterable[Attachment]) -> int:
     """Remove many attachments as detach() does; return how many were still there. Raise NetlinkError if the
     kernel refuses."""
     wanted = list(attachments)
+    whose = f"{wanted[0].ifname} of {wanted[0].netns}" if len(wanted) == 1 else f"{len(wanted)} attachments"
+    with during(f"detach {whose}"):
+        return _detach(wanted)
+
+
+def _detach(wanted: Sequence[Attachment]) -> int:
     with RTNetlink() as rt:
         if len(wanted) <= _LOOK_ONE_BY_ONE:
             present = [attachment.host_index for attachment in wanted if _is_there(rt, attachment)]

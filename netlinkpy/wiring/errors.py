@@ -23,6 +23,9 @@ class AttachError(NetlinkError):
     endpoint: Any = None
     failures: Sequence[AttachError] = ()
 
+    def during(self, doing: str) -> None:
+        """Stay as it is: it names the container and the step."""
+
 
 def attach_error(
     position: int,

@@ -338,6 +338,35 @@ def test_a_name_on_which_another_is_about_to_mount_is_taken() -> None:
     assert identity(f"{RUN}/red") == identity(f"{RUN}/blue")
 
 
+def test_what_is_no_regular_file_is_nobodys_leftover() -> None:
+    nl.netns.create("blue")
+    os.mkfifo(f"{RUN}/pipe")
+    os.utime(f"{RUN}/pipe", (time.time() - 60,) * 2)
+    with pytest.raises(FileExistsError):
+        nl.netns.create("pipe")
+
+
+def test_what_exists_may_stay() -> None:
+    """So the same call completes what one that was killed began; a name is bound to its namespace twice."""
+    nl.netns.create_many(["a", "b"])
+    kept = [nl.Netns.open(name) for name in ("a", "b")]
+    with pytest.raises(FileExistsError, match="namespace a: the name is taken"):
+        nl.netns.create_many(["c", "a"])
+    assert nl.netns.list() == ["a", "b"]
+    nl.netns.create_many(["c", "a", "b"], exist_ok=True)
+    assert nl.netns.list() == ["a", "b", "c"]
+    for name, was in zip(("a", "b"), kept, strict=True):
+        with was, nl.Netns.open(name) as now:
+            assert now.identity == was.identity
+    os.mkdir(f"{RUN}/d")
+    with pytest.raises(FileExistsError):
+        nl.netns.create("d", exist_ok=True)
+    nl.netns.bind("own", os.getpid())
+    nl.netns.bind("own", os.getpid())
+    with pytest.raises(FileExistsError):
+        nl.netns.bind("a", os.getpid())
+
+
 def test_what_is_unmounted_by_hand_is_said_to_be_no_namespace() -> None:
     nl.netns.create("blue")
     subprocess.run(["umount", f"{RUN}/blue"], check=True)

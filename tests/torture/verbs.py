@@ -182,7 +182,7 @@ class CreateNamespaces(Case):
     names = ("a", "b", "c")
 
     def do(self) -> Any:
-        nl.netns.create_many(self.names)
+        nl.netns.create_many(self.names, exist_ok=True)
 
     def undo(self) -> None:
         nl.netns.delete_many(self.names)

@@ -38,6 +38,10 @@ class Line:
                 return
             except BlockingIOError:
                 self._wait(POLLOUT)
+            except OSError as error:
+                if error.errno == errno.ENOBUFS:  # which says, where one receives, that answers were lost
+                    raise OSError(errno.ENOMEM, "no memory for a datagram") from None
+                raise
 
     def receive(self) -> int:
         """Read one datagram into `room`; return its length, 0 if the kernel did not send it."""
