@@ -304,10 +304,12 @@ def test_prune_takes_what_dangles_and_nothing_else(containers: Containers) -> No
     with open(f"{RUN}/notes", "w") as file:
         file.write("not empty: somebody's")
     os.utime(f"{RUN}/notes", (time.time() - 60,) * 2)
+    os.mkfifo(f"{RUN}/fifo")
+    os.utime(f"{RUN}/fifo", (time.time() - 60,) * 2)
     os.mkdir(f"{RUN}/folder")
     dead.kill()
     assert nl.netns.prune() == ["dead", "nowhere", "old"]
-    assert nl.netns.list() == ["alive", "bound", "folder", "fresh", "named", "notes"]
+    assert nl.netns.list() == ["alive", "bound", "fifo", "folder", "fresh", "named", "notes"]
     assert nl.netns.prune() == []
 
 
