@@ -38,16 +38,10 @@ class Known(NamedTuple):
 
 #: By these only the long run fails. Both count them.
 KNOWN: list[Known] = [
-    Known("failures", ".*", ".*a bare errno: .*", "not every error of a socket says yet what was asked"),
-    Known("failures", "Detach|Stop", "recvfrom .*", "the lost ack of a delete is not yet looked after"),
+    Known("failures", "Run|RunDetached|Stop", ".*a bare errno: .*", "not every error of run says what"),
+    Known("failures", "Stop", "recvfrom .*", "the lost ack of a delete is not yet looked after"),
     Known("failures", "Run", "recvfrom .*", "ports stay when what is asked after them fails"),
     Known("failures", ".*", "mmap .* waited for ever.*", "CPython waits for a thread that found no memory"),
-    Known(
-        "killed|signals",
-        "CreateNamespaces",
-        ".*SIGKILL.* the name is taken.*",
-        "a namespace that a dead call made is like any other: nothing tells that nobody wants it",
-    ),
     Known("signals", "RunDetached", ".*", "the supervisor killed is not told in words; SIGINT at the end"),
 ]
 

@@ -22,7 +22,7 @@ from tests.torture.host_state import difference, eventually_same, state
 from tests.torture.repeated import repeated
 from tests.torture.table import LONG, SEED, Table
 from tests.torture.verbs import VERBS, Case
-from tests.torture.words import is_bare
+from tests.torture.words import is_bare, tells
 
 SAMPLE = 4  # cases of each verb and trouble, where not every one is tried
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -118,6 +118,8 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
         now = eventually_same(before, lambda: state(case.places)) if failed else state(case.places)
         if failed and not watched.killed and is_bare(watched.words):
             wrong.append(f"a bare errno: {watched.words}")
+        elif watched.error.endswith("Error") and case.says and not tells(watched.words, case.says):
+            wrong.append(f"it does not say {case.says!r}: {watched.words}")
         if now != before or not failed:
             try:
                 case.check_complete()

@@ -21,6 +21,8 @@ class Case:
     process of the caller goes on after do()."""
 
     takes_away = goes_on = False
+    #: What every error must say: the verb and its object, a regular expression.
+    says: ClassVar[str] = ""
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         self.host = host
@@ -40,6 +42,8 @@ class Case:
 
 class Attach(Case):
     """attach(), of one container."""
+
+    says = r"^attach |in namespace /proc/|containers"
 
     more: ClassVar[dict[str, Any]] = {}
     cold = False
@@ -89,6 +93,8 @@ class AttachMany(Attach):
 class Detach(Attach):
     """detach()"""
 
+    says = "^detach "
+
     takes_away = True
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
@@ -120,6 +126,8 @@ class DetachMany(Detach):
 class Create(Case):
     """Network.create()"""
 
+    says = "^create network web: "
+
     def do(self) -> Any:
         return nl.Network.create("web", subnets=SUBNET, aux_addresses="172.30.0.9")
 
@@ -138,6 +146,8 @@ class Create(Case):
 
 class Remove(Create):
     """Network.remove()"""
+
+    says = "^remove network web: "
 
     takes_away = True
 
@@ -160,6 +170,8 @@ class Remove(Create):
 class Connect(Case):
     """Network.connect()"""
 
+    says = "^connect .* to network web: |in namespace /proc/"
+
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
         self.network = nl.Network.create("web", subnets=SUBNET)
@@ -179,6 +191,8 @@ class Connect(Case):
 class CreateNamespaces(Case):
     """netns.create_many()"""
 
+    says = "namespace [abc]|/run/netns"
+
     names = ("a", "b", "c")
 
     def do(self) -> Any:
@@ -197,6 +211,8 @@ class CreateNamespaces(Case):
 class Bind(Case):
     """netns.bind()"""
 
+    says = r"namespace own|/run/netns|process \d+|the caller's namespace"
+
     def do(self) -> Any:
         nl.netns.bind("own", os.getpid())
 
@@ -211,6 +227,8 @@ class Bind(Case):
 
 class Ask(Case):
     """RTNetlink, of the caller's namespace."""
+
+    says = "netlink socket|link lo|namespace"
 
     def where(self) -> str | None:
         return None
@@ -277,6 +295,8 @@ class ConnectMany(Connect):
 class Disconnect(Connect):
     """Network.disconnect()"""
 
+    says = "^disconnect .* from network web: "
+
     takes_away = True
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
@@ -295,6 +315,8 @@ class Disconnect(Connect):
 
 class Publish(Connect):
     """Nat.publish(), of two ports."""
+
+    says = "^publish 2 ports: "
 
     ports = (Port("tcp", 8080, "172.30.0.9", 80), Port("udp", 53, "172.30.0.9", 53, host="172.30.0.1"))
 
@@ -318,6 +340,8 @@ class Publish(Connect):
 class Unpublish(Publish):
     """Nat.unpublish()"""
 
+    says = "^unpublish ports: "
+
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
         self.undo()
@@ -335,6 +359,8 @@ class Unpublish(Publish):
 
 class Reload(Publish):
     """Network.reload(), after a firewall was loaded that flushed all others."""
+
+    says = "^reload network web: "
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
