@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 
 def interrupt_on_terminate() -> None:
-    """Make SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread from now on, as SIGINT does."""
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread as SIGINT does, from now on. One
+    that is ignored stays so (nohup)."""
     for number in (_signal.SIGTERM, _signal.SIGHUP):
-        _signal.signal(number, _interrupt)
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, _interrupt)
 
 
 def _interrupt(_number: int, _frame: Any) -> None:

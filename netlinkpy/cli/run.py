@@ -64,7 +64,9 @@ def main(arguments: list[str]) -> int:
         if values["detach"]:
             return _detached(options)
         from ..run.supervisor import supervise
+        from .interrupt import interrupt_on_terminate
 
+        interrupt_on_terminate()  # until the supervisor takes the signals
         return supervise(options, lambda _, connected: say(_notes(connected)))
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)
@@ -159,13 +161,20 @@ def _detached(options: Options) -> int:
 def _supervise_in_background(options: Options, teller: int) -> None:
     """Be the other process, and never return. Tell "+" and the warnings, or "-" and the complaint."""
     from ..run.supervisor import supervise
+    from .interrupt import interrupt_on_terminate
+
+    heard = True
 
     def tell(text: str) -> None:
-        os.write(teller, text.encode("utf-8", "surrogateescape"))
-        os.close(teller)
+        nonlocal heard
+        if heard:
+            heard = False
+            os.write(teller, text.encode("utf-8", "surrogateescape"))
+            os.close(teller)
 
     code = 125
     try:
+        interrupt_on_terminate()  # until the supervisor takes the signals
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -178,5 +187,7 @@ def _supervise_in_background(options: Options, teller: int) -> None:
     except (OSError, ValueError) as error:
         sentence, code = complaint(error)
         tell("-" + sentence)
+    except KeyboardInterrupt:
+        code = 130
     finally:
         os._exit(code)

@@ -71,7 +71,7 @@ def execute(
             with Watch(child.pid, terminal) as watch:
                 watch.wait()
         except BaseException:
-            child.kill()
+            child.end()
             raise
         finally:
             child.pipe.close()

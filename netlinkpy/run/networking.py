@@ -15,11 +15,14 @@ from .sync_pipe import start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from ..nat import Port
     from .held_ports import HeldPorts
     from .options import Options
+
+    T = TypeVar("T")
 
 
 class Connected(Record):
@@ -60,14 +63,21 @@ def connect(pid: int, options: Options) -> Connected:
 
 
 def disconnect(connected: Connected) -> None:
-    """Remove everything; what is gone already is no error."""
+    """Remove everything; what is gone already is no error, and what fails is tried once more."""
     try:
         if connected.held is not None:
             connected.held.close()
         if connected.ports:
-            _unpublish(connected.ports)
+            _twice(_unpublish, connected.ports)
     finally:
-        detach(connected.attachment)
+        _twice(detach, connected.attachment)
+
+
+def _twice(work: Callable[[T], object], whose: T) -> None:
+    try:
+        work(whose)
+    except OSError:
+        work(whose)
 
 
 def _attach(pid: int, options: Options, bridge: str) -> Attachment:

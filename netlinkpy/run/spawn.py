@@ -29,10 +29,11 @@ class Child:
         self.pid = pid
         self.pipe = pipe
 
-    def kill(self) -> None:
-        """Kill it, and with it everything in the PID namespace whose first process it is; it is not
-        reaped."""
+    def end(self) -> None:
+        """Kill it, and with it everything in the PID namespace whose first process it is, and wait until it
+        has ended; it is not reaped."""
         os.kill(self.pid, SIGKILL)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
 
 def spawn(enter: Callable[[], None], live: Callable[[SyncPipe], NoReturn]) -> Child:
@@ -77,7 +78,12 @@ def _be_in_the_middle(
         enter()
         child = os.fork()
         if child:
-            pipe.say(str(child))  # its pid here, which is that in our parent's PID namespace too
+            try:
+                pipe.say(str(child))  # its pid here, which is that in our parent's PID namespace too
+            except OSError:  # nobody would reap it
+                os.kill(child, SIGKILL)
+                os.waitpid(child, 0)
+                raise
         else:
             live(pipe)
     except BaseException as error:  # nothing may run on into the caller's code here

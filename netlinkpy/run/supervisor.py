@@ -91,6 +91,7 @@ class _Supervisor:
             options.privileged,
         )
         child = self._child = spawn(self._enter, lambda pipe: run_pid1(pipe, setup, command))
+        self._watch = Watch(child.pid, self._terminal)
         if options.mode == "network":
             from .networking import connect
 
@@ -150,10 +151,9 @@ class _Supervisor:
 
     def watch(self) -> None:
         """Serve callers and the terminal until it has ended."""
-        if self._child is None:
+        if self._watch is None:
             return
-        with Watch(self._child.pid, self._terminal) as watch:
-            self._watch = watch
+        with self._watch as watch:
             watch.end_with(self._command)
             watch.poller.watch(self._listener.fileno(), self._accept)
             if self.connected is not None and self.connected.held is not None:
@@ -219,23 +219,30 @@ class _Supervisor:
         pthread_sigmask(SIG_BLOCK, PASSED_ON)  # nothing may end this half-way
         try:
             if self._child is not None:
-                self._child.kill()
-                os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
-            if self.connected is not None:
-                from .networking import disconnect
-
-                disconnect(self.connected)
+                self._child.end()
         finally:
-            if self._shared is not None:
-                self._shared.netns.close()
-            if self._terminal is not None:
-                self._terminal.close()
-            if self._command >= 0:
-                os.close(self._command)
-            for one in (self._listener, *self._callers.values()):
-                one.close()
-            code = 0
-            if self._child is not None:
-                self._child.pipe.close()
-                code = exit_code(os.waitpid(self._child.pid, 0)[1])
+            try:
+                if self.connected is not None:
+                    from .networking import disconnect
+
+                    disconnect(self.connected)
+            finally:
+                code = self._close()
         return code
+
+    def _close(self) -> int:
+        """Close what is open, and return the exit code of the child; 0 if it could not be killed."""
+        if self._watch is not None:
+            self._watch.close()
+        if self._shared is not None:
+            self._shared.netns.close()
+        if self._terminal is not None:
+            self._terminal.close()
+        if self._command >= 0:
+            os.close(self._command)
+        for one in (self._listener, *self._callers.values()):
+            one.close()
+        if self._child is None:
+            return 0
+        self._child.pipe.close()
+        return exit_code(os.waitpid(self._child.pid, os.WNOHANG)[1])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from ..os_error import explained
 from . import signals
 from .poller import Poller
-from .signals import PASSED_ON, SIG_IGN, SIGCHLD, SIGKILL, SIGWINCH
+from .signals import PASSED_ON, SIG_IGN, SIGKILL, SIGWINCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ _GRACE = 1.0  # seconds that a first process has to end after its command
 
 
 class Watch:
-    """Watches over one child. `poller` may watch other descriptors besides."""
+    """Watches over one child. `poller` may watch other descriptors besides.
+
+    Its own are opened when it is made: make it before the command runs. Raise OSError if they cannot be."""
 
     def __init__(self, pid: int, terminal: Terminal | None) -> None:
         self.poller = Poller()
@@ -27,13 +30,20 @@ class Watch:
         self._before: dict[int, Any] = {}
         self._ended = False
         self._kill_at: float | None = None
-        self._news, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._news = self._wake = self._child = -1
+        try:
+            self._child = os.pidfd_open(pid)  # which tells its end, whatever becomes of the signals
+            self._news, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            self.close()
+            raise explained(error, "watch over the container") from None
 
     def __enter__(self) -> Watch:
         signals.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        for number in (*PASSED_ON, SIGCHLD, SIGWINCH):
-            if signals.getsignal(number) != SIG_IGN or number in (SIGCHLD, SIGWINCH):
+        for number in (*PASSED_ON, SIGWINCH):
+            if signals.getsignal(number) != SIG_IGN or number == SIGWINCH:
                 self._before[number] = signals.signal(number, _nothing)
+        self.poller.watch(self._child, self._look)
         self.poller.watch(self._news, self._take_news)
         if self._terminal is not None:
             self._terminal.begin(self.poller)
@@ -45,8 +55,15 @@ class Watch:
         signals.set_wakeup_fd(-1)
         for number, handler in self._before.items():
             signals.signal(number, handler)
-        os.close(self._news)
-        os.close(self._wake)
+        self.close()
+
+    def close(self) -> None:
+        """Close its descriptors; a second time does nothing."""
+        descriptors = [self._news, self._wake, self._child]
+        self._news = self._wake = self._child = -1
+        for one in descriptors:
+            if one >= 0:
+                os.close(one)
 
     def wait(self) -> None:
         """Return when the child has ended; it is not reaped, so its pid is still its own."""
@@ -80,9 +97,7 @@ class Watch:
 
     def _take_news(self) -> None:
         for number in os.read(self._news, 4096):
-            if number == SIGCHLD:
-                self._look()
-            elif number == SIGWINCH:
+            if number == SIGWINCH:
                 if self._terminal is not None:
                     self._terminal.resize()
             elif number in self._before:

@@ -118,7 +118,7 @@ class Socket(Closing):
             self.port: int = self._socket.getsockname()[0]
         except OSError as error:
             self._socket.close()
-            taken = f"port id {port} is taken" if error.errno == errno.EADDRINUSE else ""
+            taken = f"port id {port} is taken" if port and error.errno == errno.EADDRINUSE else ""
             raise explained(error, f"set up a netlink socket{_inside(where)}", taken) from None
         except BaseException:
             self._socket.close()

@@ -236,3 +236,15 @@ def test_a_stopped_first_process_holds_nothing() -> None:
     finished = run("--net=none", "--", sys.executable, "-c", STOPPER)
     assert (finished.stdout, finished.returncode) == ("stopped\n", 128 + signal.SIGKILL), finished.stderr
     assert listing() == []
+
+
+def test_the_end_is_seen_though_every_signal_is_lost() -> None:
+    """A pipe of signals may be full, and nobody hears of the child's end by it."""
+    process = started("run", "--net=none", "--", *SHELL, "echo ready; sleep 0.7")
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    (one,) = listing()
+    with open(f"/proc/{one.holder}/status") as status:
+        caught = next(int(line.split()[1], 16) for line in status if line.startswith("SigCgt:"))
+    assert not caught >> (signal.SIGCHLD - 1) & 1
+    process.communicate(timeout=10)
+    assert process.returncode == 0

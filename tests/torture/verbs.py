@@ -170,7 +170,7 @@ class Remove(Create):
 class Connect(Case):
     """Network.connect()"""
 
-    says = "^connect .* to network web: |in namespace /proc/"
+    says = "^connect .* to network web: |^attach namespace /proc/|in namespace /proc/"
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
@@ -316,7 +316,7 @@ class Disconnect(Connect):
 class Publish(Connect):
     """Nat.publish(), of two ports."""
 
-    says = "^publish 2 ports: "
+    says = "^publish 2 ports: |netlink socket"
 
     ports = (Port("tcp", 8080, "172.30.0.9", 80), Port("udp", 53, "172.30.0.9", 53, host="172.30.0.1"))
 
@@ -340,7 +340,7 @@ class Publish(Connect):
 class Unpublish(Publish):
     """Nat.unpublish()"""
 
-    says = "^unpublish ports: "
+    says = "^unpublish ports: |netlink socket"
 
     def __init__(self, host: nl.RTNetlink, containers: list[BareNamespace]) -> None:
         super().__init__(host, containers)
