@@ -116,7 +116,9 @@ def test_a_link_by_its_record(rt: nl.RTNetlink, dev: str) -> None:
     rt.routes.delete("10.1.0.0/16", dev=bridge)
     rt.neighbours.add("10.0.0.9", mac="02:00:00:00:00:09", dev=bridge)
     rt.neighbours.add_many(["10.0.0.8"], mac="02:00:00:00:00:08", dev=bridge)
-    assert len(rt.neighbours.list(dev=bridge, family=2)) == 2 and rt.neighbours.find("10.0.0.9", dev=bridge)
+    ours = [one.address for one in rt.neighbours.list(dev=bridge) if one.mac.startswith("02:")]
+    assert sorted(ours) == ["10.0.0.8", "10.0.0.9"]  # the kernel's multicast ones come when they come
+    assert rt.neighbours.find("10.0.0.9", dev=bridge)
     rt.neighbours.delete("10.0.0.9", dev=bridge)
     rt.fdb.add("02:00:00:00:00:07", dev=link)
     rt.fdb.add_many(["02:00:00:00:00:08"], dev=link)
