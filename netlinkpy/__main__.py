@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from .cli import main
+from .cli import command
 
 if __name__ == "__main__":
     sys.argv[0] = "netlinkpy"
-    sys.exit(main())
+    sys.exit(command())

@@ -27,6 +27,17 @@ VERBS = {  # verb -> the module whose main() takes the words after it and return
 }
 
 
+def command() -> int:
+    """Be this process's program: main(). When all is done and told, no signal changes the exit code any more,
+    while the interpreter ends."""
+    from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
+
+    code = main()
+    for number in (SIGHUP, SIGINT, SIGTERM):
+        signal(number, SIG_IGN)
+    return code
+
+
 def main() -> int:
     """Run the command line of this process; return the exit code."""
     gc.set_threshold(20_000)  # what a command makes as it starts is no garbage: looking for it costs 2 ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -93,3 +94,14 @@ def test_bench_where_few_files_may_be_open_unasked() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "pings answered: 800 of 800" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_when_all_is_told_changes_nothing(number: signal.Signals) -> None:
+    """The exit code was -15 although all was done."""
+    late = f"import atexit, os, runpy, sys; atexit.register(os.kill, os.getpid(), {int(number)})\n"
+    late += "sys.argv = ['netlinkpy', '--version']; runpy.run_module('netlinkpy', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", late], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("netlinkpy ")
