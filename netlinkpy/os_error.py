@@ -29,10 +29,19 @@ def reason(number: int | None) -> str:
 def explained(error: OSError, tried: str, why: str = "") -> OSError:
     """Return an error of the same errno and file that says what was tried ("open a netlink socket"). why: the
     reason, if more is known than the errno tells."""
+    if not why and str(error.filename).startswith("/proc") and not os.path.exists("/proc/self"):
+        why = "is /proc mounted?"
     text = f"cannot {tried}: {why or reason(error.errno)}"
     if error.filename is None:
         return OSError(error.errno, text)
     return OSError(error.errno, text, error.filename)
+
+
+def not_entered(number: int | None) -> str:
+    """Return what an errno means where a network namespace was to be entered; "" if no more than anywhere."""
+    if number == errno.EPERM:
+        return "not permitted to enter it: this needs CAP_SYS_ADMIN in the user namespace that owns it"
+    return "it is no network namespace" if number == errno.EINVAL else ""
 
 
 class during:  # noqa: N801 - read as a word: with during("remove network web"): ...

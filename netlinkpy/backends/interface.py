@@ -357,9 +357,9 @@ class Backend:
         chunks and while waiting: what a handler raises is raised here.
 
         `timeout_ns` bounds the wait for each datagram's answers. Raise ExchangeError with ETIMEDOUT, ENOBUFS
-        (answers were lost) or any other errno of send and recv. Raise ValueError if the messages do not fill
-        `length` exactly, a sequence number is wrong, or a message is longer than `chunk_bytes`; then nothing
-        was sent.
+        (answers were lost) or any other errno of send and recv; ENOBUFS of a send is ENOMEM. Raise ValueError
+        if the messages do not fill `length` exactly, a sequence number is wrong, or a message is longer than
+        `chunk_bytes`; then nothing was sent.
         """
         told: list[Failure] = []
         failures = bytearray(_FAILURE.size * (rows if rows < chunk_rows else chunk_rows))
@@ -414,10 +414,10 @@ class Backend:
         hush: interfaces made in the namespaces that are entered accept no router advertisement (Hush), until
         the row is done.
 
-        timeout_ns: for each row, which then ends with ETIMEDOUT; ENOBUFS: answers were lost; EBADMSG: an
-        answer was malformed. No signal is served before it returns: pass some 64 rows a call. Raise
-        ValueError if a buffer has not the length that the rows need, a datagram is not whole messages, or
-        buffers share memory; OSError only if the thread cannot be started.
+        timeout_ns: for each row, which then ends with ETIMEDOUT; ENOBUFS: answers were lost (that of a
+        send is ENOMEM); EBADMSG: an answer was malformed. No signal is served before it returns: pass some 64
+        rows a call. Raise ValueError if a buffer has not the length that the rows need, a datagram is not
+        whole messages, or buffers share memory; OSError only if the thread cannot be started.
         """
         result = self._door.visit(
             beside, timeout_ns, int(hush), program, datagrams, netns_fds, sockets, results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..os_error import explained
 from ..record import Record
 from .handle import RUN_DIRECTORY, Netns
 from .named import list as names
@@ -55,7 +56,11 @@ def discover() -> dict[int, Namespace]:
 
 def processes() -> list[int]:
     """Return the processes that /proc shows, ascending."""
-    return sorted([int(entry) for entry in os.listdir("/proc") if entry.isdigit()])
+    try:
+        found = os.listdir("/proc")
+    except OSError as error:
+        raise explained(error, "list the processes") from None
+    return sorted([int(entry) for entry in found if entry.isdigit()])
 
 
 def inode_of(pid: int | str) -> int:
@@ -70,7 +75,8 @@ def inode_of(pid: int | str) -> int:
 
 def named_inodes() -> Iterator[tuple[str, int]]:
     """Yield (name, inode) for each name in /run/netns that is a namespace's."""
-    device = os.stat("/proc/self/ns/net").st_dev
+    with Netns.current() as own:
+        device = own.identity[0]
     for name in names():
         try:
             status = os.stat(f"{RUN_DIRECTORY}/{name}")

@@ -68,8 +68,7 @@ class Netns(Closing):
         try:
             return cls(FileIO(THREAD_NETNS), label)
         except OSError as error:
-            why = "is /proc mounted?" if error.errno == errno.ENOENT else ""
-            raise explained(error, f"open {label}", why) from None
+            raise explained(error, f"open {label}") from None
 
     @classmethod
     def _open_process(cls, pid: int) -> Netns:
@@ -79,7 +78,7 @@ class Netns(Closing):
             return cls(_open(f"/proc/{pid}/ns/net", f"process {pid}"), f"process {pid}")
         except FileNotFoundError as error:
             if not os.path.exists("/proc/self"):
-                raise explained(error, f"open process {pid}", "is /proc mounted?") from None
+                raise explained(error, f"open process {pid}") from None
             raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
         except PermissionError:
             text = f"not permitted to look at process {pid}: it is another's, or more privileged (ptrace(2))"

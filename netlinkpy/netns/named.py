@@ -52,7 +52,9 @@ def create_many(
 
     backend = load()
     paths = [named_path(name) for name in names]
-    with _Directory(), Rollback() as rollback, rollback:
+    if not paths:
+        return
+    with _Directory(names[0]), Rollback() as rollback, rollback:
         for start in range(0, len(paths), _AT_A_TIME):
             chunk = paths[start : start + _AT_A_TIME]
             for path in chunk:
@@ -90,7 +92,7 @@ def bind(name: str, pid: int) -> None:
     from ..backends import load
 
     path = named_path(name)
-    with Netns.open(pid) as wanted, _Directory(), Descriptor() as made, Rollback() as rollback, rollback:
+    with Netns.open(pid) as wanted, _Directory(name), Descriptor() as made, Rollback() as rollback, rollback:
         _clear_abandoned(path)
         rollback.before(_remove_bound, path, made)
         try:
@@ -140,6 +142,8 @@ def list() -> builtins.list[str]:
         return sorted(os.listdir(RUN_DIRECTORY))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise explained(error, f"list the names in {RUN_DIRECTORY}") from None
 
 
 def prune() -> builtins.list[str]:
@@ -149,29 +153,34 @@ def prune() -> builtins.list[str]:
     for name in list():
         path = f"{RUN_DIRECTORY}/{name}"
         if _dangles(path):
-            os.unlink(path)
+            _unlink(path)
             removed.append(name)
     return removed
 
 
 class _Directory(Closing):
     """Holds /run/netns, made and shared between mount namespaces as `ip netns` makes it, locked against other
-    makers."""
+    makers. name: what is to be made there, for errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         from fcntl import LOCK_EX, flock
 
         self._opened = Descriptor()
+        step = "make"
         try:
             os.makedirs(RUN_DIRECTORY, 0o755, exist_ok=True)
+            step = "open"
             self._opened.open(RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _refusal("create", RUN_DIRECTORY, error.errno or errno.EIO) from None
-        try:
+            step = "lock"
             flock(self._opened.fileno(), LOCK_EX)
+            step = "share between mount namespaces"
+            _share()
         except OSError as error:
-            raise explained(error, f"lock {RUN_DIRECTORY}") from None
-        _share()
+            why = {
+                errno.EEXIST: "it is no directory that we may look at",
+                errno.EPERM: "not permitted: this needs CAP_SYS_ADMIN",
+            }.get(error.errno or 0, "")
+            raise explained(error, f"create namespace {name}: {step} {RUN_DIRECTORY}", why) from None
 
     def close(self) -> None:
         self._opened.close()
@@ -184,15 +193,12 @@ def _share() -> None:
 
     mount = load().mount
     try:
-        try:
-            mount("", RUN_DIRECTORY, "none", MS_SHARED | MS_REC)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # EINVAL: it is no mount point yet
-                raise
-            mount(RUN_DIRECTORY, RUN_DIRECTORY, "none", MS_BIND | MS_REC)
-            mount("", RUN_DIRECTORY, "none", MS_SHARED | MS_REC)
+        mount("", RUN_DIRECTORY, "none", MS_SHARED | MS_REC)
     except OSError as error:
-        raise _refusal("share", RUN_DIRECTORY, error.errno or errno.EIO) from None
+        if error.errno != errno.EINVAL:  # EINVAL: it is no mount point yet
+            raise
+        mount(RUN_DIRECTORY, RUN_DIRECTORY, "none", MS_BIND | MS_REC)
+        mount("", RUN_DIRECTORY, "none", MS_SHARED | MS_REC)
 
 
 def _remove(path: str) -> None:
@@ -204,6 +210,16 @@ def _remove(path: str) -> None:
         if error.errno != errno.EINVAL:  # EINVAL: nothing is mounted there (a link, or an abandoned file)
             raise
     os.unlink(path)
+
+
+def _unlink(path: str) -> None:
+    """Remove a name that stands for no namespace; that it is gone already is no error."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise explained(error, f"remove {path}, which is no namespace any more") from None
 
 
 def _dangles(path: str) -> bool:
@@ -238,7 +254,7 @@ def _clear_abandoned(path: str) -> None:
     deadline = monotonic() + _ABANDONED_AFTER + _LOOK_AGAIN
     while (age := _unused_for(path)) is not None:
         if age > _ABANDONED_AFTER:
-            os.unlink(path)
+            _unlink(path)
             return
         if monotonic() > deadline:  # it is from the future
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from ..os_error import explained
+from ..os_error import explained, not_entered
+from ..thread import Thread
 from ..uapi.sched import CLONE_NEWNET
 from .discovery import inode_of, named_inodes, processes
 from .handle import Netns
@@ -27,30 +28,30 @@ def call(netns: Target, function: Callable[[], T]) -> T:
 
     The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function
     stay inside."""
-    import _thread
-
     from ..backends import load
 
     setns = load().setns
     outcome: list[Any] = []
-    finished = _thread.allocate_lock()
-    finished.acquire()
 
-    def thread() -> None:
+    def work() -> None:
         try:
-            setns(handle.fileno(), CLONE_NEWNET)
+            try:
+                setns(handle.fileno(), CLONE_NEWNET)
+            except OSError as error:
+                raise explained(error, f"enter {handle.label}", not_entered(error.errno)) from None
             outcome.append((True, function()))
         except BaseException as error:
             outcome.append((False, error))
-        finally:
-            finished.release()
 
     with Netns.open(netns) as handle:
+        thread = Thread(work)
         try:
-            _thread.start_new_thread(thread, ())
-        except RuntimeError:
-            raise explained(OSError(errno.EAGAIN, ""), f"start a thread in {handle.label}") from None
-        finished.acquire()
+            thread.start()
+        except OSError as error:
+            raise explained(error, f"start a thread in {handle.label}") from None
+        thread.wait()
+        if not outcome:
+            raise explained(OSError(errno.ENOMEM, ""), f"begin a thread in {handle.label}")
     done, value = outcome[0]
     if not done:
         raise value

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import errno
 
-from ..netns.handle import label_of
-from ..os_error import during
 from ..wire.errors import NetlinkError
 from ..wiring.attach import Concern, Hooks, wire_endpoints
 from .altnames import MadeAs
@@ -74,9 +72,8 @@ def attach_many(
     progress(done, of) is called meanwhile. The rest is as for attach()."""
     if on_error not in ("raise", "continue"):
         raise ValueError(f"on_error is raise or continue, not {on_error!r}")
-    whole, wanted = on_error == "raise", list(endpoints)
-    with during("attach containers" if len(wanted) != 1 else f"attach {label_of(wanted[0].netns)}"):
-        return wire_endpoints(wanted, whole=whole, progress=progress, timeout=timeout, hooks=HOOKS)
+    whole = on_error == "raise"
+    return wire_endpoints(list(endpoints), whole=whole, progress=progress, timeout=timeout, hooks=HOOKS)
 
 
 # What the hooks need is imported when they run: it brings all of nat/, which other bridges do not need.

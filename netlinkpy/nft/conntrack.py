@@ -103,7 +103,8 @@ class Conntrack:
         told = flow.attributes
         values = {name: told.get(name) for name in ("nfgen_family", "tuple_orig", "zone", "id")}
         try:
-            self._socket.request(FLOW, _type(IPCTNL_MSG_CT_DELETE), 0, values, verb="forget a tracked flow")
+            verb = "forget a tracked flow"
+            self._socket.delete(FLOW, _type(IPCTNL_MSG_CT_DELETE), values, verb=verb, gone=errno.ENOENT)
         except NetlinkError as error:
             if error.errno != errno.ENOENT:
                 raise

@@ -12,7 +12,7 @@ from time import monotonic
 
 from ..backends import load
 from ..closing import Closing
-from ..os_error import explained, reason
+from ..os_error import explained, not_entered, reason
 from ..record import Record
 from ..uapi.netlink import (
     AF_NETLINK,
@@ -118,8 +118,9 @@ class Socket(Closing):
             self.port: int = self._socket.getsockname()[0]
         except OSError as error:
             self._socket.close()
-            taken = f"port id {port} is taken" if port and error.errno == errno.EADDRINUSE else ""
-            raise explained(error, f"set up a netlink socket{_inside(where)}", taken) from None
+            taken = f"port id {port} is taken" if port else "no port id is free"
+            why = taken if error.errno == errno.EADDRINUSE else ""
+            raise explained(error, f"set up a netlink socket{_inside(where)}", why) from None
         except BaseException:
             self._socket.close()
             raise
@@ -137,12 +138,12 @@ class Socket(Closing):
         return max(self._buffer(_socket.SO_RCVBUF) // 1024, 1)
 
     def enlarge(self) -> None:
-        """Ask for a receive buffer of 1 MiB, so that a datagram may hold more messages. The kernel refuses it
-        in a user namespace (SO_RCVBUFFORCE needs CAP_NET_ADMIN in the initial one): answer_room says what
+        """Ask for a receive buffer of 1 MiB, so that a datagram may hold more messages. The kernel may refuse
+        it (in a user namespace: SO_RCVBUFFORCE needs CAP_NET_ADMIN in the initial one): answer_room says what
         there is."""
         try:
             self._socket.setsockopt(_socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
-        except PermissionError:
+        except OSError:
             return
 
     @property
@@ -416,8 +417,11 @@ class Socket(Closing):
             return
         try:
             self._socket.setsockopt(_socket.SOL_SOCKET, SO_SNDBUFFORCE, size)  # the kernel doubles it
-        except PermissionError:
-            self._socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, size)
+        except OSError:
+            try:
+                self._socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, size)
+            except OSError:  # what does not fit is refused when it is sent
+                return
 
     def _send(self, data: bytes | bytearray, verb: str, deadline: float) -> None:
         while True:
@@ -462,7 +466,11 @@ class Socket(Closing):
         poller = poll()
         poller.register(self._socket.fileno(), event)
         left = deadline - monotonic()
-        if left <= 0 or (not poller.poll(min(left, _LONGEST_POLL) * 1000) and left <= _LONGEST_POLL):
+        try:
+            ready = left > 0 and poller.poll(min(left, _LONGEST_POLL) * 1000)
+        except OSError as error:
+            raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+        if not ready and left <= _LONGEST_POLL:
             raise self._too_late(verb)
 
     def _too_late(self, verb: str) -> DeadlineError:
@@ -482,10 +490,8 @@ def _opened(protocol: int, netns_fd: int | None, where: str) -> Any:
     try:
         return open_socket(protocol, netns_fd)
     except OSError as error:
-        why = ""
-        if netns_fd is not None and error.errno == errno.EPERM:
-            why = "entering it needs CAP_SYS_ADMIN in its user namespace, and in the caller's"
-        elif error.errno == errno.EPROTONOSUPPORT:
+        why = "" if netns_fd is None else not_entered(error.errno)
+        if error.errno == errno.EPROTONOSUPPORT:
             why = f"this kernel has no netlink protocol {protocol}"
         raise explained(error, f"open a netlink socket{_inside(where)}", why) from None
 

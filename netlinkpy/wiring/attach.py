@@ -13,12 +13,11 @@ from ..record import Record
 from ..rollback import Rollback
 from ..rtnl.values import format_ip
 from ..uapi.if_bridge import BR_MAX_PORTS
-from ..wire.errors import NetlinkError
 from .attachment import Attachment
 from .bridge import Bridge
 from .containers import Containers
 from .endpoint import Endpoint, check
-from .errors import AttachError, Failures, attach_error
+from .errors import AttachError, Failures, attach_error, of_other
 from .executor import Executor, are_there
 from .link_group import remove
 from .recipe import PROVED, RECIPE, RESERVED
@@ -76,11 +75,20 @@ def wire_endpoints(
 
     whole: all or nothing, and raise AttachError if one fails; otherwise each endpoint stands alone, and an
     AttachError takes the place of each that failed."""
+    if not endpoints:
+        return []
     rollback = Rollback()
     call = _Call(endpoints, whole, progress, timeout, hooks, rollback)
     try:
         with rollback, rollback:
-            call.run()
+            try:
+                call.run()
+            except AttachError:
+                raise
+            except OSError as error:
+                more = f" and {len(endpoints) - 1} more" if len(endpoints) > 1 else ""
+                verb = f"attach {label_of(endpoints[0].netns)}{more}"
+                raise of_other(error, verb, 0, endpoints[0]) from error
     finally:
         call.close()
     return call.results()
@@ -116,6 +124,7 @@ class _Call:
 
     def run(self) -> None:
         """Run the call. Raise the first failure at once if the call is all or nothing."""
+        self._containers.find_here()
         self._check()
         self._failures.check()
         self._reserve()
@@ -167,12 +176,9 @@ class _Call:
                 self._failures.add(
                     attach_error(position, endpoint, errno.EINVAL, "attach", where=where, text=text)
                 )
-            except NetlinkError as error:
-                verb = f"attach {label_of(endpoint.netns)}: {error.verb}"
-                number = error.errno or errno.EIO
-                self._failures.add(
-                    attach_error(position, endpoint, number, verb, text=error.text, hint=error.hint)
-                )
+            except OSError as error:
+                verb = f"attach {label_of(endpoint.netns)}"
+                self._failures.add(of_other(error, verb, position, endpoint))
         if len(self._rows) > 1:  # for one alone the kernel checks this as well
             self._check_room()
 

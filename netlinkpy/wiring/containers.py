@@ -43,6 +43,10 @@ class Containers:
         self._alone: Netns | None = None
         self._sockets: list[Descriptors] = []
         self._seen: dict[object, int] = {}  # (namespace, ifname): the row's position
+        self.here = (0, 0)
+
+    def find_here(self) -> None:
+        """Learn which namespace is the caller's: the first thing to do."""
         try:
             status = os.stat(THREAD_NETNS)
             self.here = status.st_dev, status.st_ino

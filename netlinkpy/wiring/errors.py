@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import EIO
+
 from ..wire.errors import NetlinkError
 
 TYPE_CHECKING = False
@@ -52,6 +54,18 @@ def failure(
     """Return the AttachError of a row, in its container."""
     where = row.wanted.label
     return attach_error(row.position, row.endpoint, errno, verb, where=where, path=path, text=text, hint=hint)
+
+
+def of_other(error: OSError, verb: str, position: int, endpoint: Any) -> AttachError:
+    """Return the AttachError of an endpoint for which something else failed; verb: what that was for."""
+    if isinstance(error, NetlinkError):
+        told = {"where": error.where, "path": error.path, "text": error.text, "hint": error.hint}
+        made = attach_error(position, endpoint, error.errno or EIO, f"{verb}: {error.verb}", **told)
+    else:
+        made = attach_error(position, endpoint, error.errno or EIO, verb, text=error.strerror or str(error))
+    for note in getattr(error, "__notes__", ()):
+        made.add_note(note)
+    return made
 
 
 class Failures:

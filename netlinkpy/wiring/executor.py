@@ -12,6 +12,7 @@ from _thread import get_native_id
 from struct import Struct
 from sys import byteorder
 
+from ..os_error import not_entered
 from ..record import Record
 from ..transport.visit import visit
 from ..wire.attributes import Placed
@@ -307,12 +308,8 @@ def _numbered(
 
 def _refusal(row: Row, outcome: Outcome, run: Run) -> Refusal:
     if outcome.step < 0:
-        hint = {
-            errno.EPERM: "not permitted to enter the namespace: it belongs to another user namespace",
-            errno.EINVAL: "it is no network namespace",
-        }.get(outcome.errno, "")
         verb = f"enter {row.wanted.label}"
-        error = failure(row, outcome.errno, verb, hint=hint)
+        error = failure(row, outcome.errno, verb, hint=not_entered(outcome.errno))
         return Refusal(row, "enter", -1, row.wanted.addresses, error)
     step = RECIPE[run.places[outcome.step]]
     assert isinstance(step, Step)

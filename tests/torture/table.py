@@ -41,7 +41,6 @@ KNOWN: list[Known] = [
     Known("failures", "Run|RunDetached|Stop", ".*a bare errno: .*", "not every error of run says what"),
     Known("failures", "Stop", "recvfrom .*", "the lost ack of a delete is not yet looked after"),
     Known("failures", "Run", "recvfrom .*", "ports stay when what is asked after them fails"),
-    Known("failures", ".*", "mmap .* waited for ever.*", "CPython waits for a thread that found no memory"),
     Known("signals", "RunDetached", ".*", "the supervisor killed is not told in words; SIGINT at the end"),
 ]
 

@@ -138,7 +138,7 @@ def test_to_enter_a_namespace_takes_a_right_that_is_told(monkeypatch: pytest.Mon
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr("netlinkpy.transport.socket.open_socket", refuse)
-    with pytest.raises(PermissionError, match=r"socket in process 7: entering it needs CAP_SYS_ADMIN in its"):
+    with pytest.raises(PermissionError, match=r"in process 7: not permitted to enter it: this needs CAP_SYS"):
         Socket(netns_fd=5, where="process 7")
 
 

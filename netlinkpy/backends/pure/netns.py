@@ -10,6 +10,7 @@ from struct import Struct
 
 from netlinkpy.backends.interface import checked
 from netlinkpy.backends.pure.process import mount, setns, unshare
+from netlinkpy.thread import Thread
 from netlinkpy.uapi.mount import MS_BIND
 from netlinkpy.uapi.netlink import (
     AF_NETLINK,
@@ -41,50 +42,40 @@ def elsewhere(work: Callable[[], T], undo: Callable[[T], None] | None = None) ->
     What a signal handler raises meanwhile is raised after the work is done and its result undone by `undo`:
     no thread and no descriptor is left behind. Raise OSError if the thread cannot be started.
     """
-    import _thread
-
     outcome: list[T] = []
     errors: list[BaseException] = []
-    ended = _thread.allocate_lock()
-    ended.acquire()
 
     def run() -> None:
         try:
             outcome.append(work())
         except BaseException as error:
             errors.append(error)
-        finally:
-            ended.release()
+
+    thread = Thread(run)
 
     def wait() -> None:
         interrupted: BaseException | None = None
         while True:
             try:
-                # Look before waiting: after a signal that came just as the lock was acquired, waiting again
-                # would last for ever.
-                if outcome or errors:
-                    break
-                ended.acquire()
+                thread.wait()
+                break
             except BaseException as error:
                 interrupted = error
         if interrupted is not None:
             raise interrupted
 
-    started = 0
     try:
-        try:
-            started = _thread.start_new_thread(run, ())
-        except RuntimeError as error:
-            raise OSError(errno.EAGAIN, str(error)) from None
+        thread.start()
         wait()
     except BaseException:
-        if started:
-            wait()
+        wait()
         if outcome and undo is not None:
             undo(outcome[0])
         raise
     if errors:
         raise errors[0]
+    if not outcome:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))  # it could not even begin
     return outcome[0]
 
 

@@ -1,0 +1,53 @@
+"""Thread: a throw-away thread whose end is always known."""
+
+from __future__ import annotations
+
+import errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOOK = 0.2  # seconds between two looks at whether it is still there
+
+
+class Thread:
+    """A thread for one piece of work. start() it once, and wait() for its end.
+
+    Without memory a thread may end before its first line, so no line can tell of every end: what also tells
+    is that the bound method is gone, which nothing but the thread holds."""
+
+    __slots__ = ("_ended", "_held", "_there", "_work")
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        from _thread import allocate_lock
+        from _weakref import ref
+
+        self._work = work
+        self._ended = allocate_lock()
+        self._ended.acquire()
+        self._held = [self._run]
+        self._there = ref(self._held[0])
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ended.release()
+
+    def start(self) -> None:
+        """Start it. Raise OSError (EAGAIN) if no thread can be had."""
+        from _thread import start_new_thread
+
+        try:
+            start_new_thread(self._held.pop(), ())
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from None
+
+    def wait(self) -> None:
+        """Wait until it has ended; not at all if it was not started. What a signal handler raises meanwhile
+        is raised at once; then wait again."""
+        self._held.clear()
+        while self._there() is not None:
+            if self._ended.acquire(timeout=_LOOK):
+                return
