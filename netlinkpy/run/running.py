@@ -20,6 +20,7 @@ from struct import pack, unpack
 from time import monotonic, sleep
 
 from ..closing import Closing
+from ..os_error import explained
 from ..record import Record
 from ..sockets.unix_names import bound
 from ..uapi.socket import SO_PEERPIDFD
@@ -27,9 +28,12 @@ from .signals import SIGKILL, SIGTERM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeVar
 
     from ..sockets.unix_names import UnixName
+
+    T = TypeVar("T")
 
 PREFIX = "netlinkpy/run/"
 LONGEST = 63  # of a name, so that it may be a host name as well
@@ -183,15 +187,16 @@ class Call(Closing):
     def wait(self, seconds: float | None) -> bool:
         """Wait until it has ended and nothing of it is left. Return False if it still runs after so many
         seconds."""
-        self._socket.settimeout(seconds)
+        from select import POLLIN, poll
+
+        polled = poll()
+        polled.register(self._socket.fileno(), POLLIN)
+        if not self._surely(polled.poll, None if seconds is None else seconds * 1000):
+            return False
         try:
-            return not self._socket.recv(1)
+            return not self._surely(self._socket.recv, 1)
         except ConnectionResetError:
             return True
-        except (TimeoutError, BlockingIOError):
-            return False
-        finally:
-            self._socket.settimeout(TIMEOUT)
 
     def stop(self, seconds: float) -> None:
         """Send it SIGTERM, after so many seconds SIGKILL; return when nothing of it is left."""
@@ -218,7 +223,7 @@ class Call(Closing):
 
     def _answer(self) -> bytes:
         try:
-            answer = self._socket.recv(MOST)
+            answer = self._surely(self._socket.recv, MOST)
         except (TimeoutError, BlockingIOError):
             raise self._silent() from None
         except ConnectionResetError:
@@ -226,6 +231,19 @@ class Call(Closing):
         if not answer:
             raise self._gone()
         return answer
+
+    def _surely(self, hear: Callable[[Any], T], most: Any) -> T:
+        """Return what a call tells. What fails without a meaning here is tried once more: what was asked for
+        may be done."""
+        try:
+            return hear(most)
+        except (ConnectionError, TimeoutError, BlockingIOError):
+            raise
+        except OSError:
+            try:
+                return hear(most)
+            except OSError as error:
+                raise explained(error, f"hear from the supervisor of container {self.name}") from None
 
     def _silent(self) -> TimeoutError:
         return TimeoutError(errno.ETIMEDOUT, f"the supervisor of container {self.name} does not answer")

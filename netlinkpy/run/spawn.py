@@ -10,9 +10,10 @@ import errno
 import os
 
 from ..backends import load
+from ..os_error import explained
 from ..uapi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from .signals import SIG_DFL, SIGCHLD, SIGKILL, signal
-from .sync_pipe import SyncPipe, start_error
+from .sync_pipe import StartError, SyncPipe, start_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def spawn(enter: Callable[[], None], live: Callable[[SyncPipe], NoReturn]) -> Ch
             raise start_error(errno.EPIPE, "the process that entered the namespaces died")
         child = Child(int(word), ours)
         ours.say("adopted")
+    except StartError:
+        ours.close()
+        raise
+    except OSError as error:
+        ours.close()
+        raise explained(error, "start the first process of the container") from None
     except BaseException:
         ours.close()
         raise
