@@ -20,7 +20,7 @@ from tests.torture.table import LONG, Table
 from tests.torture.verbs import SUBNET, Attach, AttachMany, Case, CreateNamespaces, Publish
 
 ROUNDS = 5000 if LONG else 100
-WARM = 80  # rounds until caches and the allocator's arenas have their size
+WARM = 80 if LONG else 20  # rounds until caches and the allocator's arenas have their size
 MEMORY = 2048  # KiB more: what is lost in each round shows in the long run, 420 bytes or more
 
 

@@ -17,7 +17,7 @@ from tests.torture.host_state import difference, eventually_same, state
 from tests.torture.table import LONG, Table
 from tests.torture.verbs import VERBS, Case
 
-SAMPLE = 10  # lines of each case, where not every one is tried
+SAMPLE = 6  # lines of each case, where not every one is tried
 
 
 @pytest.mark.parametrize("kind", VERBS, ids=lambda kind: kind.__name__)
