@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..os_error import explained
 from .command import Command, Option
 from .command_error import complain
 
@@ -129,7 +130,12 @@ def _detached(options: Options) -> int:
     from ..run.signals import SIGTERM, exit_code
 
     told, teller = os.pipe()
-    supervisor = os.fork()
+    try:
+        supervisor = os.fork()
+    except OSError as error:
+        os.close(told)
+        os.close(teller)
+        raise explained(error, "start the supervisor of the container") from None
     if not supervisor:
         os.close(told)
         _supervise_in_background(options, teller)
@@ -139,6 +145,7 @@ def _detached(options: Options) -> int:
             running, text = pipe.read(1), pipe.read()
     except BaseException:
         os.kill(supervisor, SIGTERM)
+        os.waitpid(supervisor, 0)
         raise
     say(text)
     if running != "+":
@@ -160,10 +167,7 @@ def _detached(options: Options) -> int:
 
 def _supervise_in_background(options: Options, teller: int) -> None:
     """Be the other process, and never return. Tell "+" and the warnings, or "-" and the complaint."""
-    from ..run.supervisor import supervise
-    from .interrupt import interrupt_on_terminate
-
-    heard = True
+    code, heard = 125, True
 
     def tell(text: str) -> None:
         nonlocal heard
@@ -172,8 +176,10 @@ def _supervise_in_background(options: Options, teller: int) -> None:
             os.write(teller, text.encode("utf-8", "surrogateescape"))
             os.close(teller)
 
-    code = 125
     try:
+        from ..run.supervisor import supervise
+        from .interrupt import interrupt_on_terminate
+
         interrupt_on_terminate()  # until the supervisor takes the signals
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -184,10 +190,10 @@ def _supervise_in_background(options: Options, teller: int) -> None:
         elif options.interactive:
             os.dup2(os.pipe()[0], 0)  # nobody writes, and it does not end
         code = supervise(options, lambda _, connected: tell("+" + _notes(connected)))
-    except (OSError, ValueError) as error:
-        sentence, code = complaint(error)
-        tell("-" + sentence)
     except KeyboardInterrupt:
         code = 130
+    except Exception as error:  # whatever it is, the caller hears of it
+        sentence, code = complaint(error)
+        tell("-" + sentence)
     finally:
         os._exit(code)

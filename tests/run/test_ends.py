@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,17 @@ from pathlib import Path
 import pytest
 
 from netlinkpy.run import Running, listing
-from tests.support.run_testbed import detached, exists, inside, netlinkpy, on_bridge, run, started, veths
+from tests.support.run_testbed import (
+    MAIN,
+    detached,
+    exists,
+    inside,
+    netlinkpy,
+    on_bridge,
+    run,
+    started,
+    veths,
+)
 from tests.support.waiting import eventually
 
 SHELL = ("sh", "-c")
@@ -248,3 +259,18 @@ def test_the_end_is_seen_though_every_signal_is_lost() -> None:
     assert not caught >> (signal.SIGCHLD - 1) & 1
     process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+def test_a_supervisor_that_cannot_be_loaded_is_told_and_runs_no_further() -> None:
+    """The process in the background went on in the code of its caller, and nobody heard why."""
+    program = "import sys; sys.modules['netlinkpy.run.supervisor'] = None\n" + MAIN
+    done = subprocess.run(
+        [sys.executable, "-c", program, "run", "-d", "--net=none", "true"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 125 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("netlinkpy: ") and "netlinkpy.run.supervisor" in line

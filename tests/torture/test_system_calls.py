@@ -133,7 +133,8 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
                         )
             else:
                 complete = True
-                if watched.error not in ("", "KeyboardInterrupt"):
+                interrupted = watched.error == "KeyboardInterrupt" or watched.words.endswith("[130]")
+                if watched.error and not interrupted:  # who interrupts is told just that
                     wrong.append("it says it failed, and is complete")
         wrong += repeated(case, before, done, complete)
     said = f" ({watched.error}: {watched.words.strip()[:250]})" if watched.error else ""
