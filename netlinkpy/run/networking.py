@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from time import monotonic, sleep
 
 from ..networks.attaching import attach
 from ..record import Record
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from .options import Options
 
     T = TypeVar("T")
+
+
+_DYING = 0.25  # seconds in which the interface of a container goes whose supervisor was killed: some 20 ms
+_LOOK_EVERY = 0.005  # seconds between two tries to publish
 
 
 class Connected(Record):
@@ -112,13 +117,22 @@ def _publish(
 ) -> tuple[Port, ...]:
     if not options.ports:
         return ()
-    from ..nat import Nat
+    from ..nat import Nat, PortTakenError
 
     ports = tuple(leading_to(options.ports, attachment.addresses))
     rollback.before(_unpublish, ports)
+    deadline = monotonic() + _DYING
     with Nat() as nat:
-        notes += map(str, nat.publish(_filtered(ports), check=False))  # they are held
-    return ports
+        while True:
+            try:
+                notes += map(str, nat.publish(_filtered(ports), check=False))  # they are held
+            except PortTakenError:  # by nobody's supervisor, which would hold it: perhaps one was killed
+                if monotonic() > deadline:
+                    raise
+                sleep(_LOOK_EVERY)
+                nat.sweep()
+            else:
+                return ports
 
 
 def _filtered(ports: Iterable[Port]) -> list[Port]:

@@ -7,16 +7,20 @@ import os
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable
 
 import pytest
 
-from netlinkpy.nat import Nat
+from netlinkpy.nat import Nat, Port, PortTakenError
 from netlinkpy.nat.table import FAMILY, TABLE
 from netlinkpy.networks import Network
 from netlinkpy.nft.tables import Nftables, delete_table
-from netlinkpy.run import Running
+from netlinkpy.run import Running, networking
 from netlinkpy.run.held_ports import MOST, HeldPorts
+from netlinkpy.run.options import Options, checked
 from netlinkpy.run.published_ports import PublishedPort
+from tests.support.namespaces import Container
 from tests.support.run_testbed import detached, exists, netlinkpy, run
 from tests.support.waiting import eventually
 
@@ -157,3 +161,22 @@ def test_a_limit_of_open_files_is_told(loopback: None, monkeypatch: pytest.Monke
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert caught.value.errno == errno.EMFILE
     assert len(os.listdir("/proc/self/fd")) == count
+
+
+def test_a_port_of_one_that_was_just_killed_is_free(
+    net: Network, containers: Callable[..., list[Container]]
+) -> None:
+    """Its interface, which names the port, goes some 20 ms after its supervisor."""
+    dying, new = containers(2)
+    net.connect(dying.pid, ip="172.30.0.9")
+    with Nat() as nat:
+        nat.publish([Port("tcp", 8080, "172.30.0.9", 80)])
+    options = checked(Options(("true",), net=net.name, ports=("8080:80",)))
+    with pytest.raises(PortTakenError, match=r"8080/tcp is taken: it leads to 172\.30\.0\.9"):
+        networking.connect(new.pid, options)
+    end = threading.Timer(0.05, dying.kill)
+    end.start()
+    connected = networking.connect(new.pid, options)
+    end.join()
+    assert [port.port for port in connected.ports] == [8080]
+    networking.disconnect(connected)
