@@ -1,6 +1,6 @@
 """`make torture`: the campaigns of both backends and those of none, side by side, and one table of all.
 
-Words are given on to pytest. The exit code is 0 if all was clean."""
+Words are given on to pytest, all but -k. The exit code is 0 if all was clean."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main(words: list[str]) -> int:
     folder = os.path.dirname(__file__)
     with tempfile.TemporaryDirectory() as place:
         rows = f"{place}/rows"
+        open(rows, "w").close()
         environment = {**os.environ, "NETLINKPY_TORTURE_ROWS": rows}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder, *words]
         running = []
@@ -38,7 +39,7 @@ def main(words: list[str]) -> int:
             with open(f"{place}/{number}") as file:
                 sys.stdout.write(file.read().partition("= the campaigns =")[0])
         print(*lines(read(rows)), sep="\n")
-    return max(codes)
+    return int(any(codes))
 
 
 if __name__ == "__main__":
