@@ -122,13 +122,14 @@ def _attach_one(target: str, values: dict[str, Any]) -> int:
 
 
 def _warn_of_drops(made: list[Attachment]) -> None:
-    """Tell of firewalls that drop what goes between two ports of the bridges. All is done: raise nothing."""
+    """Tell of firewalls that drop what goes between two ports of the bridges. All is done and told: raise
+    nothing, and let a signal end it."""
     from ..nat.other_firewalls import bridged_drops
 
     try:
         for drop in bridged_drops(dict.fromkeys(one.bridge for one in made)):
             complain(f"netlinkpy: from container to container: {drop}")
-    except OSError:  # no nf_tables
+    except (OSError, KeyboardInterrupt):  # no nf_tables
         return
 
 

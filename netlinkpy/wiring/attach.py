@@ -89,6 +89,7 @@ def wire_endpoints(
                 more = f" and {len(endpoints) - 1} more" if len(endpoints) > 1 else ""
                 verb = f"attach {label_of(endpoints[0].netns)}{more}"
                 raise of_other(error, verb, 0, endpoints[0]) from error
+            call.close()  # a signal that comes meanwhile finds all of it still to be undone
     finally:
         call.close()
     return call.results()

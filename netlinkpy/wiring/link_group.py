@@ -154,11 +154,14 @@ class StagingGroup(Closing):
 
     def roll_back(self) -> None:
         """Take borrowed links out of the group, and remove the links that were made, also those that have
-        left it already."""
+        left it already. A group that is closed is left by all: then another one serves."""
+        loose = {one if isinstance(one, int) else one.known_host_index() for one in self._made} - {0}
+        if self.socket.fileno() < 0:
+            remove(loose)
+            return
         regroup(self.socket, self._borrowed, 0)
         self._borrowed = []
         self.delete_members()
-        loose = {one if isinstance(one, int) else one.known_host_index() for one in self._made} - {0}
         if len(regroup(self.socket, loose, self.number)) < len(loose):
             self.delete_members()
 

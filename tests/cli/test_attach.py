@@ -168,3 +168,21 @@ def test_a_firewall_that_drops_bridged_packets_is_told(
     assert netlinkpy("detach", other.path) == (0, "", "")
     assert netlinkpy("attach", other.path, "--bridge", "br0", "--ip", "10.9.0.3/16", "-q") == (0, "", "")
     assert ping(one, "10.9.0.3") is not None
+
+
+def test_a_signal_when_all_is_told_changes_no_exit_code(
+    bridge: None,
+    netlinkpy: Run,
+    bare_namespaces: Callable[[int], list[BareNamespace]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It said 130, with all made and told."""
+
+    def stop(_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netlinkpy.nat.other_firewalls.bridged_drops", stop)
+    code, out, said = netlinkpy(
+        "attach", bare_namespaces(1)[0].path, "--bridge", "br0", "--ip", "10.9.0.2/16"
+    )
+    assert (code, said) == (0, "") and nl.Attachment.from_json(out).changed

@@ -30,6 +30,26 @@ def test_attach(host: nl.RTNetlink, containers: Containers) -> None:
             check_broken_off(functools.partial(nl.attach_many, wanted, progress=progress))
 
 
+def test_attach_broken_off_when_all_is_made(
+    host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sockets are being closed: it raised, and all of it stayed."""
+    places, close = containers(2), StagingGroup.close
+    nl.detach_many(nl.attach_many(endpoints(places)))  # `lo` is up, and the bridge's MAC is pinned
+    for wanted in (endpoints(places), endpoints(places[:1])):
+        for second in second_interruptions():
+            firsts: list[Callable[[], None]] = [second.begin]
+
+            def closing(group: StagingGroup, firsts: list[Callable[[], None]] = firsts) -> None:
+                close(group)
+                if firsts:
+                    firsts.pop()()
+
+            with monkeypatch.context() as patched, unchanged(*places):
+                patched.setattr(StagingGroup, "close", closing)
+                check_broken_off(functools.partial(nl.attach_many, wanted))
+
+
 def test_detach(host: nl.RTNetlink, containers: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
     places = containers(2)
     made = nl.attach_many(endpoints([container.path for container in places]))
