@@ -10,7 +10,7 @@ from struct import Struct
 from time import monotonic, sleep, time
 
 from ..closing import Closing, Descriptor
-from ..os_error import explained, reason
+from ..os_error import during, explained, reason
 from ..rollback import Rollback
 from ..uapi.mount import MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, UMOUNT_NOFOLLOW
 from .handle import RUN_DIRECTORY, Netns, is_network_namespace, named_path, open_at_once
@@ -92,7 +92,9 @@ def bind(name: str, pid: int) -> None:
     from ..backends import load
 
     path = named_path(name)
-    with Netns.open(pid) as wanted, _Directory(name), Descriptor() as made, Rollback() as rollback, rollback:
+    with during(f"create namespace {name}"):
+        wanted = Netns.open(pid)
+    with wanted, _Directory(name), Descriptor() as made, Rollback() as rollback, rollback:
         _clear_abandoned(path)
         rollback.before(_remove_bound, path, made)
         try:

@@ -13,6 +13,7 @@ import errno
 from struct import Struct
 
 from ..backends import load
+from ..os_error import reason
 from ..uapi.socket import AF_PACKET
 from .errors import failure
 
@@ -43,9 +44,10 @@ def announce(rows: list[Row], handles: Sequence[Netns | None], failures: Failure
             _announce(row, handle)
         except OSError as error:
             number = error.errno or errno.EIO
-            hint = "not permitted: this needs CAP_NET_RAW there" if number == errno.EPERM else ""
+            right = "not permitted: this needs CAP_NET_RAW there"
+            text = right if number == errno.EPERM else reason(number)
             verb = f"announce the addresses of {row.wanted.ifname}"
-            failures.add(failure(row, number, verb, hint=hint))
+            failures.add(failure(row, number, verb, text=text))
 
 
 def _announce(row: Row, handle: Netns) -> None:

@@ -12,7 +12,7 @@ from _thread import get_native_id
 from struct import Struct
 from sys import byteorder
 
-from ..os_error import not_entered
+from ..os_error import not_entered, reason
 from ..record import Record
 from ..transport.visit import visit
 from ..wire.attributes import Placed
@@ -193,7 +193,7 @@ class Executor:
             if not step.applies(rows[0].shape, bridge):
                 return
             if step.ack:
-                error = self._send_once(bridge, rows[0].shape.template(place), step)
+                error = self._send_once(rows[0], rows[0].shape.template(place), step)
             else:
                 error = errno.ENODEV if bridge.is_gone() else 0
             if error:
@@ -203,7 +203,7 @@ class Executor:
         elif step.many == GROUP:
             template = rows[0].shape.template(place, group=True)
             # The kernel stops at the first member that it refuses: send one message for each, to learn which.
-            if self._send_once(bridge, template, step):
+            if self._send_once(rows[0], template, step):
                 if bridge.is_gone():  # for which the kernel says no more than EINVAL
                     self._refuse_all(bridge, rows, step, errno.ENODEV)
                 else:
@@ -213,11 +213,12 @@ class Executor:
         else:
             self._each(bridge, rows, place, step, refusals if place < _RESERVED else None)
 
-    def _send_once(self, bridge: Bridge, template: Template, step: Step) -> int:
-        """Send a template's messages once, for the bridge or the group; return the errno of the first
-        refusal, 0 if there is none."""
-        datagram = template.stamp(bridge.slots, 1, sequence=1)
-        refused = bridge.group.socket.exchange(datagram, len(template.messages), verb=step.name)
+    def _send_once(self, row: Row, template: Template, step: Step) -> int:
+        """Send a template's messages once, for the bridge of a row or its group; return the errno of the
+        first refusal, 0 if there is none."""
+        datagram = template.stamp(row.bridge.slots, 1, sequence=1)
+        socket = row.bridge.group.socket
+        refused = socket.exchange(datagram, len(template.messages), verb=step.verbs(row)[0])
         return refused[0].errno if refused else 0
 
     def _each(
@@ -234,7 +235,8 @@ class Executor:
             if place < _RESERVED:
                 columns.update(_join([row.claims() for row in alike]))
             datagrams = _numbered(template, columns, len(alike), bridge.slots)
-            refused = bridge.group.socket.exchange(datagrams, each * len(alike), verb=step.name)
+            verb = step.verbs(alike[0])[0]
+            refused = bridge.group.socket.exchange(datagrams, each * len(alike), verb=verb)
             for one in refused:
                 error, tlvs = one.errno, one.tlvs
                 row, message = alike[one.row // each], one.row % each
@@ -308,8 +310,8 @@ def _numbered(
 
 def _refusal(row: Row, outcome: Outcome, run: Run) -> Refusal:
     if outcome.step < 0:
-        verb = f"enter {row.wanted.label}"
-        error = failure(row, outcome.errno, verb, hint=not_entered(outcome.errno))
+        why = not_entered(outcome.errno) or reason(outcome.errno)  # no netlink socket has answered yet
+        error = failure(row, outcome.errno, "open a socket", text=why)
         return Refusal(row, "enter", -1, row.wanted.addresses, error)
     step = RECIPE[run.places[outcome.step]]
     assert isinstance(step, Step)
