@@ -116,10 +116,12 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
         if watched.left and not (case.goes_on and not watched.error):
             wrong.append(f"left {watched.left}")
         failed, complete = bool(watched.error), False
+        # Who interrupts is told just that, also when all was done.
+        interrupted = watched.error == "KeyboardInterrupt" or watched.words.endswith("[130]")
         now = eventually_same(before, lambda: state(case.places)) if failed else state(case.places)
         if failed and not watched.killed and is_bare(watched.words):
             wrong.append(f"a bare errno: {watched.words}")
-        elif watched.error.endswith("Error") and case.says and not tells(watched.words, case.says):
+        elif failed and not watched.killed and not interrupted and not tells(watched.words, case.says):
             wrong.append(f"it does not say {case.says!r}: {watched.words}")
         if now != before or not failed:
             try:
@@ -133,8 +135,7 @@ def _try(case: Case, trouble: Any, done: dict[str, Any]) -> str:
                         )
             else:
                 complete = True
-                interrupted = watched.error == "KeyboardInterrupt" or watched.words.endswith("[130]")
-                if watched.error and not interrupted:  # who interrupts is told just that
+                if failed and not interrupted:
                     wrong.append("it says it failed, and is complete")
         wrong += repeated(case, before, done, complete)
     said = f" ({watched.error}: {watched.words.strip()[:250]})" if watched.error else ""
