@@ -206,12 +206,18 @@ def _share() -> None:
 def _remove(path: str) -> None:
     from ..backends import load
 
+    unmounted = True
     try:
         load().umount(path, MNT_DETACH | UMOUNT_NOFOLLOW)
     except OSError as error:
         if error.errno != errno.EINVAL:  # EINVAL: nothing is mounted there (a link, or an abandoned file)
             raise
-    os.unlink(path)
+        unmounted = False
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        if not unmounted:  # else another one removes it at the same time
+            raise
 
 
 def _unlink(path: str) -> None:

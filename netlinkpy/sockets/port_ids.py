@@ -27,11 +27,12 @@ def is_strangers(port: int, *, timeout: float = 5.0) -> bool:
         if not inode:
             return False
         holders = set(_holders(inode))
+        unknown = _unknown_user()
+        seen = os.stat("/proc/self/ns/pid").st_ino == _FIRST_PIDS and os.geteuid() == 0 and unknown < 0
     except OSError:
         return False
-    unknown = _unknown_user()
     if not holders:  # under way in a unix socket (SCM_RIGHTS), unless there are processes that we do not see
-        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PIDS and os.geteuid() == 0 and unknown < 0
+        return seen
     return not holders & {0, os.geteuid(), unknown}
 
 

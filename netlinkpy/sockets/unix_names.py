@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from _socket import AF_UNIX
 
+from ..os_error import explained
 from ..record import Record
 from ..transport.socket import Socket
 from ..uapi.net import SO_ACCEPTCON
@@ -67,7 +68,11 @@ def _told(prefix: str, timeout: float) -> list[UnixName]:
 
 def _listed(prefix: str) -> Iterator[UnixName]:
     """Yield what proc_net(5) lists: without users."""
-    with open("/proc/thread-self/net/unix", errors="surrogateescape") as table:
+    try:
+        table = open("/proc/thread-self/net/unix", errors="surrogateescape")  # noqa: SIM115
+    except OSError as error:
+        raise explained(error, "list unix sockets") from None
+    with table:
         for line in table:
             columns = line.rstrip("\n").split(None, 7)
             if len(columns) == 8 and columns[7].startswith(f"@{prefix}"):

@@ -369,6 +369,22 @@ def test_what_exists_may_stay() -> None:
         nl.netns.bind("a", os.getpid())
 
 
+def test_a_name_that_two_remove_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One unmounts, the other unlinks: there was none of that name, said the first."""
+    nl.netns.create("blue")
+    unlink = os.unlink
+
+    def late(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", late)
+    nl.netns.delete("blue")
+    monkeypatch.undo()
+    with pytest.raises(FileNotFoundError):
+        nl.netns.delete("blue")
+
+
 def test_what_is_unmounted_by_hand_is_said_to_be_no_namespace() -> None:
     nl.netns.create("blue")
     subprocess.run(["umount", f"{RUN}/blue"], check=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import netlinkpy as nl
+from netlinkpy.sockets.unix_names import bound
 from netlinkpy.transport.socket import Socket
 from netlinkpy.wiring.link_group import regroup
 from netlinkpy.wiring.recipe import RECIPE, Step
@@ -181,3 +182,12 @@ def test_a_thread_that_could_not_begin(
 
     text = said(lambda: nl.netns.call(path, os.getpid), no_memory_for_threads)
     assert f"cannot begin a thread in namespace {path}: {MEMORY}" in text, text
+
+
+def test_names_of_sockets(host: nl.RTNetlink) -> None:
+    def no_file(call: Call) -> int:
+        return errno.EMFILE if call.name in ("socket", "openat") else 0
+
+    bound("x")  # its modules are loaded
+    text = said(lambda: bound("x"), no_file)
+    assert f"cannot list unix sockets: this process has as many files open as it may ({FILES})" in text, text

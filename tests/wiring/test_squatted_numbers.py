@@ -121,3 +121,15 @@ def test_a_group_with_a_link_that_we_never_make_is_anothers(host: nl.RTNetlink) 
     host.links.set("lo", group=NUMBER)
     host.links.add("theirs", kind="veth", peer="theirs2", group=NUMBER)
     assert clear_dead(host) == [] and host.links.find("theirs") is not None
+
+
+def test_what_cannot_be_known_is_not_sure(host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file can be opened any more: that was raised, out of an attach."""
+
+    def refuse() -> int:
+        raise OSError(errno.EMFILE, "no file")
+
+    with squatter(NUMBER):
+        assert is_strangers(NUMBER)
+        monkeypatch.setattr("netlinkpy.sockets.port_ids._unknown_user", refuse)
+        assert not is_strangers(NUMBER)
