@@ -7,14 +7,12 @@ import os
 import re
 
 _ERRNOS = {os.strerror(number) for number in errno.errorcode}
-_INTERRUPTED = ("[130]", "[143]")
 
 
 def tells(words: str, says: str) -> bool:
-    """Return whether an error says what failed. says: the verb and its object, a regular expression. A
-    command that was interrupted need not tell that to who did it."""
-    plain = _plain(words)
-    return plain in _INTERRUPTED or bool(re.search(says, plain))
+    """Return whether an error says what failed. says: the verb and its object, a regular
+    expression."""
+    return bool(re.search(says, _plain(words)))
 
 
 def is_bare(words: str) -> bool:
