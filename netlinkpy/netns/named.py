@@ -86,9 +86,9 @@ def _is_namespace(path: str) -> bool:
     return True
 
 
-def bind(name: str, pid: int) -> None:
-    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). If that is its
-    name already, do nothing. Raise what create() raises."""
+def bind(name: str, pid: int, *, exist_ok: bool = False) -> None:
+    """Name the namespace of a process, so that it outlives the process (`ip netns attach`). exist_ok: do
+    nothing if that is its name already. Raise what create() raises."""
     from ..backends import load
 
     path = named_path(name)
@@ -101,7 +101,7 @@ def bind(name: str, pid: int) -> None:
             made.open(path, _NEW)
             load().mount(f"/proc/{pid}/ns/net", path, None, MS_BIND)
         except OSError as error:
-            if error.errno != errno.EEXIST or not _names(path, wanted):
+            if error.errno != errno.EEXIST or not exist_ok or not _names(path, wanted):
                 raise _refusal("create", path, error.errno or errno.EIO) from None
 
 

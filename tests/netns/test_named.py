@@ -364,9 +364,10 @@ def test_what_exists_may_stay() -> None:
     with pytest.raises(FileExistsError):
         nl.netns.create("d", exist_ok=True)
     nl.netns.bind("own", os.getpid())
-    nl.netns.bind("own", os.getpid())
-    with pytest.raises(FileExistsError):
-        nl.netns.bind("a", os.getpid())
+    nl.netns.bind("own", os.getpid(), exist_ok=True)
+    for name, ok in (("own", False), ("a", True)):
+        with pytest.raises(FileExistsError):
+            nl.netns.bind(name, os.getpid(), exist_ok=ok)
 
 
 def test_a_name_that_two_remove_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

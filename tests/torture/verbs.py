@@ -214,7 +214,7 @@ class Bind(Case):
     says = r"namespace own|/run/netns|process \d+|the caller's namespace"
 
     def do(self) -> Any:
-        nl.netns.bind("own", os.getpid())
+        nl.netns.bind("own", os.getpid(), exist_ok=True)
 
     def undo(self) -> None:
         nl.netns.delete("own")
