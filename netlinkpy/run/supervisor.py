@@ -42,8 +42,7 @@ def supervise(
     supervisor = _Supervisor(options, owner)
     try:
         supervisor.start()
-        announce(supervisor.pid, supervisor.connected)
-        supervisor.watch()
+        supervisor.watch(announce)
     finally:
         code = supervisor.end()
     return code
@@ -149,8 +148,9 @@ class _Supervisor:
 
     # -- while it runs -------------------------------------------------------------------------------------
 
-    def watch(self) -> None:
-        """Serve callers and the terminal until it has ended."""
+    def watch(self, announce: Callable[[int, Connected | None], None]) -> None:
+        """Tell that it runs, and serve callers and the terminal until it has ended. Signals are the command's
+        before that is told: nobody hears of one that such a signal ends half-way."""
         if self._watch is None:
             return
         with self._watch as watch:
@@ -160,6 +160,7 @@ class _Supervisor:
                 self.connected.held.serve(watch.poller, self.connected.attachment.addresses)
             if self._owner is not None:
                 self._serve(self._owner)
+            announce(self.pid, self.connected)
             watch.wait()
         self._watch = None
 

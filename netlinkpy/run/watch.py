@@ -45,8 +45,6 @@ class Watch:
                 self._before[number] = signals.signal(number, _nothing)
         self.poller.watch(self._child, self._look)
         self.poller.watch(self._news, self._take_news)
-        if self._terminal is not None:
-            self._terminal.begin(self.poller)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,6 +65,8 @@ class Watch:
 
     def wait(self) -> None:
         """Return when the child has ended; it is not reaped, so its pid is still its own."""
+        if self._terminal is not None:
+            self._terminal.begin(self.poller)
         self._look()
         while not self._ended:
             if self._kill_at is None:
