@@ -25,7 +25,7 @@ from ..uapi.netlink import (
     SOL_NETLINK,
 )
 from ..uapi.socket import SO_NETNS_COOKIE
-from ..wire.errors import DeadlineError, DumpInterruptedError, NetlinkError, OverrunError, meaning
+from ..wire.errors import DeadlineError, DumpInterruptedError, LostError, NetlinkError, OverrunError, meaning
 from ..wire.transaction import Request, Transaction
 
 TYPE_CHECKING = False
@@ -195,7 +195,7 @@ class Socket(Closing):
         errno `gone` says then that the first has done it."""
         try:
             self.request(message, type, 0, values, verb=verb)
-        except OverrunError:
+        except LostError:
             try:
                 self.request(message, type, 0, values, verb=verb)
             except NetlinkError as error:
@@ -430,8 +430,7 @@ class Socket(Closing):
             except BlockingIOError:
                 self._wait(_WRITABLE, verb, deadline)
             except OSError as error:
-                number, text = error.errno or errno.EIO, reason(error.errno)  # no answer was lost
-                raise NetlinkError(number, verb, where=self.where, text=text) from None
+                raise self._failed(NetlinkError, error, verb) from None
             else:
                 return
 
@@ -453,7 +452,7 @@ class Socket(Closing):
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     raise OverrunError(errno.ENOBUFS, verb, where=self.where) from None
-                raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+                raise self._failed(LostError, error, verb) from None
             if sender[0] == 0:  # anybody may send to a port id; only the kernel is port 0
                 return received
             if monotonic() > deadline:  # a sender that never stops must not block us
@@ -469,9 +468,13 @@ class Socket(Closing):
         try:
             ready = left > 0 and poller.poll(min(left, _LONGEST_POLL) * 1000)
         except OSError as error:
-            raise NetlinkError(error.errno or errno.EIO, verb, where=self.where) from None
+            raise self._failed(LostError if event == _READABLE else NetlinkError, error, verb) from None
         if not ready and left <= _LONGEST_POLL:
             raise self._too_late(verb)
+
+    def _failed(self, kind: type[NetlinkError], error: OSError, verb: str) -> NetlinkError:
+        """Return the error for what the system refused, not the kernel's answer."""
+        return kind(error.errno or errno.EIO, verb, where=self.where, text=reason(error.errno))
 
     def _too_late(self, verb: str) -> DeadlineError:
         return DeadlineError(errno.ETIMEDOUT, verb, where=self.where)

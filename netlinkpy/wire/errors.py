@@ -71,7 +71,11 @@ class DumpInterruptedError(NetlinkError):
     partial: list[Any] = []  # noqa: RUF012 - set on the instance if there are any
 
 
-class OverrunError(NetlinkError):
+class LostError(NetlinkError):
+    """A request was sent, and its answer could not be received: what became of it is not known."""
+
+
+class OverrunError(LostError):
     """Messages were lost because the receive buffer overflowed (ENOBUFS): the answer is not known."""
 
 

@@ -16,6 +16,7 @@ from netlinkpy.transport.socket import DUMP_TRIES, Socket
 from netlinkpy.uapi.netlink import NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_OVERRUN
 from netlinkpy.uapi.rtnetlink import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 from netlinkpy.wire.columns import Plan, Table, number
+from netlinkpy.wire.errors import LostError
 from netlinkpy.wire.rtnetlink.link import LINK
 from netlinkpy.wire.transaction import Request
 
@@ -250,18 +251,19 @@ def test_the_deadline_is_for_the_whole_request() -> None:
 # -- lost --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("lost", [errno.ENOBUFS, errno.ENOMEM])
 @pytest.mark.parametrize(
     ("second", "raised"),
     [(errno.ENODEV, 0), (0, 0), (errno.EBUSY, errno.EBUSY)],
     ids=["gone", "not", "refused"],
 )
-def test_a_delete_whose_answer_was_lost_is_sent_again(second: int, raised: int) -> None:
+def test_a_delete_whose_answer_was_lost_is_sent_again(second: int, raised: int, lost: int) -> None:
     """It said it failed, and the link was gone."""
     asked_for = []
 
     def answer(asked: Asked) -> list[Come]:
         asked_for.append(asked.type)
-        return [OSError(errno.ENOBUFS, "no room")] if len(asked_for) == 1 else [asked.ack(second)]
+        return [OSError(lost, "no room")] if len(asked_for) == 1 else [asked.ack(second)]
 
     with FakeKernel(answer), nl.RTNetlink() as rt:
         if raised:
@@ -286,8 +288,8 @@ def test_an_overrun_that_the_kernel_tells(ask: Callable[[Socket], list[str]]) ->
 
 @every
 def test_another_error_of_the_socket(ask: Callable[[Socket], list[str]]) -> None:
-    error = failing(before(lambda asked: [OSError(errno.ENOTCONN, "gone")]), ask, nl.NetlinkError)
-    assert error.errno == errno.ENOTCONN and VERB in str(error)
+    error = failing(before(lambda asked: [OSError(errno.ENOTCONN, "gone")]), ask, LostError)
+    assert error.errno == errno.ENOTCONN and VERB in str(error) and "not connected" in str(error)
 
 
 # -- interrupted dumps -------------------------------------------------------------------------------------
