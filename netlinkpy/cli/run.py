@@ -130,26 +130,28 @@ def _detached(options: Options) -> int:
     from ..run.signals import SIGTERM, exit_code
 
     told, teller = os.pipe()
-    try:
-        supervisor = os.fork()
-    except OSError as error:
-        os.close(told)
-        os.close(teller)
-        raise explained(error, "start the supervisor of the container") from None
-    if not supervisor:
-        os.close(told)
-        _supervise_in_background(options, teller)
-    os.close(teller)
-    try:
-        with open(told, encoding="utf-8", errors="surrogateescape") as pipe:
+    with open(told, encoding="utf-8", errors="surrogateescape") as pipe:
+        try:
+            supervisor = os.fork()
+        except OSError as error:
+            os.close(teller)
+            raise explained(error, "start the supervisor of the container") from None
+        try:
+            if not supervisor:
+                os.close(told)
+                _supervise_in_background(options, teller)
+            os.close(teller)
             running, text = pipe.read(1), pipe.read()
-    except BaseException:
-        os.kill(supervisor, SIGTERM)
-        os.waitpid(supervisor, 0)
-        raise
+        except BaseException:
+            os.kill(supervisor, SIGTERM)
+            os.waitpid(supervisor, 0)
+            raise
     say(text)
     if running != "+":
-        return exit_code(os.waitpid(supervisor, 0)[1])
+        code = exit_code(os.waitpid(supervisor, 0)[1])
+        if not text:
+            say(f"netlinkpy: the supervisor of container {options.name} ended before that ran ({code})\n")
+        return code
 
     def end() -> None:
         os.kill(supervisor, SIGTERM)

@@ -274,3 +274,19 @@ def test_a_supervisor_that_cannot_be_loaded_is_told_and_runs_no_further() -> Non
     assert done.returncode == 125 and done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("netlinkpy: ") and "netlinkpy.run.supervisor" in line
+
+
+def test_that_the_supervisor_was_killed_before_it_ran_is_told() -> None:
+    program = (
+        "import os, signal, sys\nfrom netlinkpy.run import supervisor\n"
+        "supervisor.supervise = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program + MAIN, "run", "-d", "--name", "one", "--net=none", "true"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (128 + signal.SIGKILL, "")
+    assert done.stderr == "netlinkpy: the supervisor of container one ended before that ran (137)\n"
