@@ -58,7 +58,8 @@ class during:  # noqa: N801 - read as a word: with during("remove network web"):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, OSError) and not str(error.strerror).startswith(self._doing):
+        said = f"{self._doing}:", f"{self._doing} "
+        if isinstance(error, OSError) and not str(error.strerror).startswith(said):
             told: Any = error
             if hasattr(told, "during"):
                 told.during(self._doing)

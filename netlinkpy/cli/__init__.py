@@ -30,11 +30,10 @@ VERBS = {  # verb -> the module whose main() takes the words after it and return
 def command() -> int:
     """Be this process's program: main(). When all is done and told, no signal changes the exit code any more,
     while the interpreter ends."""
-    from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
+    from .interrupt import ignore_interrupts
 
     code = main()
-    for number in (SIGHUP, SIGINT, SIGTERM):
-        signal(number, SIG_IGN)
+    ignore_interrupts()
     return code
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM as an interrupt, so that a command rolls back before it ends."""
+"""SIGTERM as an interrupt, so that a command rolls back before it ends; no interrupt when all is done."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ def interrupt_on_terminate() -> None:
     for number in (_signal.SIGTERM, _signal.SIGHUP):
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, _interrupt)
+
+
+def ignore_interrupts() -> None:
+    """Ignore SIGHUP, SIGINT and SIGTERM from now on."""
+    for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, _signal.SIG_IGN)
 
 
 def _interrupt(_number: int, _frame: Any) -> None:

@@ -136,10 +136,13 @@ def _detached(options: Options) -> int:
         except OSError as error:
             os.close(teller)
             raise explained(error, "start the supervisor of the container") from None
-        try:
-            if not supervisor:
+        if not supervisor:
+            try:
                 os.close(told)
                 _supervise_in_background(options, teller)
+            finally:  # nothing may run on into the caller's code
+                os._exit(125)
+        try:
             os.close(teller)
             running, text = pipe.read(1), pipe.read()
         except BaseException:

@@ -135,12 +135,13 @@ class Nat(Closing):
         default routes; return the settings changed. Raise ValueError if a subnet overlaps one of another
         network, NetlinkError if there is no such bridge (ENODEV), OSError if a setting cannot be written; the
         network is as before then."""
-        with during(f"add network {bridge}"), Rollback() as rollback, rollback:
+        verb = f"add network {bridge}"
+        with during(verb), Rollback() as rollback, rollback:
             link = self._host.links.get(bridge)
             wanted = NatNetwork.checked(
                 link.index, subnets, internal=internal, isolate=isolate, masquerade=masquerade
             )
-            self._replace(link.index, wanted, rollback, verb=f"add network {link.name}")
+            self._replace(link.index, wanted, rollback, verb=verb)
             return [] if internal else self._forward(link, wanted.versions)
 
     def forward(self) -> list[Setting]:

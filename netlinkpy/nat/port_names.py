@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 
-from ..rtnl.claims import claim_name
+from ..rtnl.claims import claim_name, claimed_addresses
 from ..rtnl.values import format_ip, parse_ip
 from ..wire.errors import NetlinkError
 from .records import Port
@@ -126,7 +126,7 @@ def named_ports(links: Iterable[Link]) -> list[Port]:
     found: list[Port] = []
     for link in links:
         if any(name.startswith(_SCHEME) for name in link.altnames):
-            claimed = {name.split(":", 2)[-1] for name in link.altnames if name.startswith("ip:")}
+            claimed = claimed_addresses(link.altnames)
             found += [port for port in decode(link.altnames) if port.address in claimed]
     return found
 

@@ -102,7 +102,7 @@ class ConnectPlan:
         if sorted(map(len, has)) != sorted(self._lengths) or not all(map(self._network.subnet_of, has)):
             return endpoint
         connection = self._connections[position]
-        if connection.ifname is connection.gateways is None:
+        if connection.ifname is None and connection.gateways is None:
             endpoint = endpoint.replace(gateways=there.gateways)
         return self._with_addresses(endpoint, has)
 

@@ -32,6 +32,12 @@ def claimed_address(name: str, bridge_index: int) -> str | None:
     return name[len(prefix) :] if name.startswith(prefix) else None
 
 
+def claimed_addresses(names: Iterable[str]) -> set[str]:
+    """Return the addresses that names claim, on any bridge. Names that are no claim are passed over."""
+    found = (name.split(":", 2) for name in names)
+    return {parts[2] for parts in found if len(parts) == 3 and parts[0] == "ip"}
+
+
 def unclaimed(host: RTNetlink, names: Iterable[str]) -> set[str]:
     """Return those of some claims that no link has."""
     wanted = list(names)

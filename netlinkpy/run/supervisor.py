@@ -149,8 +149,8 @@ class _Supervisor:
     # -- while it runs -------------------------------------------------------------------------------------
 
     def watch(self, announce: Callable[[int, Connected | None], None]) -> None:
-        """Tell that it runs, and serve callers and the terminal until it has ended. Signals are the command's
-        before that is told: nobody hears of one that such a signal ends half-way."""
+        """Tell that it runs, and serve callers and the terminal until it has ended. Signals go to the command
+        from before it is told: else one could end the supervisor of what was just told to run."""
         if self._watch is None:
             return
         with self._watch as watch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..os_error import during
+from ..rtnl.claims import claimed_addresses
 from ..rtnl.netlink import RTNetlink
 from ..uapi.if_ import IFNAMSIZ
 from ..wire.errors import NetlinkError
@@ -66,9 +67,8 @@ def _is_there(rt: RTNetlink, attachment: Attachment) -> bool:
     link = rt.links.find(attachment.host_index)
     if link is None or link.kind != "veth":
         return False
-    claimed = {name.split(":", 2)[2] for name in link.altnames if name.startswith("ip:")}
     own = {cidr.partition("/")[0] for cidr in attachment.addresses}
-    return link.name == attachment.host_ifname or not claimed.isdisjoint(own)
+    return link.name == attachment.host_ifname or not claimed_addresses(link.altnames).isdisjoint(own)
 
 
 def _delete(rt: RTNetlink, index: int) -> int:

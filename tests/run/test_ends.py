@@ -290,3 +290,22 @@ def test_that_the_supervisor_was_killed_before_it_ran_is_told() -> None:
     )
     assert (done.returncode, done.stdout) == (128 + signal.SIGKILL, "")
     assert done.stderr == "netlinkpy: the supervisor of container one ended before that ran (137)\n"
+
+
+def test_the_process_in_the_background_ends_alone() -> None:
+    """Interrupted before it supervised, it ended its whole process group."""
+    program = (
+        "from netlinkpy.cli import run\n"
+        "def interrupted(*_):\n    raise KeyboardInterrupt\n"
+        "run._supervise_in_background = interrupted\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program + MAIN, "run", "-d", "--name", "one", "--net=none", "true"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr == "netlinkpy: the supervisor of container one ended before that ran (125)\n"

@@ -250,3 +250,11 @@ def test_an_attach_error_travels_between_processes(host: nl.RTNetlink) -> None:
     assert type(back) is nl.AttachError and str(back) == str(error) and back.errno == error.errno
     assert (back.position, back.endpoint) == (0, error.endpoint)
     assert [one.position for one in back.failures] == [0, 1]
+
+
+def test_a_strangers_name_does_not_hinder_detaching(host: nl.RTNetlink, bare_namespaces: Bare) -> None:
+    """Anybody who may configure the host may give a link a name that looks like a claim."""
+    made = nl.attach(endpoint(bare_namespaces(1)[0]))
+    host.links.add_altnames(made.host_index, ["ip:x", "ip:"])
+    host.links.set(made.host_index, name="renamed")
+    assert nl.detach(made)
