@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-#: NETLINKPY_LONG=1: all there is to try. Otherwise a sample, other cases each time, of some minutes in all.
+#: NETLINKPY_LONG=1: all there is to try. Otherwise a sample, of some minutes in all.
 LONG = bool(os.environ.get("NETLINKPY_LONG"))
 LOG = os.environ.get("NETLINKPY_TORTURE_LOG", os.devnull)
 ROWS = os.environ.get("NETLINKPY_TORTURE_ROWS", os.devnull)
