@@ -6,10 +6,12 @@ import os
 import random
 import statistics
 import subprocess
+from functools import partial
 
 import pytest
 
 from netlinkpy.nat import Nat, Port
+from tests.support.forked import fork
 from tests.support.nat_testbed import TCP, UPLINK, Testbed, bridges, claim, connect_time, passes, serving
 
 PROCESSES, ROUNDS = 16, 12
@@ -57,18 +59,6 @@ def test_ten_thousand_ports_cost_packets_what_one_does(testbed: Testbed) -> None
     assert statistics.median(ratios) < 1.5  # a chain of as many rules: a hundredfold
 
 
-def fork(work: object) -> int:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()  # type: ignore[operator]
-            status = 0
-        finally:
-            os._exit(status)
-    return pid
-
-
 def test_sixteen_processes_change_the_table_at_once(nat: Nat) -> None:
     """Each has a network of its own, which comes and goes, and ports in it and in one that all share; in the
     end there is exactly what each left."""
@@ -96,7 +86,7 @@ def test_sixteen_processes_change_the_table_at_once(nat: Nat) -> None:
                     mine.remove_network(bridge)
             mine.publish([Port("tcp", 1000 * (number + 1), address, 80)], check=False)
 
-    children = [fork(lambda number=number: work(number)) for number in range(PROCESSES)]
+    children = [fork(partial(work, number)) for number in range(PROCESSES)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * PROCESSES
     networks = {f"br{number}": f"172.{16 + number}.0.0/16" for number in range(PROCESSES)}
     networks["shared"] = "10.0.0.0/8"
@@ -120,7 +110,7 @@ def test_of_two_who_want_a_port_one_gets_it(nat: Nat) -> None:
                     continue
                 os.write(writing, bytes([number]))
 
-    children = [fork(lambda number=number: work(number)) for number in range(4)]
+    children = [fork(partial(work, number)) for number in range(4)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
     os.close(writing)
     won = os.read(reading, 1000)

@@ -17,6 +17,7 @@ import netlinkpy as nl
 from netlinkpy.backends.interface import Backend
 from netlinkpy.netns import named
 from netlinkpy.uapi.sched import CLONE_NEWNS, CLONE_NEWUSER
+from tests.support.forked import fork
 from tests.support.namespaces import MS_BIND, Container, inside, map_root, mount, unshare
 
 RUN = "/run/netns"
@@ -409,18 +410,14 @@ def test_makers_at_the_same_time_do_not_disturb_each_other(turn: int) -> None:
     read_end, write_end = os.pipe()
     children = []
     for child in range(6):
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                os.close(write_end)
-                os.read(read_end, 1)  # all begin at once, when the parent closes its end
-                for number in range(3):
-                    nl.netns.create(f"{child}-{number}")
-                code = 0
-            finally:
-                os._exit(code)
-        children.append(pid)
+
+        def make(child: int = child) -> None:
+            os.close(write_end)
+            os.read(read_end, 1)  # all begin at once, when the parent closes its end
+            for number in range(3):
+                nl.netns.create(f"{child}-{number}")
+
+        children.append(fork(make))
     os.close(read_end)
     os.close(write_end)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]

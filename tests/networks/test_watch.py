@@ -16,6 +16,7 @@ from netlinkpy.nat import Nat, Port
 from netlinkpy.nat.table import FAMILY, TABLE
 from netlinkpy.networks import Network, connect, watch
 from netlinkpy.nft.tables import Nftables, delete_table, flush_chain
+from tests.support.forked import fork
 from tests.support.namespaces import Container, ping
 from tests.support.nat_testbed import INTERNET, TCP, UPLINK, Testbed, passes, serving
 from tests.support.networks_testbed import GATEWAY, SUBNET, SUBNET6
@@ -51,12 +52,7 @@ def one(street: Testbed, containers: Containers) -> Container:
 def watcher(one: Container) -> Iterator[int]:
     """A process that watches."""
     read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            watch(lambda note: None, ready=lambda: os.write(write_end, b"."))
-        finally:
-            os._exit(1)
+    pid = fork(lambda: watch(lambda note: None, ready=lambda: os.write(write_end, b".")))
     os.close(write_end)
     assert os.read(read_end, 1) == b"."
     os.close(read_end)

@@ -10,8 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ import pytest
 from netlinkpy.run import Call, Running, find, listing
 from netlinkpy.run.running import PREFIX, check_name
 from netlinkpy.sockets.unix_names import bound
+from tests.support.forked import another_user, be_another_user, fork
 from tests.support.namespaces import entered
 from tests.support.run_testbed import (
     DEFAULT_CAPABILITIES,
@@ -215,12 +214,13 @@ def test_an_answer_that_makes_no_sense(answer: bytes) -> None:
     """Who listens at a name and answers nonsense harms nobody; he is shown, since he may be one of ours."""
     detached("--net=none")
     with listener("squatter") as taken:
-        pid = os.fork()
-        if not pid:
+
+        def give_answer() -> None:
             connected, _ = taken.accept()
             connected.recv(64)
             connected.send(answer)
-            os._exit(0)
+
+        pid = fork(give_answer)
         seen = {one.name: one.pid for one in listing()}
         assert seen.pop("one") and seen in ({}, {"squatter": 0})
         os.waitpid(pid, 0)
@@ -239,41 +239,28 @@ def test_another_users_listener_is_not_believed() -> None:
     os.seteuid(65534)
     taken = listener("squatter")
     os.seteuid(0)
-    with taken:
-        pid = os.fork()
-        if not pid:
-            os.setuid(65534)
-            taken.close()
-            other = listener("stranger")
-            signal.pause()
-            other.close()
-            os._exit(0)
-        try:
-            assert eventually(lambda: "stranger" in Path("/proc/net/unix").read_text())
-            with pytest.raises(ProcessLookupError):
-                find("stranger")
-            assert listing() == []
-        finally:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    with taken, another_user(lambda: listener("stranger")):
+        assert "stranger" in Path("/proc/net/unix").read_text()
+        with pytest.raises(ProcessLookupError):
+            find("stranger")
+        assert listing() == []
 
 
 @pytest.mark.needs("root")
 def test_another_user_is_not_served() -> None:
     """Neither told nor obeyed."""
     one = detached("--net=none")
-    pid = os.fork()
-    if not pid:
-        os.setuid(65534)
-        try:
-            connected = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def kill() -> None:
+        be_another_user()
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.suppress(OSError):
             connected.connect(address_of("one"))
             connected.settimeout(5)
             connected.send(b"kill 9")
-            os._exit(1 if connected.recv(64) else 0)
-        except OSError:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+            assert not connected.recv(64)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(fork(kill), 0)[1]) == 0
     assert exists(one.pid)
 
 
@@ -348,21 +335,16 @@ def test_an_ordinary_user_beside_roots_containers() -> None:
     """They are not his, and turn him away, at whatever moment he asks."""
     for number in range(4):
         detached("--net=none", name=f"c{number}")
-    user = os.fork()
-    if not user:
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
-        try:
-            for _ in range(50):
-                for name in ("c0", "c1", "c2", "c3"):
-                    with contextlib.suppress(ProcessLookupError, PermissionError), Call(name) as call:
-                        call.tell()
-                listing()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(user, 0)[1] == 0
+
+    def ask() -> None:
+        be_another_user()
+        for _ in range(50):
+            for name in ("c0", "c1", "c2", "c3"):
+                with contextlib.suppress(ProcessLookupError, PermissionError), Call(name) as call:
+                    call.tell()
+            listing()
+
+    assert os.waitpid(fork(ask), 0)[1] == 0
 
 
 def test_ps_beside_containers_that_come_and_go() -> None:
@@ -384,28 +366,6 @@ def test_ps_beside_containers_that_come_and_go() -> None:
                 done = netlinkpy(*words)
                 assert "Broken pipe" not in done.stderr and done.returncode != 141, (words, done)
         assert seen
-
-
-@contextlib.contextmanager
-def another_user(work: Callable[[], object]) -> Iterator[None]:
-    """Have another user do something, and hold what he has while the block runs."""
-    told, teller = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.setresuid(65534, 65534, 65534)
-        held = work()
-        os.write(teller, b".")
-        signal.pause()
-        del held
-        os._exit(0)
-    try:
-        assert os.read(told, 1) == b"."
-        yield
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(told)
-        os.close(teller)
 
 
 @pytest.mark.needs("root")

@@ -11,6 +11,7 @@ import pytest
 import netlinkpy as nl
 from netlinkpy import backends
 from netlinkpy.netns import named
+from netlinkpy.uapi.prctl import PR_SET_CHILD_SUBREAPER
 from tests.support.namespaces import BareNamespace
 from tests.torture.commands import stop_all
 from tests.torture.seeds import collect
@@ -56,4 +57,5 @@ def host(backend: str, loopback: None, monkeypatch: pytest.MonkeyPatch) -> Itera
     with nl.RTNetlink() as rt:
         yield rt
     stop_all()
+    backends.load().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # run made this process one
     gc.unfreeze()  # see settled()

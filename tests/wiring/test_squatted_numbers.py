@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import netlinkpy as nl
 from netlinkpy.networks.leftovers import clear_dead, is_leftover
 from netlinkpy.sockets.port_ids import is_strangers
 from netlinkpy.wiring.link_group import StagingGroup, is_staging
+from tests.support.forked import another_user
 from tests.support.namespaces import BareNamespace
 from tests.support.wiring_testbed import endpoint, make_bridge
 
@@ -39,26 +39,17 @@ def bind(number: int) -> socket.socket:
 @contextmanager
 def squatter(number: int, *, in_flight: bool = False) -> Iterator[None]:
     """Another user has a port id: in a descriptor, or under way in a unix socket."""
-    told, teller = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.setresuid(65534, 65534, 65534)
-        bound = bind(number)
-        ends = socket.socketpair()
-        if in_flight:
-            socket.send_fds(ends[0], [b"."], [bound.fileno()])
-            bound.close()
-        os.write(teller, b".")
-        signal.pause()
-        os._exit(0)
-    try:
-        assert os.read(told, 1) == b"."
+
+    def squat() -> list[socket.socket]:
+        bound, *ends = bind(number), *socket.socketpair()
+        if not in_flight:
+            return [bound]
+        socket.send_fds(ends[0], [b"."], [bound.fileno()])
+        bound.close()
+        return ends
+
+    with another_user(squat):
         yield
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(told)
-        os.close(teller)
 
 
 @pytest.mark.needs("root")
@@ -123,6 +114,7 @@ def test_a_group_with_a_link_that_we_never_make_is_anothers(host: nl.RTNetlink) 
     assert clear_dead(host) == [] and host.links.find("theirs") is not None
 
 
+@pytest.mark.needs("root")
 def test_what_cannot_be_known_is_not_sure(host: nl.RTNetlink, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file can be opened any more: that was raised, out of an attach."""
 
