@@ -12,7 +12,7 @@ NOBODY = 65534
 
 
 def fork(work: Callable[[], object]) -> int:
-    """Return the pid of a child that calls work() and ends: with 0, or with 1 and a traceback if it raises."""
+    """Return the pid of a child that calls work() and ends: with 0, or 1 and a traceback if it raises."""
     pid = os.fork()
     if pid:
         return pid
