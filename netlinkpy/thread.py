@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,10 +45,16 @@ class Thread:
         except RuntimeError as error:
             raise OSError(errno.EAGAIN, str(error)) from None
 
-    def wait(self) -> None:
-        """Wait until it has ended; not at all if it was not started. What a signal handler raises meanwhile
-        is raised at once; then wait again."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended, at most timeout seconds; not at all if it was not started. Return whether
+        it has ended. What a signal handler raises meanwhile is raised at once; then wait again."""
         self._held.clear()
+        deadline = None if timeout is None else monotonic() + timeout
         while self._there() is not None:
-            if self._ended.acquire(timeout=_LOOK):
-                return
+            left = _LOOK if deadline is None else min(_LOOK, deadline - monotonic())
+            if left <= 0:
+                return False
+            if self._ended.acquire(timeout=left):
+                self._ended.release()
+                return True
+        return True

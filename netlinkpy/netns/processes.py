@@ -21,22 +21,27 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_GRACE = 1.0  # seconds that a function has to end, when what waits for it is interrupted
+
 
 def call(netns: Target, function: Callable[[], T]) -> T:
     """Call a function on a throw-away thread inside a namespace, and return what it returns (or raise what it
     raises).
 
     The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function
-    stay inside."""
+    stay inside. What a signal handler raises meanwhile is raised when the function has ended, or after a
+    second: then the function goes on by itself."""
     from ..backends import load
 
     setns = load().setns
     outcome: list[Any] = []
+    entered: list[bool] = []
 
     def work() -> None:
         try:
             try:
                 setns(handle.fileno(), CLONE_NEWNET)
+                entered.append(True)
             except OSError as error:
                 raise explained(error, f"enter {handle.label}", not_entered(error.errno)) from None
             outcome.append((True, function()))
@@ -49,7 +54,13 @@ def call(netns: Target, function: Callable[[], T]) -> T:
             thread.start()
         except OSError as error:
             raise explained(error, f"start a thread in {handle.label}") from None
-        thread.wait()
+        try:
+            thread.wait()
+        except BaseException:
+            # What the caller does now must not run beside it; and the handle's descriptor is soon another's.
+            while not thread.wait(_GRACE) and not entered:
+                pass
+            raise
         if not outcome:
             raise explained(OSError(errno.ENOMEM, ""), f"begin a thread in {handle.label}")
     done, value = outcome[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -197,3 +198,29 @@ def test_that_no_thread_can_be_had_is_told(container: Container, monkeypatch: py
     ) as caught:
         nl.netns.call(container.pid, os.getpid)
     assert caught.value.errno == errno.EAGAIN
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_an_interrupt_waits_for_a_function_that_ends_soon(
+    container: Container, untraced: None, lasts: bool
+) -> None:
+    """So that what the caller does then, a rollback say, does not run beside it; but not for ever."""
+    go_on, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        go_on.wait(60 if lasts else 0.3)
+        done.set()
+
+    def raise_key_error(*_: object) -> None:
+        raise KeyError("why")
+
+    before = signal.signal(signal.SIGUSR1, raise_key_error)
+    try:
+        with pytest.raises(KeyError, match="why"):
+            nl.netns.call(container.pid, work)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert done.is_set() != lasts
+    go_on.set()
+    assert done.wait(60)
