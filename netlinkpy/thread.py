@@ -43,6 +43,7 @@ class Thread:
         try:
             start_new_thread(self._held.pop(), ())
         except RuntimeError as error:
+            self._ended.release()  # the error may hold the method
             raise OSError(errno.EAGAIN, str(error)) from None
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -31,11 +31,26 @@ def call(netns: Target, function: Callable[[], T]) -> T:
     The calling thread waits, and never leaves its own namespace. Sockets and processes made by the function
     stay inside. What a signal handler raises meanwhile is raised when the function has ended, or after a
     second: then the function goes on by itself."""
+    return _call(netns, function)
+
+
+def _call(netns: Target, function: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+    """Do call(). undo: takes back what the function returned, if the caller was interrupted meanwhile."""
     from ..backends import load
 
     setns = load().setns
     outcome: list[Any] = []
     entered: list[bool] = []
+    given_up: list[bool] = []
+
+    def drop() -> None:
+        """Undo the outcome, on whichever of the two threads is the last to know of it."""
+        try:
+            done, value = outcome.pop()
+        except IndexError:  # not yet, or dropped already
+            return
+        if done and undo is not None:
+            undo(value)
 
     def work() -> None:
         try:
@@ -47,19 +62,22 @@ def call(netns: Target, function: Callable[[], T]) -> T:
             outcome.append((True, function()))
         except BaseException as error:
             outcome.append((False, error))
+        if given_up:
+            drop()
 
     with Netns.open(netns) as handle:
         thread = Thread(work)
         try:
-            thread.start()
-        except OSError as error:
-            raise explained(error, f"start a thread in {handle.label}") from None
-        try:
+            try:
+                thread.start()
+            except OSError as error:
+                raise explained(error, f"start a thread in {handle.label}") from None
             thread.wait()
         except BaseException:
-            # What the caller does now must not run beside it; and the handle's descriptor is soon another's.
-            while not thread.wait(_GRACE) and not entered:
-                pass
+            # What the caller does now must not run beside it, and the handle's descriptor is soon another's.
+            _let_end(thread, entered)
+            given_up.append(True)
+            drop()
             raise
         if not outcome:
             raise explained(OSError(errno.ENOMEM, ""), f"begin a thread in {handle.label}")
@@ -70,12 +88,30 @@ def call(netns: Target, function: Callable[[], T]) -> T:
     return result
 
 
+def _let_end(thread: Thread, entered: Sequence[bool]) -> None:
+    """Wait until a thread has ended or, once it has entered its namespace, a second at most. A second
+    interrupt cuts that second short, and nothing else."""
+    while True:
+        try:
+            if thread.wait(_GRACE) or entered:
+                return
+        except BaseException:
+            if entered:
+                return
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    process.kill()
+    process.wait()
+
+
 def popen(netns: Target, arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
     """Start a program inside a namespace: subprocess.Popen with its options. The mounts stay the caller's
-    (/sys shows the devices of the namespace that it was mounted in)."""
+    (/sys shows the devices of the namespace that it was mounted in). If a signal handler raises meanwhile,
+    the program is killed."""
     import subprocess
 
-    return call(netns, lambda: subprocess.Popen(arguments, **options))
+    return _call(netns, lambda: subprocess.Popen(arguments, **options), _end)
 
 
 def run(

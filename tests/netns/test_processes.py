@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import netlinkpy as nl
 from tests.support.namespaces import BareNamespace, Container, entered, inside, raise_loopback
+from tests.support.waiting import eventually
 
 Containers = Callable[..., list[Container]]
 OWN = "/proc/thread-self/ns/net"
@@ -200,27 +201,55 @@ def test_that_no_thread_can_be_had_is_told(container: Container, monkeypatch: py
     assert caught.value.errno == errno.EAGAIN
 
 
-@pytest.mark.parametrize("lasts", [False, True])
-def test_an_interrupt_waits_for_a_function_that_ends_soon(
-    container: Container, untraced: None, lasts: bool
-) -> None:
-    """So that what the caller does then, a rollback say, does not run beside it; but not for ever."""
-    go_on, done = threading.Event(), threading.Event()
-
-    def work() -> None:
-        os.kill(os.getpid(), signal.SIGUSR1)
-        go_on.wait(60 if lasts else 0.3)
-        done.set()
+@pytest.fixture
+def raising_signal(untraced: None) -> Iterator[int]:
+    """A signal whose handler raises KeyError."""
 
     def raise_key_error(*_: object) -> None:
         raise KeyError("why")
 
     before = signal.signal(signal.SIGUSR1, raise_key_error)
-    try:
-        with pytest.raises(KeyError, match="why"):
-            nl.netns.call(container.pid, work)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    yield signal.SIGUSR1
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_an_interrupt_waits_for_a_function_that_ends_soon(
+    container: Container, raising_signal: int, lasts: bool
+) -> None:
+    """So that what the caller does then, a rollback say, does not run beside it; but not for ever."""
+    go_on, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        os.kill(os.getpid(), raising_signal)
+        go_on.wait(60 if lasts else 0.3)
+        done.set()
+
+    with pytest.raises(KeyError, match="why"):
+        nl.netns.call(container.pid, work)
     assert done.is_set() != lasts
     go_on.set()
     assert done.wait(60)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_program_whose_starter_is_interrupted_is_killed(
+    container: Container, raising_signal: int, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """Nobody else knows of it; also when its start takes longer than the caller waits."""
+    started: list[subprocess.Popen[bytes]] = []
+    really, go_on = subprocess.Popen, threading.Event()
+
+    def start(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        os.kill(os.getpid(), raising_signal)
+        if late:
+            go_on.wait(60)
+        started.append(really(*arguments, **options))  # type: ignore[call-overload]
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyError, match="why"):
+        nl.netns.popen(container.pid, ["sleep", "1000"])
+    assert bool(started) != late
+    go_on.set()
+    assert eventually(lambda: bool(started) and started[0].returncode == -signal.SIGKILL)

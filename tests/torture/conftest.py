@@ -57,5 +57,5 @@ def host(backend: str, loopback: None, monkeypatch: pytest.MonkeyPatch) -> Itera
     with nl.RTNetlink() as rt:
         yield rt
     stop_all()
-    backends.load().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # run made this process one
+    backends.load().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # run made this process a subreaper
     gc.unfreeze()  # see settled()

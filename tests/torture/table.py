@@ -41,7 +41,12 @@ KNOWN: list[Known] = [
     Known("failures", "Run.*", "recvfrom .*left .*", "a child whose pid could not be heard of is not reaped"),
     Known("signals", "Stop", "SIGKILL.* no container named .*", "what it asked for goes on after its death"),
     Known("signals", "RunDetached", "SIGKILL.* filter: .*", "a dead one's ports go with the next verb"),
-    Known("signals", "RunDetached", "SIG.*expected 1, got 0.*", "it ran, and its command was killed at once"),
+    Known(
+        "signals",
+        "RunDetached",
+        "SIG[^:]* in the container: .*expected 1, got 0.*",
+        "it ran, and its command was killed at once",
+    ),
 ]
 
 

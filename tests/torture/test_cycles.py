@@ -21,9 +21,8 @@ from tests.torture.verbs import SUBNET, Attach, AttachMany, Case, CreateNamespac
 
 ROUNDS = 5000 if LONG else 100
 WARM = 80 if LONG else 20  # rounds until caches and the allocator's arenas have their size
-MEMORY = (
-    2048  # KiB more in the second half: what is lost in each round shows in the long run, 840 bytes or more
-)
+#: KiB more in the second half of the rounds: in the long run that shows a loss of 840 bytes a round.
+MEMORY = 2048
 
 
 class Life(Publish):

@@ -49,21 +49,25 @@ class Signal:
     """Who makes the call `number` gets a signal before it."""
 
     def __init__(self, number: int, sent: signal.Signals) -> None:
-        self.number, self.sent, self.name = number, sent, ""
+        self.number, self.sent, self.name, self.place = number, sent, "", ""
 
     def __call__(self, call: Call) -> int:
         if call.number == self.number:
             self.name = call.name
-            os.kill(_process_of(call.thread), self.sent)
+            process, inside = _process_of(call.thread)
+            self.place = " in the container" if inside else ""
+            os.kill(process, self.sent)
         return 0
 
     def __str__(self) -> str:
-        return f"{self.sent.name} at {self.name} {self.number}"
+        return f"{self.sent.name} at {self.name} {self.number}{self.place}"
 
 
-def _process_of(thread: int) -> int:
-    with open(f"/proc/{thread}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))
+def _process_of(thread: int) -> tuple[int, bool]:
+    """Return the process of a thread, and whether it is in a pid namespace below ours."""
+    with open(f"/proc/{thread}/status") as file:
+        status = {name: words.split() for name, _, words in (line.partition(":") for line in file)}
+    return int(status["Tgid"][0]), len(status["NSpid"]) > 1
 
 
 def failures(names: list[str]) -> Iterator[Failure]:

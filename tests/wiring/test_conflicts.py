@@ -344,7 +344,6 @@ def test_what_a_signal_interrupts_is_rolled_back(host: nl.RTNetlink, container: 
     try:
         for at in range(1, most + 1):
             with unchanged(container):
-                made = None
                 try:
                     with interrupted(at, signal.SIGUSR1) as count:
                         made = nl.attach(endpoint(container))
