@@ -58,7 +58,11 @@ def spawn(enter: Callable[[], None], live: Callable[[SyncPipe], NoReturn]) -> Ch
         if not word:
             raise start_error(errno.EPIPE, "the process that entered the namespaces died")
         child = Child(int(word), ours)
-        ours.say("adopted")
+        try:
+            ours.say("adopted")
+        except BrokenPipeError:  # the container that it entered has just ended
+            os.waitpid(child.pid, 0)
+            raise start_error(errno.EPIPE, "the process died while it was started") from None
     except StartError:
         ours.close()
         raise
