@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
+from signal import SIGHUP, SIGINT, SIGTERM
 
 import pytest
 
@@ -52,10 +54,15 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def host(backend: str, loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[nl.RTNetlink]:
-    """The test's own namespace."""
+    """The test's own namespace. A command that runs in this process leaves it as a process that ends."""
+    handlers = {number: signal.getsignal(number) for number in (SIGHUP, SIGINT, SIGTERM)}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     monkeypatch.setattr(named, "_AT_A_TIME", 2)  # so that create_many() calls the shim twice
     with nl.RTNetlink() as rt:
         yield rt
     stop_all()
-    backends.load().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # run made this process a subreaper
+    backends.load().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     gc.unfreeze()  # see settled()
