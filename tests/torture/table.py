@@ -44,8 +44,8 @@ KNOWN: list[Known] = [
     Known(
         "signals",
         "RunDetached",
-        "SIG[^:]* in the container: .*expected 1, got 0.*",
-        "it ran, and its command was killed at once",
+        "SIG[^:]* in the background: .*expected 1, got 0.*",
+        "it ran, and its supervisor passed the signal on, or its command got it",
     ),
 ]
 

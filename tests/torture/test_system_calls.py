@@ -46,7 +46,7 @@ class Failure:
 
 
 class Signal:
-    """Who makes the call `number` gets a signal before it."""
+    """Who makes the call `number` gets a signal before it: the command, or what it left in the background."""
 
     def __init__(self, number: int, sent: signal.Signals) -> None:
         self.number, self.sent, self.name, self.place = number, sent, "", ""
@@ -54,8 +54,8 @@ class Signal:
     def __call__(self, call: Call) -> int:
         if call.number == self.number:
             self.name = call.name
-            process, inside = _process_of(call.thread)
-            self.place = " in the container" if inside else ""
+            process = _process_of(call.thread)
+            self.place = " in the background" if os.getsid(process) != os.getsid(0) else ""
             os.kill(process, self.sent)
         return 0
 
@@ -63,11 +63,9 @@ class Signal:
         return f"{self.sent.name} at {self.name} {self.number}{self.place}"
 
 
-def _process_of(thread: int) -> tuple[int, bool]:
-    """Return the process of a thread, and whether it is in a pid namespace below ours."""
-    with open(f"/proc/{thread}/status") as file:
-        status = {name: words.split() for name, _, words in (line.partition(":") for line in file)}
-    return int(status["Tgid"][0]), len(status["NSpid"]) > 1
+def _process_of(thread: int) -> int:
+    with open(f"/proc/{thread}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))
 
 
 def failures(names: list[str]) -> Iterator[Failure]:
